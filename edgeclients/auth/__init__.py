@@ -1,0 +1,1 @@
+"""Who calls, and who may: one module an authenticator, found by entry point (group `edgeclients.auth`)."""

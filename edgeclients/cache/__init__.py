@@ -1,0 +1,1 @@
+"""Recent answers of `Authenticate`."""

@@ -1,0 +1,41 @@
+"""`edgeclients config`: what the settings are."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+from edgeclients import settings
+
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+
+def check() -> int:
+    """Print every setting as it takes effect, secrets masked; or every fault."""
+    try:
+        loaded = settings.load(os.environ)
+    except settings.Faults as faults:
+        return report(faults)
+    for field in settings.fields():
+        print(f"{field.variable.name}={settings.shown(field, getattr(loaded, field.attribute))}")
+    for name in settings.unknown(os.environ):
+        print(f"warning: {name} is not a setting", file=sys.stderr)
+    return 0
+
+
+def report(faults: settings.Faults) -> int:
+    """Print `faults`, a line each."""
+    for line in faults.lines:
+        print(f"edgeclients: {line}", file=sys.stderr)
+    return EXIT_CONFIG
+
+
+def table() -> str:
+    """All settings for `--help`."""
+    return "\n".join(("settings (environment variables):", *_rows()))
+
+
+def _rows() -> Iterator[str]:
+    for field in settings.fields():
+        default = settings.shown(field, field.default)
+        yield f"  {field.variable.name}" + (f" (default {default})" if default else "")
+        yield f"      {field.variable.help}"

@@ -1,0 +1,62 @@
+"""The `edgeclients` command."""
+
+import argparse
+
+from collections.abc import Sequence
+
+from edgeclients import __version__
+from edgeclients.cli import config, health
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    code: int = parsed.run()
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgeclients",
+        description="Keeps the list of an IoT installation's clients and proves who they are.",
+        epilog="Settings are environment variables; `edgeclients serve --help` lists them.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser(
+        "serve",
+        help="run the service",
+        description="Run the service until SIGTERM or SIGINT.",
+        epilog=config.table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.set_defaults(run=_serve)
+
+    settings = commands.add_parser("config", help="look at the settings")
+    check = settings.add_subparsers(metavar="COMMAND", required=True).add_parser(
+        "check",
+        help="print the effective settings, or everything that is wrong with them",
+        epilog=config.table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.set_defaults(run=config.check)
+
+    commands.add_parser("version", help="print the version").set_defaults(run=_version)
+    commands.add_parser(
+        "health", help="ask the service on this machine whether it is alive; exit code 0 or 1"
+    ).set_defaults(run=health.check)
+    return parser
+
+
+def _serve() -> int:
+    from edgeclients.cli.serve import serve  # what it imports takes most of the start
+
+    return serve()
+
+
+def _version() -> int:
+    print(__version__)
+    return 0
+
+

@@ -1,0 +1,61 @@
+"""`edgeclients serve`: the service, from start to SIGTERM."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+
+from edgeclients import __version__, settings
+from edgeclients.cli.config import report
+from edgeclients.errors import DomainError, StartError, text_of
+from edgeclients.ops import logs
+from edgeclients.wiring import build
+
+_log = logging.getLogger(__name__)
+
+
+def serve() -> int:
+    """Serve until told to stop; 0 then, something else if it could not start."""
+    try:
+        loaded = settings.load(os.environ)
+    except settings.Faults as faults:
+        return report(faults)
+    logs.set_up(loaded.log_level)
+    for name in settings.unknown(os.environ):
+        _log.warning("%s is not a setting", name)
+    try:
+        uvloop.run(_serve(loaded))
+    except StartError as error:
+        return _failed(str(error))
+    except DomainError as error:
+        return _failed(f"the first write failed ({text_of(error)}): check the disk that holds {loaded.data_dir}")
+    return 0
+
+
+async def _serve(loaded: settings.Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with build(loaded) as running:
+        _log.info(
+            "ready",
+            extra={
+                "version": __version__,
+                "http": running.http,
+                "grpc": running.grpc,
+                "data": str(running.data_dir.absolute()),
+                "token_file": str(running.token_file.absolute()) if running.token_file else "",
+            },
+        )
+        await stop.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+def _failed(line: str) -> int:
+    print(f"edgeclients: {line}", file=sys.stderr)
+    return 1

@@ -1,0 +1,296 @@
+"""Clients: create, view, list, change, switch on and off, remove (contract 3).
+
+Every change is one unit of work: what it depends on is read inside it, its event is written with it.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from edgeclients.core import events, limits
+from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text
+from edgeclients.core.secrets import Kept, Secrets, Wish
+from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
+from edgeclients.model import (
+    ALL_ACTIONS,
+    Client,
+    ClientFilter,
+    Event,
+    NewClient,
+    NewRole,
+    Page,
+    Session,
+    Status,
+)
+from edgeclients.ports import Authorizer, Store, Transaction
+
+ADMIN_ROLE = "admin"
+_INLINE = 64  # more clients than this are prepared off the event loop
+
+
+class ClientDraft(Struct, frozen=True, kw_only=True):
+    """A client as a caller wants it; empty means not given."""
+
+    id: str = ""
+    name: str = ""
+    tags: Sequence[str] = ()
+    identity: str = ""
+    secret: str = ""
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    private_metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    status: Status = Status.ENABLED
+    parent_group_id: str = ""
+
+
+class ClientChange(Struct, frozen=True, kw_only=True):
+    """New values for a client's fields; None leaves one as it is, and so does an empty name."""
+
+    name: str = ""
+    metadata: Mapping[str, Any] | None = None
+    private_metadata: Mapping[str, Any] | None = None
+
+
+class Created(Struct, frozen=True):
+    """A client as stored, and its secret: this is the only time anybody sees it."""
+
+    client: Client
+    secret: str
+
+
+class Clients:
+    """The use cases of clients.
+
+    Args:
+        store: where they are kept.
+        authorizer: who may do what.
+        secrets: what is kept of their secrets.
+    """
+
+    def __init__(self, store: Store, authorizer: Authorizer, secrets: Secrets) -> None:
+        self._store = store
+        self._authorizer = authorizer
+        self._secrets = secrets
+
+    async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
+        """Write all of `drafts`, each with a built-in role whose member is the caller, or none.
+
+        Raises:
+            EmptyList, TooManyElements: there are none, or too many.
+            InvalidId, InvalidName, InvalidTags, InvalidMetadata, InvalidSecret, …: one may not be stored.
+            IdTaken, SecretTaken: one is in the way of another.
+        """
+        if not drafts:
+            raise EmptyList
+        if len(drafts) > limits.BULK_CLIENTS:
+            raise TooManyElements
+        await self._authorizer.authorize(session, "create_clients")
+        if any(draft.parent_group_id for draft in drafts):
+            await self._authorizer.authorize(session, "set_parent_group")
+        ids = [draft.id or str(uuid.uuid4()) for draft in drafts]
+        wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
+        kept = await self._secrets.keep(session, wishes)
+        prepare = _Preparation(session, time.time_ns() // 1000, ids, drafts, kept)
+        new, told = prepare() if len(drafts) <= _INLINE else await asyncio.to_thread(prepare)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.insert(new)
+            await tx.grant()
+            await tx.append(told)
+
+        try:
+            await self._store.run(unit)
+        except SecretTaken:
+            self._secrets.note_taken(session)
+            raise
+        return [Created(n.client, k.clear) for n, k in zip(new, kept, strict=True)]
+
+    async def view(self, session: Session, client_id: str) -> Client:
+        """The client, whatever its status.
+
+        Raises:
+            NotFound: there is none in this domain.
+        """
+        await self._authorizer.authorize(session, "view", (client_id,))
+        client = await self._store.client(client_id) if is_uuid(client_id) else None
+        if client is None or client.domain_id != session.domain_id:
+            raise NotFound
+        return client
+
+    async def page(self, session: Session, wanted: ClientFilter) -> Page:
+        """One page of the clients of the domain."""
+        await self._authorizer.authorize(session, "list_clients")
+        return await self._store.page(session.domain_id, wanted)
+
+    async def update(self, session: Session, client_id: str, change: ClientChange) -> Client:
+        """Change name and metadata of an enabled client.
+
+        Raises:
+            NotFound: there is no such enabled client in this domain.
+        """
+        check_name(change.name)
+        fields = {"name": change.name} if change.name else {}
+        if change.metadata is not None:
+            fields["metadata"] = metadata_text(change.metadata)
+        if change.private_metadata is not None:
+            fields["private_metadata"] = metadata_text(change.private_metadata)
+        await self._authorizer.authorize(session, "update", (client_id,))
+
+        async def unit(tx: Transaction) -> Client:
+            old = await enabled_client(tx, session, client_id)
+            new = touched(old, tx, session, **fields)
+            await tx.replace(old, new, change.metadata)
+            await tx.append([events.updated(session, "client.update", new)])
+            return new
+
+        return await self._store.run(unit)
+
+    async def update_tags(self, session: Session, client_id: str, tags: Sequence[str]) -> Client:
+        """Replace all tags of an enabled client.
+
+        Raises:
+            NotFound: there is no such enabled client in this domain.
+        """
+        kept = check_tags(tags)
+        await self._authorizer.authorize(session, "update_tags", (client_id,))
+
+        async def unit(tx: Transaction) -> Client:
+            old = await enabled_client(tx, session, client_id)
+            new = touched(old, tx, session, tags=kept)
+            await tx.replace(old, new)
+            await tx.append([events.updated(session, "client.update_tags", new)])
+            return new
+
+        return await self._store.run(unit)
+
+    async def enable(self, session: Session, client_id: str) -> Client:
+        """Let a client authenticate again.
+
+        Raises:
+            NotFound: there is none in this domain.
+            StatusUnchanged: it is enabled.
+        """
+        return await self._switch(session, client_id, "enable", Status.ENABLED)
+
+    async def disable(self, session: Session, client_id: str) -> Client:
+        """Keep a client from authenticating, at once.
+
+        Raises:
+            NotFound: there is none in this domain.
+            StatusUnchanged: it is disabled.
+        """
+        return await self._switch(session, client_id, "disable", Status.DISABLED)
+
+    async def remove(self, session: Session, client_id: str) -> None:
+        """Remove a client with all that hangs on it.
+
+        Raises:
+            NotFound: there is none in this domain.
+        """
+        await self._authorizer.authorize(session, "delete", (client_id,))
+
+        async def unit(tx: Transaction) -> None:
+            client = await own_client(tx, session, client_id)
+            await tx.remove(client)
+            await tx.revoke([client.id])
+            await tx.append([events.removed(session, client.id)])
+
+        await self._store.run(unit)
+
+    async def _switch(self, session: Session, client_id: str, operation: str, status: Status) -> Client:
+        await self._authorizer.authorize(session, operation, (client_id,))
+
+        async def unit(tx: Transaction) -> Client:
+            old = await own_client(tx, session, client_id)
+            if old.status == status:
+                raise StatusUnchanged
+            new = touched(old, tx, session, status=int(status))
+            await tx.replace(old, new)
+            if status is Status.ENABLED:
+                await tx.grant()
+            else:
+                await tx.revoke([client_id])
+            await tx.append([events.switched(session, f"client.{operation}", new)])
+            return new
+
+        return await self._store.run(unit)
+
+
+async def own_client(tx: Transaction, session: Session, client_id: str) -> Client:
+    """The client, in the session's domain.
+
+    Raises:
+        NotFound: there is none.
+    """
+    client = await tx.client(client_id) if is_uuid(client_id) else None
+    if client is None or client.domain_id != session.domain_id:
+        raise NotFound
+    return client
+
+
+async def enabled_client(tx: Transaction, session: Session, client_id: str) -> Client:
+    """The client, in the session's domain and enabled.
+
+    Raises:
+        NotFound: there is none.
+    """
+    client = await own_client(tx, session, client_id)
+    if client.status != Status.ENABLED:
+        raise NotFound
+    return client
+
+
+def touched(client: Client, tx: Transaction, session: Session, **fields: Any) -> Client:
+    """`client` with new `fields`, changed now by the session's user."""
+    return msgspec.structs.replace(client, updated_at=tx.now, updated_by=session.user_id, **fields)
+
+
+class _Preparation(Struct, frozen=True):
+    """Turns drafts into rows and events: pure work, so that many can be done off the event loop."""
+
+    session: Session
+    now: int
+    ids: Sequence[str]
+    drafts: Sequence[ClientDraft]
+    kept: Sequence[Kept]
+
+    def __call__(self) -> tuple[list[NewClient], list[Event]]:
+        new = [self._new(*parts) for parts in zip(self.ids, self.drafts, self.kept, strict=True)]
+        return new, [events.created(self.session, one) for one in new]
+
+    def _new(self, client_id: str, draft: ClientDraft, kept: Kept) -> NewClient:
+        check_name(draft.name)
+        check_id(client_id)
+        check_identity(draft.identity)
+        if draft.parent_group_id:
+            check_id(draft.parent_group_id)
+        client = Client(
+            id=client_id,
+            domain_id=self.session.domain_id,
+            status=int(draft.status),
+            name=draft.name,
+            tags=check_tags(draft.tags),
+            identity=draft.identity,
+            parent_group_id=draft.parent_group_id or None,
+            created_at=self.now,
+            updated_at=None,
+            updated_by=None,
+            metadata=metadata_text(draft.metadata),
+            private_metadata=metadata_text(draft.private_metadata),
+        )
+        role = NewRole(
+            id=f"client_{uuid.uuid4().hex}",
+            entity_id=client_id,
+            name=ADMIN_ROLE,
+            actions=ALL_ACTIONS,
+            created_at=self.now,
+            created_by=self.session.user_id,
+            members=(self.session.user_id,),
+        )
+        return NewClient(client, draft.metadata, kept.stored, role)
+
+

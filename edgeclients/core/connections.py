@@ -1,0 +1,168 @@
+"""Who may publish to, and subscribe on, which channel (contract A4, 5.5, 14.1)."""
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from edgeclients.core import limits
+from edgeclients.core.rules import check_id, check_text, is_uuid
+from edgeclients.errors import (
+    AlreadyConnected,
+    ClientNotEnabled,
+    EmptyList,
+    InvalidConnectionType,
+    MalformedRequest,
+    MissingChannelId,
+    MissingConnectionType,
+    MissingId,
+    NotFound,
+    TooManyElements,
+)
+from edgeclients.model import Client, Connection, ConnectionType, Session, Status
+from edgeclients.ports import Authorizer, Store, Transaction
+
+_ID_CHARACTERS = 36
+
+
+class Connections:
+    """Connects and disconnects.
+
+    Args:
+        store: where connections are kept.
+        authorizer: who may do what.
+    """
+
+    def __init__(self, store: Store, authorizer: Authorizer) -> None:
+        self._store = store
+        self._authorizer = authorizer
+
+    async def connect(
+        self, session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
+    ) -> None:
+        """Connect every client to every channel in every way given, or nothing.
+
+        Raises:
+            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: not a set of connections.
+            NotFound: a client is not in this domain.
+            ClientNotEnabled: a client is disabled.
+            AlreadyConnected: one of the connections exists.
+        """
+        wanted = await self._combine(session, "connect_to_channel", channel_ids, client_ids, types)
+
+        async def unit(tx: Transaction) -> None:
+            for client in await _own_clients(tx, session, client_ids):
+                if client.status != Status.ENABLED:
+                    raise ClientNotEnabled
+            if await tx.connect(wanted) < len(wanted):
+                raise AlreadyConnected
+
+        await self._store.run(unit)
+
+    async def disconnect(
+        self, session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
+    ) -> None:
+        """Remove the connections of every client with every channel in every way given; those that are not there do no harm.
+
+        Raises:
+            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: not a set of connections.
+            NotFound: a client is not in this domain.
+        """
+        wanted = await self._combine(session, "disconnect_from_channel", channel_ids, client_ids, types)
+
+        async def unit(tx: Transaction) -> None:
+            await _own_clients(tx, session, client_ids)
+            await tx.disconnect(wanted)
+
+        await self._store.run(unit)
+
+    async def _combine(
+        self,
+        session: Session,
+        operation: str,
+        channel_ids: Sequence[str],
+        client_ids: Sequence[str],
+        types: Sequence[ConnectionType],
+    ) -> list[Connection]:
+        if not channel_ids or not client_ids:
+            raise MissingId
+        if not types:
+            raise MissingConnectionType
+        if not all(text.strip() for text in (*channel_ids, *client_ids)):
+            raise MissingChannelId  # for client ids too (contract 14.1)
+        for channel_id in channel_ids:
+            check_id(channel_id)
+        channels, clients, ways = (dict.fromkeys(values) for values in (channel_ids, client_ids, types))
+        if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
+            raise TooManyElements
+        await self._authorizer.authorize(session, operation, tuple(clients))
+        return [
+            Connection(channel_id, session.domain_id, client_id, way)
+            for channel_id, client_id, way in product(channels, clients, ways)
+        ]
+
+    # What follows is for services, which are not asked who they are (contract 5).
+
+    async def add(self, connections: Sequence[tuple[str, str, str, int]]) -> None:
+        """Write connections given as (channel, domain, client, type); those that exist do no harm.
+
+        Raises:
+            EmptyList, TooManyElements, MalformedRequest, InvalidConnectionType: not connections.
+            NotFound: a client is not in the domain given with it.
+        """
+        if not connections:
+            raise EmptyList
+        wanted = _checked(connections)
+
+        async def unit(tx: Transaction) -> None:
+            found = await tx.clients({connection.client_id for connection in wanted})
+            for connection in wanted:
+                client = found.get(connection.client_id)
+                if client is None or client.domain_id != connection.domain_id:
+                    raise NotFound
+            await tx.connect(wanted)
+
+        await self._store.run(unit)
+
+    async def drop(self, connections: Sequence[tuple[str, str, str, int]]) -> None:
+        """Remove connections given as (channel, domain, client, type); those that are not there do no harm.
+
+        Raises:
+            TooManyElements, MalformedRequest, InvalidConnectionType: not connections.
+        """
+        wanted = _checked(connections)
+        if wanted:
+            await self._store.run(lambda tx: tx.disconnect(wanted))
+
+    async def drop_channel(self, channel_id: str) -> None:
+        """Remove every connection of a channel that is no more."""
+        check_text(channel_id)
+        if channel_id:
+            await self._store.run(lambda tx: tx.disconnect_channel(channel_id))
+
+
+async def _own_clients(tx: Transaction, session: Session, client_ids: Iterable[str]) -> list[Client]:
+    """All of these clients, in the session's domain.
+
+    Raises:
+        NotFound: one is not there.
+    """
+    wanted = {client_id for client_id in client_ids if is_uuid(client_id)}
+    found = await tx.clients(wanted)
+    clients = [found.get(client_id) for client_id in dict.fromkeys(client_ids)]
+    own = [client for client in clients if client is not None and client.domain_id == session.domain_id]
+    if len(own) < len(clients):
+        raise NotFound
+    return own
+
+
+def _checked(connections: Sequence[tuple[str, str, str, int]]) -> list[Connection]:
+    if len(connections) > limits.CONNECTIONS:
+        raise TooManyElements
+    checked = []
+    for *ids, number in connections:
+        check_text(*ids)
+        if any(not 0 < len(text) <= _ID_CHARACTERS for text in ids):
+            raise MalformedRequest("id is empty or too long")
+        if number not in {1, 2}:
+            raise InvalidConnectionType(subject=str(number))
+        checked.append(Connection(ids[0], ids[1], ids[2], ConnectionType(number)))
+    return checked

@@ -1,0 +1,162 @@
+"""Secrets and what is kept of them (design 5).
+
+A secret of the form we make ourselves (a random UUIDv4) is kept as a keyed hash; any other is chosen by a person and kept
+as argon2id. The form of a presented secret says which one to compute. Nothing faster than argon2id is ever derived from a
+chosen secret.
+"""
+
+import hmac
+import re
+import uuid
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+from edgeclients.core import limits
+from edgeclients.core.rules import check_text
+from edgeclients.errors import InvalidSecret
+from edgeclients.model import StoredSecret
+
+_GENERATED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_DIFFERENT_DIGITS = 8
+_SCHEME = re.compile(r"m=(\d+),t=(\d+),p=(\d+),keyid=([0-9a-f]+)")
+_SALT_BYTES = 16
+DIGEST_BYTES = 32
+
+
+def generate() -> str:
+    """A new secret: 122 random bits."""
+    while not is_generated_form(secret := str(uuid.uuid4())):
+        pass
+    return secret
+
+
+def is_generated_form(secret: str) -> bool:
+    """Whether `secret` is a canonical UUIDv4 with at least 8 different hex digits."""
+    return _GENERATED.fullmatch(secret) is not None and len(set(secret)) > _DIFFERENT_DIGITS  # one is the hyphen
+
+
+def check_secret(secret: str, client_id: str, domain_id: str) -> None:
+    """Raise `InvalidSecret` if `secret` is too long or anything but secret."""
+    check_text(secret)
+    if len(secret) > limits.SECRET_BYTES or len(secret.encode()) > limits.SECRET_BYTES:
+        raise InvalidSecret("too long")
+    if secret in {client_id, domain_id}:
+        raise InvalidSecret("equal to the client's or domain's id")
+
+
+class Argon2(NamedTuple):
+    """One argon2id parameter set under one pepper; its text is the parameter part of a PHC string."""
+
+    memory_kib: int
+    passes: int
+    lanes: int
+    key_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The set that `str` wrote."""
+        match = _SCHEME.fullmatch(text)
+        if match is None:
+            raise ValueError("not an argon2 scheme")
+        return cls(int(match[1]), int(match[2]), int(match[3]), match[4])
+
+    def __str__(self) -> str:
+        return f"m={self.memory_kib},t={self.passes},p={self.lanes},keyid={self.key_id}"
+
+    def digest(self, secret: str, salt: bytes) -> bytes:
+        """The raw hash: 23 ms and `memory_kib` of memory, not to be called in the event loop."""
+        from argon2.low_level import Type, hash_secret_raw
+
+        return hash_secret_raw(
+            secret.encode(), salt, self.passes, self.memory_kib, self.lanes, DIGEST_BYTES, Type.ID
+        )
+
+
+class Pepper:
+    """A key outside the database without which its hashes say nothing. Each use has a sub-key of its own."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.key_id = hmac.digest(secret, b"edgeclients key id", "sha256").hex()[:8]
+        self.check_value = hmac.digest(secret, b"edgeclients check value", "sha256")
+        self._lookup = hmac.digest(secret, b"edgeclients K_lookup", "sha256")
+        self._salt = hmac.digest(secret, b"edgeclients K_salt", "sha256")
+
+    def digest(self, domain_id: str, secret: str) -> bytes:
+        """The keyed hash of a generated secret: 1.5 µs."""
+        return hmac.digest(self._lookup, f"{domain_id}\0{secret}".encode(), "sha256")
+
+    def salt(self, domain_id: str) -> bytes:
+        """The argon2 salt of a domain: shared there, so that a secret can be found by its hash."""
+        return hmac.digest(self._salt, domain_id.encode(), "sha256")[:_SALT_BYTES]
+
+
+class Keyring:
+    """The peppers in use, the one for new secrets first, and the argon2 parameters for new chosen secrets."""
+
+    def __init__(self, peppers: Sequence[bytes], memory_kib: int, passes: int) -> None:
+        self._peppers = {pepper.key_id: pepper for pepper in map(Pepper, peppers)}
+        self._current = next(iter(self._peppers.values()))
+        self.argon2 = Argon2(memory_kib, passes, 1, self._current.key_id)
+
+    def check_values(self) -> dict[str, bytes]:
+        """What the database compares: check value by key id."""
+        return {key_id: pepper.check_value for key_id, pepper in self._peppers.items()}
+
+    def keep_generated(self, domain_id: str, secret: str) -> StoredSecret:
+        """What is kept of a generated secret."""
+        digest = self._current.digest(domain_id, secret)
+        others = self.lookups(domain_id, secret)[1:] if len(self._peppers) > 1 else ()
+        return StoredSecret(f"$hmac-sha256${self._current.key_id}${digest.hex()}", digest, None, others)
+
+    def keep_chosen(self, domain_id: str, scheme: Argon2, digest: bytes, equivalents: Sequence[bytes]) -> StoredSecret:
+        """What is kept of a chosen secret whose `digest` under `scheme` was computed."""
+        kept = f"$argon2id$v=19${scheme}${_unpadded(self.salt(scheme, domain_id))}${_unpadded(digest)}"
+        return StoredSecret(kept, digest, str(scheme), tuple(equivalents))
+
+    def lookups(self, domain_id: str, secret: str) -> tuple[bytes, ...]:
+        """The digests a generated secret may be kept under, that of new secrets first."""
+        return tuple(pepper.digest(domain_id, secret) for pepper in self._peppers.values())
+
+    def matches(self, kept: str, domain_id: str, secret: str) -> bool:
+        """Whether a generated `secret` is the one of which `kept` is the hash."""
+        algorithm, key_id, digest = _parts(kept)
+        if algorithm != "hmac-sha256" or (pepper := self._peppers.get(key_id)) is None:
+            return False
+        return hmac.compare_digest(pepper.digest(domain_id, secret).hex(), digest)
+
+    @staticmethod
+    def matches_chosen(kept: str, digest: bytes) -> bool:
+        """Whether `digest` is the argon2 hash in `kept`."""
+        algorithm, _, text = _parts(kept)
+        return algorithm == "argon2id" and hmac.compare_digest(text, _unpadded(digest))
+
+    def salt(self, scheme: Argon2, domain_id: str) -> bytes:
+        """The salt of a domain under the pepper of `scheme`."""
+        return self._peppers[scheme.key_id].salt(domain_id)
+
+    def usable(self, scheme: Argon2) -> bool:
+        """Whether the pepper of `scheme` is here."""
+        return scheme.key_id in self._peppers
+
+    def is_outdated(self, kept: str) -> bool:
+        """Whether a hash was made with another pepper or other parameters than new ones are."""
+        algorithm, parameters, _ = _parts(kept)
+        return parameters != (self._current.key_id if algorithm == "hmac-sha256" else str(self.argon2))
+
+
+def scheme_of(kept: str) -> Argon2 | None:
+    """The argon2 scheme of a hash; None for a generated secret's."""
+    algorithm, parameters, _ = _parts(kept)
+    return Argon2.parse(parameters) if algorithm == "argon2id" else None
+
+
+def _parts(kept: str) -> tuple[str, str, str]:
+    """Algorithm, parameters and digest of `$hmac-sha256$<key id>$<hex>` or `$argon2id$v=19$<parameters>$<salt>$<digest>`."""
+    parts = kept.split("$")
+    return (parts[1], parts[2], parts[3]) if parts[1] == "hmac-sha256" else (parts[1], parts[3], parts[5])
+
+
+def _unpadded(data: bytes) -> str:
+    """Base64 as PHC strings have it."""
+    return b64encode(data).decode().rstrip("=")

@@ -1,0 +1,102 @@
+"""What may be stored: sizes, forms and characters of what callers send."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from edgeclients.core import limits
+from edgeclients.errors import (
+    InvalidId,
+    InvalidIdentity,
+    InvalidMetadata,
+    InvalidName,
+    InvalidTags,
+    MalformedRequest,
+)
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
+
+Metadata = Mapping[str, Any]
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a canonical UUID: lower case, hyphens, any version."""
+    return _UUID.fullmatch(text) is not None
+
+
+def is_domain(text: str) -> bool:
+    """Whether `text` may be a domain id (contract A3)."""
+    return _DOMAIN.fullmatch(text) is not None and text not in {".", ".."}
+
+
+def check_id(text: str) -> None:
+    """Raise `InvalidId` unless `text` is a canonical UUID."""
+    if not is_uuid(text):
+        raise InvalidId
+
+
+def check_text(*texts: str) -> None:
+    """Raise `MalformedRequest` if a NUL is in one of `texts`: no store keeps it."""
+    for text in texts:
+        if "\0" in text:
+            raise MalformedRequest("NUL in text")
+
+
+def check_name(name: str) -> None:
+    """Raise `InvalidName` if a name is too long (in bytes)."""
+    check_text(name)
+    if len(name) > limits.NAME_BYTES or len(name.encode()) > limits.NAME_BYTES:
+        raise InvalidName
+
+
+def check_identity(identity: str) -> None:
+    """Raise `InvalidIdentity` if an identity is too long."""
+    check_text(identity)
+    if len(identity) > limits.IDENTITY_CHARACTERS:
+        raise InvalidIdentity
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags as they are kept.
+
+    Raises:
+        InvalidTags: too many, or one too long.
+    """
+    kept = tuple(tags)
+    check_text(*kept)
+    if len(kept) > limits.TAGS or any(len(tag) > limits.TAG_CHARACTERS for tag in kept):
+        raise InvalidTags
+    return kept
+
+
+def metadata_text(metadata: Metadata) -> str:
+    """A metadata object as the JSON text that is kept.
+
+    Raises:
+        InvalidMetadata: it is too large or too deep.
+        MalformedRequest: a NUL is in it.
+    """
+    if not metadata:
+        return "{}"
+    encoded = msgspec.json.encode(metadata)
+    if len(encoded) > limits.METADATA_BYTES:
+        raise InvalidMetadata("too large")
+    # Few brackets cannot be deep, and no escape cannot be NUL: most objects need no walk.
+    if encoded.count(b"{") + encoded.count(b"[") > limits.METADATA_DEPTH or b"\\u0000" in encoded:
+        _walk(metadata, 1)
+    return encoded.decode()
+
+
+def _walk(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        check_text(value)
+    elif isinstance(value, Mapping | list):
+        if depth > limits.METADATA_DEPTH:
+            raise InvalidMetadata("too deep")
+        if isinstance(value, Mapping):
+            check_text(*value)
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _walk(item, depth + 1)

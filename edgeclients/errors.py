@@ -1,0 +1,186 @@
+"""The domain errors and the one table that says how each is told to a caller, over HTTP and gRPC.
+
+Messages are contract 1.6's wherever one fits; codes are ours. `core` and `store` raise these, the transports look them up.
+"""
+
+from typing import Final, NamedTuple
+
+
+class DomainError(Exception):
+    """A failure a caller is told about, by its row in `TABLE`.
+
+    Args:
+        detail: for the log only; never sent, never a secret.
+        retry_after: whole seconds after which trying again makes sense, where that is known.
+        subject: what the message is about, told behind it; a caller's own value, of a kind that is no secret.
+    """
+
+    def __init__(self, detail: str = "", *, retry_after: int | None = None, subject: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.subject = subject
+
+
+class StartError(Exception):
+    """The process cannot start; the text is one line that says what is wrong and what to do."""
+
+
+# Malformed requests.
+class MissingDomain(DomainError): ...
+class MissingId(DomainError): ...
+class InvalidId(DomainError): ...
+class InvalidName(DomainError): ...
+class InvalidIdentity(DomainError): ...
+class InvalidTags(DomainError): ...
+class InvalidMetadata(DomainError): ...
+class InvalidSecret(DomainError): ...
+class InvalidGrace(DomainError): ...
+class EmptyList(DomainError): ...
+class InvalidLimit(DomainError): ...
+class InvalidOrder(DomainError): ...
+class InvalidDirection(DomainError): ...
+class InvalidQuery(DomainError): ...
+class InvalidBody(DomainError): ...
+class InvalidStatus(DomainError): ...
+class InvalidConnectionType(DomainError): ...
+class MalformedRequest(DomainError): ...
+class MissingSecret(DomainError): ...
+class MissingParentGroup(DomainError): ...
+class MissingChannelId(DomainError): ...
+class MissingConnectionType(DomainError): ...
+class RequestTimedOut(DomainError): ...
+class BodyTooLarge(DomainError): ...
+class TooManyElements(DomainError): ...
+class TooManyChosenSecrets(DomainError): ...
+class UnsupportedMediaType(DomainError): ...
+class HeadersTooLarge(DomainError): ...
+
+
+# Callers who may not.
+class MissingToken(DomainError): ...
+class Unauthenticated(DomainError): ...
+class Forbidden(DomainError): ...
+class DomainForbidden(DomainError): ...
+class CredentialsDenied(DomainError): ...
+
+
+# What is not there, or in the way.
+class NotFound(DomainError): ...
+class NoRoute(DomainError): ...
+class MethodNotAllowed(DomainError): ...
+class SecretTaken(DomainError): ...
+class IdTaken(DomainError): ...
+class AlreadyConnected(DomainError): ...
+class StatusUnchanged(DomainError): ...
+class HasParent(DomainError): ...
+class SameParent(DomainError): ...
+class ClientNotEnabled(DomainError): ...
+class TooManyRetiring(DomainError): ...
+
+
+# Rationed or away.
+class Throttled(DomainError): ...
+class CheckRationed(DomainError): ...
+class Busy(DomainError): ...
+class StorageFull(DomainError): ...
+class QueryTimedOut(DomainError): ...
+class Unavailable(DomainError): ...
+class Internal(DomainError): ...
+
+
+class Row(NamedTuple):
+    """How one error is told: a stable code, a text for people, an HTTP status and the name of a gRPC status."""
+
+    error: type[DomainError]
+    code: str
+    message: str
+    http: int
+    grpc: str
+
+
+TABLE: Final = (
+    Row(MissingDomain, "missing_domain", "missing domainID", 400, "INVALID_ARGUMENT"),
+    Row(MissingId, "missing_id", "missing entity id", 400, "INVALID_ARGUMENT"),
+    Row(InvalidId, "invalid_id", "invalid id format provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidName, "invalid_name", "invalid name size", 400, "INVALID_ARGUMENT"),
+    Row(InvalidIdentity, "invalid_identity", "invalid identity size", 400, "INVALID_ARGUMENT"),
+    Row(InvalidTags, "invalid_tags", "invalid tags provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidMetadata, "invalid_metadata", "invalid metadata provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidSecret, "invalid_secret", "invalid secret provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidGrace, "invalid_grace", "invalid grace provided", 400, "INVALID_ARGUMENT"),
+    Row(EmptyList, "empty_list", "empty list provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidLimit, "invalid_limit", "invalid limit size", 400, "INVALID_ARGUMENT"),
+    Row(InvalidOrder, "invalid_order", "invalid list order provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidDirection, "invalid_direction", "invalid list direction provided", 400, "INVALID_ARGUMENT"),
+    Row(InvalidQuery, "invalid_query", "invalid query parameters", 400, "INVALID_ARGUMENT"),
+    Row(InvalidBody, "invalid_body", "request body is not a valid JSON, expecting a valid JSON", 400, "INVALID_ARGUMENT"),
+    Row(InvalidStatus, "invalid_status", "invalid status", 400, "INVALID_ARGUMENT"),
+    Row(InvalidConnectionType, "invalid_connection_type", "Unknown connection type", 400, "INVALID_ARGUMENT"),
+    Row(MalformedRequest, "malformed_request", "malformed entity specification", 400, "INVALID_ARGUMENT"),
+    Row(MissingSecret, "missing_secret", "missing secret", 400, "INVALID_ARGUMENT"),
+    Row(MissingParentGroup, "missing_parent_group", "missing parent group id", 400, "INVALID_ARGUMENT"),
+    Row(MissingChannelId, "missing_channel_id", "missing channel id", 400, "INVALID_ARGUMENT"),
+    Row(MissingConnectionType, "missing_connection_type", "missing connection type", 400, "INVALID_ARGUMENT"),
+    Row(MissingToken, "missing_token", "missing or invalid bearer user token", 401, "UNAUTHENTICATED"),
+    Row(
+        Unauthenticated,
+        "unauthenticated",
+        "failed to perform authentication over the entity",
+        401,
+        "UNAUTHENTICATED",
+    ),
+    Row(Forbidden, "forbidden", "failed to perform authorization over the entity", 403, "PERMISSION_DENIED"),
+    Row(DomainForbidden, "domain_forbidden", "failed to perform authorization over the domain", 403, "PERMISSION_DENIED"),
+    # One text for every failed Authenticate, the one of a wrong secret (contract 5.3): no oracle.
+    Row(
+        CredentialsDenied,
+        "credentials_denied",
+        "entity not found : failed to perform authorization over the entity",
+        403,
+        "PERMISSION_DENIED",
+    ),
+    Row(NotFound, "not_found", "entity not found", 404, "NOT_FOUND"),
+    Row(NoRoute, "no_route", "no such route", 404, "UNIMPLEMENTED"),
+    Row(MethodNotAllowed, "method_not_allowed", "method not allowed", 405, "UNIMPLEMENTED"),
+    Row(RequestTimedOut, "request_timed_out", "request was not received in time", 408, "DEADLINE_EXCEEDED"),
+    Row(SecretTaken, "secret_taken", "client key is not available", 409, "ALREADY_EXISTS"),
+    Row(IdTaken, "id_taken", "entity already exists", 409, "ALREADY_EXISTS"),
+    Row(AlreadyConnected, "already_connected", "entity already exists", 409, "ALREADY_EXISTS"),
+    Row(StatusUnchanged, "status_unchanged", "status already assigned", 409, "FAILED_PRECONDITION"),
+    Row(HasParent, "has_parent", "client already have parent", 409, "FAILED_PRECONDITION"),
+    Row(SameParent, "same_parent", "client already assigned to the parent group", 409, "ALREADY_EXISTS"),
+    Row(TooManyRetiring, "too_many_retiring", "too many retiring secrets", 409, "FAILED_PRECONDITION"),
+    Row(BodyTooLarge, "body_too_large", "request body is too large", 413, "RESOURCE_EXHAUSTED"),
+    Row(TooManyElements, "too_many_elements", "too many elements in one request", 413, "INVALID_ARGUMENT"),
+    Row(
+        TooManyChosenSecrets,
+        "too_many_chosen_secrets",
+        "too many chosen secrets in one request",
+        413,
+        "INVALID_ARGUMENT",
+    ),
+    Row(UnsupportedMediaType, "unsupported_media_type", "unsupported content type", 415, "INVALID_ARGUMENT"),
+    Row(ClientNotEnabled, "client_not_enabled", "failed to create entity", 422, "FAILED_PRECONDITION"),
+    Row(Throttled, "throttled", "too many requests, try again later", 429, "RESOURCE_EXHAUSTED"),
+    Row(CheckRationed, "check_rationed", "credential check put off, try again", 429, "RESOURCE_EXHAUSTED"),
+    Row(HeadersTooLarge, "headers_too_large", "request headers are too large", 431, "RESOURCE_EXHAUSTED"),
+    Row(Internal, "internal", "internal error", 500, "INTERNAL"),
+    Row(Busy, "busy", "service is busy, try again later", 503, "UNAVAILABLE"),
+    Row(StorageFull, "storage_full", "storage is full", 503, "UNAVAILABLE"),
+    Row(QueryTimedOut, "query_timed_out", "query took too long, narrow it", 503, "UNAVAILABLE"),
+    Row(Unavailable, "unavailable", "service is not available, try again later", 503, "UNAVAILABLE"),
+)
+
+_ROWS: Final = {row.error: row for row in TABLE}
+
+
+def row_of(error: DomainError) -> Row:
+    """The row of `error`; a class without one is told as `Internal`."""
+    return _ROWS.get(type(error)) or _ROWS[Internal]
+
+
+def text_of(error: DomainError) -> str:
+    """What a caller is told."""
+    message = row_of(error).message
+    return f"{message} {error.subject}" if error.subject else message

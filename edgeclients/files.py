@@ -1,0 +1,41 @@
+"""Files: private ones that survive a power cut, and those that come with the program."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+
+def schema_path(*parts: str) -> Path:
+    """The file or folder `parts` of schema/: inside the installed package or bundle, else beside the source tree."""
+    installed = Path(str(resources.files("edgeclients"))) / "schema"
+    root = installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "schema"
+    return root.joinpath(*parts)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Make `path`, mode 0600, with `content`, durable when this returns.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in the directory `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+"""Connect and disconnect, which a gateway has no channels service for (contract A4, 14.1)."""
+
+from litestar import post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.connections import Connections
+from edgeclients.errors import (
+    AlreadyConnected,
+    BodyTooLarge,
+    ClientNotEnabled,
+    Forbidden,
+    InvalidBody,
+    InvalidId,
+    MissingChannelId,
+    MissingConnectionType,
+    MissingId,
+    NotFound,
+    TooManyElements,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.answers import empty
+from edgeclients.http.call import Call, body_of, session_of
+from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, describe
+from edgeclients.http.wire import Connect, ConnectChannel, decoder, to_types
+
+_connect = decoder(Connect)
+_connect_channel = decoder(ConnectChannel)
+
+_ERRORS = (
+    UnsupportedMediaType,
+    InvalidBody,
+    BodyTooLarge,
+    MissingId,
+    MissingChannelId,
+    MissingConnectionType,
+    InvalidId,
+    NotFound,
+    TooManyElements,
+    Forbidden,
+    Unavailable,
+)
+_CONNECT_ERRORS = (*_ERRORS, AlreadyConnected, ClientNotEnabled)
+_CHANNEL_EXAMPLE = {"client_ids": [CLIENT_ID], "types": ["publish", "subscribe"]}
+_EXAMPLE = {"channel_ids": [CHANNEL_ID], **_CHANNEL_EXAMPLE}
+
+
+def routes(connections: Connections) -> list[BaseRouteHandler]:
+    """The routes, for `connections`."""
+
+    @post(
+        "/connect",
+        **describe(
+            "connect",
+            "Connect clients to channels, all of them or none",
+            status=201,
+            errors=_CONNECT_ERRORS,
+            body=Connect,
+            body_example=_EXAMPLE,
+            tag="channels",
+        ),
+    )
+    async def connect(request: Call) -> ASGIResponse:
+        wanted: Connect = await body_of(request, _connect)
+        types = to_types(wanted.types or ())
+        await connections.connect(session_of(request), wanted.channel_ids or (), wanted.client_ids or (), types)
+        return empty(201)
+
+    @post(
+        "/disconnect",
+        **describe(
+            "disconnect",
+            "Disconnect clients from channels",
+            status=204,
+            errors=_ERRORS,
+            body=Connect,
+            body_example=_EXAMPLE,
+            tag="channels",
+        ),
+    )
+    async def disconnect(request: Call) -> ASGIResponse:
+        wanted: Connect = await body_of(request, _connect)
+        types = to_types(wanted.types or ())
+        await connections.disconnect(session_of(request), wanted.channel_ids or (), wanted.client_ids or (), types)
+        return empty(204)
+
+    @post(
+        "/{channel_id:str}/connect",
+        **describe(
+            "connectChannel",
+            "Connect clients to a channel, all of them or none",
+            status=201,
+            errors=_CONNECT_ERRORS,
+            body=ConnectChannel,
+            body_example=_CHANNEL_EXAMPLE,
+            tag="channels",
+        ),
+    )
+    async def connect_channel(request: Call, channel_id: str) -> ASGIResponse:
+        wanted: ConnectChannel = await body_of(request, _connect_channel)
+        types = to_types(wanted.types or ())
+        await connections.connect(session_of(request), (channel_id,), wanted.client_ids or (), types)
+        return empty(201)
+
+    @post(
+        "/{channel_id:str}/disconnect",
+        **describe(
+            "disconnectChannel",
+            "Disconnect clients from a channel",
+            status=204,
+            errors=_ERRORS,
+            body=ConnectChannel,
+            body_example=_CHANNEL_EXAMPLE,
+            tag="channels",
+        ),
+    )
+    async def disconnect_channel(request: Call, channel_id: str) -> ASGIResponse:
+        wanted: ConnectChannel = await body_of(request, _connect_channel)
+        types = to_types(wanted.types or ())
+        await connections.disconnect(session_of(request), (channel_id,), wanted.client_ids or (), types)
+        return empty(204)
+
+    return [connect, disconnect, connect_channel, disconnect_channel]

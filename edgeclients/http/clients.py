@@ -1,0 +1,256 @@
+"""Routes of clients (contract 3)."""
+
+import asyncio
+
+from litestar import delete, get, patch, post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.clients import ClientChange, Clients, Created
+from edgeclients.errors import (
+    BodyTooLarge,
+    EmptyList,
+    Forbidden,
+    IdTaken,
+    InvalidBody,
+    InvalidDirection,
+    InvalidId,
+    InvalidIdentity,
+    InvalidLimit,
+    InvalidMetadata,
+    InvalidName,
+    InvalidOrder,
+    InvalidQuery,
+    InvalidSecret,
+    InvalidStatus,
+    InvalidTags,
+    NotFound,
+    QueryTimedOut,
+    SecretTaken,
+    StatusUnchanged,
+    TooManyChosenSecrets,
+    TooManyElements,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http import query
+from edgeclients.http.answers import answer, empty
+from edgeclients.http.call import Call, Turnstile, body_of, session_of
+from edgeclients.http.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.wire import (
+    ClientBody,
+    ClientsBody,
+    CreateClient,
+    PageBody,
+    UpdateClient,
+    UpdateTags,
+    decoder,
+    to_body,
+    to_page,
+)
+
+_create = decoder(CreateClient)
+_create_many = decoder(list[CreateClient])
+_update = decoder(UpdateClient)
+_update_tags = decoder(UpdateTags)
+
+_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
+_STORED = (Forbidden, Unavailable)
+_NEW = (
+    *_BODY,
+    InvalidStatus,
+    InvalidId,
+    InvalidName,
+    InvalidIdentity,
+    InvalidTags,
+    InvalidMetadata,
+    InvalidSecret,
+    IdTaken,
+    SecretTaken,
+    *_STORED,
+)
+_CREATED_EXAMPLE = CLIENT_EXAMPLE | {"credentials": {"secret": "1f0c6a52-8a6e-4a1b-9a5f-6a8f7d0f3c21"}}
+_WANTED_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location": {"room": "b1"}}}
+
+
+def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
+    """The routes, for `clients`; a bulk body may have `bulk_bytes`."""
+    bulk = Turnstile()
+
+    @post(
+        "/",
+        **describe(
+            "createClient",
+            "Create a client; its secret is shown in this answer only",
+            status=201,
+            answer=ClientBody,
+            example=_CREATED_EXAMPLE,
+            errors=_NEW,
+            body=CreateClient,
+            body_example=_WANTED_EXAMPLE,
+            headers=("location",),
+        ),
+    )
+    async def create_client(request: Call) -> ASGIResponse:
+        wanted: CreateClient = await body_of(request, _create)
+        (created,) = await clients.create(session_of(request), [wanted.to_draft()])
+        location = {"location": f"/clients/{created.client.id}"}
+        return answer(to_body(created.client, created.secret), 201, location)
+
+    @post(
+        "/bulk",
+        request_max_body_size=bulk_bytes,
+        **describe(
+            "createClients",
+            "Create many clients, all or none; their secrets are shown in this answer only",
+            answer=ClientsBody,
+            example={"total": 1, "clients": [_CREATED_EXAMPLE]},
+            errors=(*_NEW, EmptyList, TooManyElements, TooManyChosenSecrets),
+            body=list[CreateClient],
+            body_example=[_WANTED_EXAMPLE],
+        ),
+    )
+    async def create_clients(request: Call) -> ASGIResponse:
+        async with bulk.enter() as work:
+            wanted: list[CreateClient] = await body_of(request, _create_many)
+            async with work:
+                drafts = [one.to_draft() for one in wanted]
+                created = await clients.create(session_of(request), drafts)
+                return await asyncio.to_thread(_all_created, created)
+
+    @get(
+        "/",
+        **describe(
+            "listClients",
+            "List clients of the domain",
+            answer=PageBody,
+            example={"limit": 10, "total": 1, "clients": [CLIENT_EXAMPLE]},
+            errors=(
+                InvalidQuery,
+                InvalidStatus,
+                InvalidLimit,
+                InvalidName,
+                InvalidOrder,
+                InvalidDirection,
+                QueryTimedOut,
+                *_STORED,
+            ),
+            query=query.PARAMETERS,
+        ),
+    )
+    async def list_clients(request: Call) -> ASGIResponse:
+        wanted = query.parse(request.scope["query_string"])
+        return answer(to_page(await clients.page(session_of(request), wanted), wanted))
+
+    @get(
+        "/{client_id:str}",
+        **describe(
+            "viewClient", "View a client", answer=ClientBody, example=CLIENT_EXAMPLE, errors=(NotFound, *_STORED)
+        ),
+    )
+    async def view_client(request: Call, client_id: str) -> ASGIResponse:
+        return answer(to_body(await clients.view(session_of(request), client_id)))
+
+    @patch(
+        "/{client_id:str}",
+        **describe(
+            "updateClient",
+            "Change name and metadata of an enabled client",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(*_BODY, InvalidName, InvalidMetadata, NotFound, *_STORED),
+            body=UpdateClient,
+            body_example={"name": "boiler 2", "metadata": {"location": {"room": "b2"}}},
+        ),
+    )
+    async def update_client(request: Call, client_id: str) -> ASGIResponse:
+        wanted: UpdateClient = await body_of(request, _update)
+        change = ClientChange(
+            name=wanted.name or "", metadata=wanted.metadata, private_metadata=wanted.private_metadata
+        )
+        return answer(to_body(await clients.update(session_of(request), client_id, change)))
+
+    @patch(
+        "/{client_id:str}/tags",
+        **describe(
+            "updateClientTags",
+            "Replace all tags of an enabled client",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(*_BODY, InvalidTags, NotFound, *_STORED),
+            body=UpdateTags,
+            body_example={"tags": ["floor-1", "heating"]},
+        ),
+    )
+    async def update_client_tags(request: Call, client_id: str) -> ASGIResponse:
+        wanted: UpdateTags = await body_of(request, _update_tags)
+        return answer(to_body(await clients.update_tags(session_of(request), client_id, wanted.tags or ())))
+
+    @post(
+        "/{client_id:str}/enable",
+        **describe(
+            "enableClient",
+            "Let a client authenticate again",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(NotFound, StatusUnchanged, *_STORED),
+        ),
+    )
+    async def enable_client(request: Call, client_id: str) -> ASGIResponse:
+        return answer(to_body(await clients.enable(session_of(request), client_id)))
+
+    @post(
+        "/{client_id:str}/disable",
+        **describe(
+            "disableClient",
+            "Keep a client from authenticating, at once",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE | {"status": "disabled"},
+            errors=(NotFound, StatusUnchanged, *_STORED),
+        ),
+    )
+    async def disable_client(request: Call, client_id: str) -> ASGIResponse:
+        return answer(to_body(await clients.disable(session_of(request), client_id)))
+
+    @delete(
+        "/{client_id:str}",
+        **describe("deleteClient", "Delete a client", status=204, errors=(NotFound, *_STORED)),
+    )
+    async def delete_client(request: Call, client_id: str) -> ASGIResponse:
+        await clients.remove(session_of(request), client_id)
+        return empty(204)
+
+    # "bulk" is a client id to every method but POST (contract 1.1), and no client has it.
+    @get("/bulk", include_in_schema=False, sync_to_thread=False)
+    def no_such_client() -> ASGIResponse:
+        raise NotFound
+
+    @patch("/bulk", include_in_schema=False, sync_to_thread=False)
+    def no_such_client_to_change() -> ASGIResponse:
+        raise NotFound
+
+    @delete("/bulk", include_in_schema=False, sync_to_thread=False, status_code=204)
+    def no_such_client_to_delete() -> ASGIResponse:
+        raise NotFound
+
+    return [
+        create_client,
+        create_clients,
+        list_clients,
+        view_client,
+        update_client,
+        update_client_tags,
+        enable_client,
+        disable_client,
+        delete_client,
+        no_such_client,
+        no_such_client_to_change,
+        no_such_client_to_delete,
+    ]
+
+
+def _all_created(created: list[Created]) -> ASGIResponse:
+    bodies = [to_body(one.client, one.secret) for one in created]
+    return answer(ClientsBody(len(bodies), bodies))
+
+

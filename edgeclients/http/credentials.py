@@ -1,0 +1,66 @@
+"""The route of a client's secret (contract 3.7, design 5)."""
+
+from litestar import patch
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.rotation import Rotation, SecretChange
+from edgeclients.errors import (
+    BodyTooLarge,
+    Busy,
+    Forbidden,
+    InvalidBody,
+    InvalidGrace,
+    InvalidSecret,
+    MissingSecret,
+    NotFound,
+    SecretTaken,
+    Throttled,
+    TooManyRetiring,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.answers import answer
+from edgeclients.http.call import Call, body_of, session_of
+from edgeclients.http.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.wire import ClientBody, UpdateSecret, decoder, to_body
+
+_update = decoder(UpdateSecret)
+
+
+def routes(rotation: Rotation) -> list[BaseRouteHandler]:
+    """The route, for `rotation`."""
+
+    @patch(
+        "/{client_id:str}/secret",
+        **describe(
+            "updateClientSecret",
+            "Give an enabled client a new secret, sent or generated; a generated one is shown in this answer only",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(
+                UnsupportedMediaType,
+                InvalidBody,
+                BodyTooLarge,
+                MissingSecret,
+                InvalidSecret,
+                InvalidGrace,
+                NotFound,
+                SecretTaken,
+                TooManyRetiring,
+                Throttled,
+                Forbidden,
+                Busy,
+                Unavailable,
+            ),
+            body=UpdateSecret,
+            body_example={"generate": True, "grace": 3600},
+        ),
+    )
+    async def update_client_secret(request: Call, client_id: str) -> ASGIResponse:
+        wanted: UpdateSecret = await body_of(request, _update)
+        change = SecretChange(wanted.secret or "", bool(wanted.generate), wanted.grace or 0)
+        rotated = await rotation.rotate(session_of(request), client_id, change)
+        return answer(to_body(rotated.client, rotated.generated or ""))
+
+    return [update_client_secret]

@@ -1,0 +1,182 @@
+"""What every request passes before routing: a request id, limits, the token, the domain (contract 1.1, 1.2).
+
+One ASGI middleware around the application. The path is read here once, before Litestar folds `//` in it.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from edgeclients.core.rules import is_domain
+from edgeclients.errors import (
+    Busy,
+    DomainError,
+    InvalidId,
+    MissingDomain,
+    MissingId,
+    MissingToken,
+    NoRoute,
+    NotFound,
+)
+from edgeclients.http.answers import failure, unexpected
+from edgeclients.http.call import REQUEST_ID, SESSION
+from edgeclients.model import Session
+from edgeclients.ops.metrics import Requests
+from edgeclients.ports import Authenticator
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+_BEARER = b"Bearer "
+_PROTECTED = {"clients", "channels"}
+# Routes without a trailing-slash form.
+_LEAVES = {"bulk", "tags", "secret", "enable", "disable", "parent", "connect", "disconnect"}
+_UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
+_QUIET = {"GET", "HEAD"}
+
+
+class Gate:
+    """The application behind it sees only requests that may be routed.
+
+    Args:
+        app: where they go.
+        authenticator: whose token is it.
+        requests: how many of them there are.
+        most: requests worked on at a time.
+    """
+
+    def __init__(self, app: App, authenticator: Authenticator, requests: Requests, most: int) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._requests = requests
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = scope[REQUEST_ID] = str(uuid.uuid4())
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._requests.active += 1
+        try:
+            await self._admit(scope, receive, watched)
+        except DomainError as error:
+            await failure(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - told as 500, with all of it in the log
+            if status == 0:
+                await unexpected(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
+        finally:
+            self._requests.active -= 1
+            self._note(scope, status, time.perf_counter() - started)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        segments = _segments(scope)
+        if segments == ["health"]:
+            await self._app(scope, receive, send)
+            return
+        if self._requests.active > self._most:
+            raise Busy("too many requests", retry_after=1)
+        if len(segments) > 1 and segments[1] in _PROTECTED:
+            scope[SESSION] = await self._session(scope, segments[0])
+            # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
+            # not be served.
+            scope["path"] = "/-/" + "/".join(_checked(segments[1:]))
+        elif segments[0] not in _UNPROTECTED:
+            raise NoRoute
+        await self._app(scope, receive, send)
+
+    async def _session(self, scope: Scope, domain_id: str) -> Session:
+        token = _bearer(scope)
+        identity = await self._authenticator.authenticate(token)
+        if not domain_id:
+            raise MissingDomain
+        if not is_domain(domain_id):
+            raise InvalidId("domain")
+        return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        handler = scope.get("route_handler")
+        operation = getattr(handler, "operation_id", None) or "none"
+        self._requests.count(operation, str(status), seconds)
+        level = _level(scope["method"], status)
+        if _log.isEnabledFor(level):
+            session: Session | None = scope.get(SESSION)
+            _log.log(
+                level,
+                "%s %s",
+                operation,
+                "completed successfully" if status < 400 else "failed",  # noqa: PLR2004
+                extra={
+                    "status": status,
+                    "duration": f"{seconds:.6f}s",
+                    "request_id": scope[REQUEST_ID],
+                    "domain_id": session.domain_id if session else "",
+                    "user_id": session.user_id if session else "",
+                },
+            )
+
+
+def _level(method: str, status: int) -> int:
+    if status >= 500 or status == 0:  # noqa: PLR2004
+        return logging.ERROR
+    if status >= 400:  # noqa: PLR2004
+        return logging.WARNING
+    return logging.DEBUG if method in _QUIET else logging.INFO
+
+
+def _bearer(scope: Scope) -> str:
+    """The token (contract 1.2): exactly `Bearer`, one space, something.
+
+    Raises:
+        MissingToken: there is none.
+    """
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if value.startswith(_BEARER) and len(value) > len(_BEARER):
+                return str(value[len(_BEARER) :], "utf-8", "surrogateescape")
+            break
+    raise MissingToken
+
+
+def _segments(scope: Scope) -> list[str]:
+    """The path's segments, each decoded by itself: an escaped slash stays inside its segment."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    if b"%" not in raw:
+        return raw.decode("latin-1").split("/")[1:] or [""]
+    return [unquote_to_bytes(part).decode("utf-8", "replace") for part in raw.split(b"/")[1:]] or [""]
+
+
+def _checked(segments: list[str]) -> list[str]:
+    """The segments behind the domain, without a trailing empty one where that is allowed.
+
+    Raises:
+        MissingId: an id is empty.
+        NoRoute: a trailing slash behind a verb.
+        NotFound: an id that cannot be.
+    """
+    if any("/" in segment for segment in segments):
+        raise NotFound("escaped slash")
+    if segments[-1] == "" and len(segments) > 1:
+        if segments[-2] in _LEAVES:
+            raise NoRoute
+        segments = segments[:-1]
+    if "" in segments:
+        raise MissingId
+    return segments

@@ -1,0 +1,70 @@
+"""Routes of a client's parent group (contract 3.9, 3.10)."""
+
+from litestar import delete, post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.parents import Parents
+from edgeclients.errors import (
+    BodyTooLarge,
+    Forbidden,
+    HasParent,
+    InvalidBody,
+    InvalidId,
+    MissingParentGroup,
+    NotFound,
+    SameParent,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.answers import empty
+from edgeclients.http.call import Call, body_of, session_of
+from edgeclients.http.docs import GROUP_ID, describe
+from edgeclients.http.wire import SetParent, decoder
+
+_set = decoder(SetParent)
+
+
+def routes(parents: Parents) -> list[BaseRouteHandler]:
+    """The routes, for `parents`."""
+
+    @post(
+        "/{client_id:str}/parent",
+        **describe(
+            "setClientParentGroup",
+            "Put a client into a group",
+            errors=(
+                UnsupportedMediaType,
+                InvalidBody,
+                BodyTooLarge,
+                MissingParentGroup,
+                InvalidId,
+                NotFound,
+                HasParent,
+                SameParent,
+                Forbidden,
+                Unavailable,
+            ),
+            body=SetParent,
+            body_example={"parent_group_id": GROUP_ID},
+        ),
+    )
+    async def set_parent(request: Call, client_id: str) -> ASGIResponse:
+        wanted: SetParent = await body_of(request, _set)
+        await parents.set(session_of(request), client_id, wanted.parent_group_id or "")
+        return empty(200)
+
+    @delete(
+        "/{client_id:str}/parent",
+        **describe(
+            "removeClientParentGroup",
+            "Take a client out of its group",
+            status=204,
+            errors=(NotFound, Forbidden, Unavailable),
+        ),
+    )
+    async def remove_parent(request: Call, client_id: str) -> ASGIResponse:
+        await parents.remove(session_of(request), client_id)
+        return empty(204)
+
+    return [set_parent, remove_parent]

@@ -1,0 +1,88 @@
+"""Alive, and ready to change things."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from edgeclients import __version__
+from edgeclients.errors import DomainError
+from edgeclients.model import rfc3339
+
+_log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 3600  # a probe is a write, and SD cards wear
+
+
+def health_document(instance_id: str) -> dict[str, str]:
+    """What `GET /health` says of a process that is alive (contract 1.8)."""
+    return {
+        "status": "pass",
+        "version": __version__,
+        "commit": "ffffffff",
+        "description": "clients service",
+        "build_time": "1970-01-01_00:00:00",
+        "instance_id": instance_id or str(uuid.uuid4()),
+    }
+
+
+class StorageState(NamedTuple):
+    """How the last attempts to change things went."""
+
+    backend: str
+    failing: bool
+    last_commit_at: int | None
+
+
+class Readiness:
+    """Whether the process can do its work, from what its last changes met.
+
+    Args:
+        storage: how they went.
+        probe: makes a change that means nothing.
+    """
+
+    def __init__(self, storage: Callable[[], StorageState], probe: Callable[[], Awaitable[None]]) -> None:
+        self._storage = storage
+        self._probe = probe
+        self._probed_at = float("-inf")
+        self._probing: asyncio.Task[None] | None = None
+        self.serving = False
+
+    async def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether it is ready, and the document that says so; may wait for a probe that all callers share."""
+        state = self._storage()
+        if self.serving and _stale(state):
+            await self._probe_once()
+            state = self._storage()
+        ready = self.serving and not state.failing
+        last = None if state.last_commit_at is None else rfc3339(state.last_commit_at)
+        return ready, {
+            "status": "ready" if ready else "not ready",
+            "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last},
+            "cache": {"backend": "memory"},
+            "events": {"relay": "off"},
+        }
+
+    async def _probe_once(self) -> None:
+        if self._probing is None:
+            if time.monotonic() - self._probed_at < PROBE_SECONDS:
+                return
+            self._probed_at = time.monotonic()
+            self._probing = asyncio.ensure_future(self._try_probe())
+        await asyncio.shield(self._probing)
+
+    async def _try_probe(self) -> None:
+        try:
+            await self._probe()
+        except DomainError as error:
+            _log.warning("probe write failed", extra={"error": type(error).__name__})
+        finally:
+            self._probing = None
+
+
+def _stale(state: StorageState) -> bool:
+    now = time.time_ns() // 1000
+    return state.failing or state.last_commit_at is None or now - state.last_commit_at > PROBE_SECONDS * 1_000_000

@@ -1,0 +1,43 @@
+"""Logs: a JSON object a line on standard output, `time`, `level`, `msg` and attributes."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edgeclients.model import rfc3339
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+class JsonFormatter(logging.Formatter):
+    """One line a record; what was passed as `extra` becomes attributes."""
+
+    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+        line: dict[str, Any] = {
+            "time": rfc3339(int(record.created * 1_000_000)),
+            "level": "WARN" if record.levelno == logging.WARNING else record.levelname,
+            "msg": record.getMessage(),
+        }
+        line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def set_up(level: str) -> None:
+    """Log to standard output from `level` on. Third parties are heard when something is wrong."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("edgeclients").setLevel(_LEVELS[level])
+
+
+def fields(**attributes: object) -> Mapping[str, object]:
+    """Attributes for a log call, without the empty ones."""
+    return {key: value for key, value in attributes.items() if value not in (None, "")}

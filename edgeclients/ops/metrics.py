@@ -1,0 +1,116 @@
+"""Metrics: counted in plain integers on the way, turned into Prometheus' text only when somebody asks.
+
+`prometheus_client` costs 80 ms to import, so the first scrape does.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Histogram:
+    """How long something took, in seconds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+class Requests:
+    """Requests of one transport: how many by operation and outcome, how long by operation."""
+
+    def __init__(self) -> None:
+        self.by_code: dict[tuple[str, str], int] = {}
+        self.seconds: dict[str, Histogram] = {}
+        self.active = 0
+
+    def count(self, operation: str, code: str, seconds: float) -> None:
+        """Count one request that has been answered."""
+        key = (operation, code)
+        self.by_code[key] = self.by_code.get(key, 0) + 1
+        histogram = self.seconds.get(operation)
+        if histogram is None:
+            histogram = self.seconds[operation] = Histogram()
+        histogram.observe(seconds)
+
+
+class _Watched(NamedTuple):
+    name: str
+    help: str
+    is_counter: bool
+    read: Callable[[], float]
+
+
+class Metrics:
+    """All there is to measure."""
+
+    def __init__(self) -> None:
+        self.http = Requests()
+        self.grpc = Requests()
+        self._watched: list[_Watched] = []
+
+    def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Show what `read` says as the counter `name` (without `_total`)."""
+        self._watched.append(_Watched(name, text, is_counter=True, read=read))
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Show what `read` says as the gauge `name`."""
+        self._watched.append(_Watched(name, text, is_counter=False, read=read))
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator["Metric"]:
+        """What `prometheus_client` asks a collector."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        yield from _families("clients_api", "HTTP", self.http)
+        yield from _families("clients_grpc", "gRPC", self.grpc)
+        for one in self._watched:
+            family = CounterMetricFamily if one.is_counter else GaugeMetricFamily
+            yield family(one.name, one.help, value=one.read())
+
+
+def _families(prefix: str, transport: str, requests: Requests) -> Iterator["Metric"]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    counts = CounterMetricFamily(f"{prefix}_requests", f"{transport} requests answered", labels=("operation", "code"))
+    for labels, count in requests.by_code.items():
+        counts.add_metric(labels, count)
+    yield counts
+    seconds = HistogramMetricFamily(
+        f"{prefix}_request_duration_seconds", f"Time to answer {transport} requests", labels=("operation",)
+    )
+    for operation, histogram in requests.seconds.items():
+        seconds.add_metric((operation,), _cumulative(histogram), histogram.total)
+    yield seconds
+    yield GaugeMetricFamily(f"{prefix}_requests_active", f"{transport} requests being answered", value=requests.active)
+
+
+def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
+    edges = [*(str(bucket) for bucket in BUCKETS), "+Inf"]
+    sums = []
+    so_far = 0
+    for count in histogram.counts:
+        so_far += count
+        sums.append(float(so_far))
+    return list(zip(edges, sums, strict=True))

@@ -1,0 +1,207 @@
+"""What the use cases need from outside. These docstrings are the contract; `tests/conformance` is its proof."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from edgeclients.model import (
+    Client,
+    ClientFilter,
+    Connection,
+    Event,
+    Identity,
+    NewClient,
+    Page,
+    Retirement,
+    SecretRead,
+    Session,
+    StoredSecret,
+)
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """What a unit of work may do. Nothing of it is visible to others before the store has committed.
+
+    A unit awaits these methods and nothing else, and keeps no reference to its transaction.
+    """
+
+    @property
+    def now(self) -> int:
+        """The server's clock when the unit began: what rows are stamped with."""
+
+    @property
+    def latest(self) -> int:
+        """The later of the clock and the newest time ever stored: what expiry is compared with."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client as of now, kept from changing until the transaction ends."""
+
+    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
+        """Those of `client_ids` that exist, by id, kept from changing until the transaction ends."""
+
+    async def insert(self, clients: Sequence[NewClient]) -> None:
+        """Write all of `clients` with their roles.
+
+        Raises:
+            SecretTaken: a secret is in use, current or retiring, by another client of its domain, or twice in `clients`.
+            IdTaken: an id exists, in any domain, or twice in `clients`.
+        """
+
+    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write `new` in the place of `old`, which this transaction has read; the secret stays.
+
+        Args:
+            old: the row as read.
+            new: the row to be, with the same id and domain.
+            metadata: the decoded `new.metadata`, where that has changed.
+        """
+
+    async def remove(self, client: Client) -> None:
+        """Remove a client that this transaction has read, with its secrets, tags, roles and connections."""
+
+    async def unset_parent_group(self, group_id: str) -> None:
+        """Clear the parent group of every client of any domain and status that has this one; nothing else of them changes."""
+
+    async def secret(self, client_id: str) -> StoredSecret:
+        """The current secret of a client that this transaction has read."""
+
+    async def set_secret(self, client: Client, secret: StoredSecret) -> None:
+        """Make `secret` the current one of `client`; if it was retiring there, it no longer is.
+
+        Raises:
+            SecretTaken: it is in use, current or retiring, by another client of the domain.
+        """
+
+    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:
+        """The retiring secrets of a client that have not expired, the first to expire first."""
+
+    async def retire(self, client: Client, retirement: Retirement) -> None:
+        """Let a secret of `client` that has just been replaced work until it expires."""
+
+    async def drop_retirements(self, client_id: str) -> None:
+        """End every retiring secret of a client now."""
+
+    async def touch_retirement(self, client_id: str, kept: str) -> None:
+        """Note that the retiring secret with the hash `kept` was used now."""
+
+    async def connect(self, connections: Sequence[Connection]) -> int:
+        """Write the connections that are not there yet.
+
+        Returns:
+            How many were not.
+        """
+
+    async def disconnect(self, connections: Sequence[Connection]) -> None:
+        """Remove those of `connections` that are there."""
+
+    async def disconnect_channel(self, channel_id: str) -> None:
+        """Remove every connection of a channel, in any domain."""
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Put `events` at the end of the outbox; past its bounds the oldest ones are dropped and counted."""
+
+    async def revoke(self, client_ids: Sequence[str]) -> None:
+        """Give a new revision to the fact that these clients lost access; every cached success of theirs is void."""
+
+    async def grant(self) -> None:
+        """Say that somebody gained access: no denial remembered from before this commit holds."""
+
+
+Unit: TypeAlias = Callable[[Transaction], Awaitable[T]]
+
+
+class Store(Protocol):
+    """The lasting state. A read shows what was committed when it began; a change goes through `run`."""
+
+    async def run(self, unit: Unit[T]) -> T:
+        """Run `unit` in one transaction and return its result once that is durable.
+
+        A raised error means that nothing changed. Its effects in memory have happened before this returns, and happen
+        too if the caller has stopped waiting.
+
+        Raises:
+            Busy: more changes are waiting than the store queues.
+            StorageFull: the disk is full.
+            Unavailable: the storage failed.
+        """
+
+    def latest(self) -> int:
+        """The later of the clock and the newest time ever stored: what expiry is compared with."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client with this id, of any domain and status."""
+
+    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
+        """Those of `client_ids` that exist, once each, the oldest first."""
+
+    async def page(self, domain_id: str, wanted: ClientFilter) -> Page:
+        """One page of the clients of a domain, and how many there are in all.
+
+        Raises:
+            QueryTimedOut: the time limit for reads was reached.
+        """
+
+    async def connections(self, client_id: str) -> tuple[Connection, ...]:
+        """The connections of a client, by channel and type."""
+
+    async def secrets_of(self, client_id: str) -> SecretRead:
+        """Every secret of a client, expired ones included."""
+
+    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
+        """Every secret with one of these lookup digests, expired ones included."""
+
+    async def schemes(self, domain_id: str) -> tuple[str, ...]:
+        """The argon2 schemes in use by secrets of a domain."""
+
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Up to `limit` events behind sequence number `after`, in order, each with its number."""
+
+
+class TokenCache(Protocol):
+    """Recent answers of `Authenticate`, by token. It holds no token in clear and is bounded."""
+
+    def key(self, token: bytes) -> bytes:
+        """What stands for `token` in the other methods; of no use outside this process."""
+
+    def hit(self, key: bytes) -> str | None:
+        """The id of the client this token proved to be, if that still holds."""
+
+    def remember(self, key: bytes, client_id: str, revision: int, seconds: float | None) -> None:
+        """Keep a success found at `revision`, for at most `seconds`; not at all if the client was revoked since."""
+
+    def generation(self) -> int:
+        """A number to take before reading, for `deny`."""
+
+    def deny(self, key: bytes, generation: int) -> None:
+        """Keep a denial for seconds; not if access was granted to anybody since `generation`."""
+
+    def denied(self, key: bytes) -> bool:
+        """Whether this token was denied a moment ago and nobody has gained access since."""
+
+
+class Authenticator(Protocol):
+    """Who a bearer token belongs to."""
+
+    async def authenticate(self, token: str) -> Identity:
+        """The identity behind `token`.
+
+        Raises:
+            Unauthenticated: the token is not valid.
+            Unavailable: whoever knows cannot be asked.
+        """
+
+
+class Authorizer(Protocol):
+    """Who may do what. Every operation of a use case asks once, before it reads or changes anything."""
+
+    async def authorize(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> None:
+        """Return if `session` may do `operation` (contract 12.4's names) on these clients, or on its domain.
+
+        Raises:
+            Forbidden: it may not.
+            DomainForbidden: it may do nothing in this domain.
+            Unavailable: whoever knows cannot be asked.
+        """
+
+

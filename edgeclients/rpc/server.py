@@ -1,0 +1,73 @@
+"""Serving gRPC: the service, health and reflection on one port."""
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from edgeclients.errors import StartError
+from edgeclients.ops.tls import Tls
+from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients.rpc.services import ClientsService
+
+_SERVICE = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
+_MESSAGE_BYTES = 4 * 1024 * 1024  # contract 5
+_METADATA_BYTES = 64 * 1024
+
+
+class GrpcServer:
+    """gRPC on one address.
+
+    Args:
+        service: what it serves.
+        host: a name or an address.
+        port: 0 takes a free one.
+        tls: None serves without.
+        most: calls worked on at a time.
+
+    Raises:
+        StartError: the port is taken.
+    """
+
+    def __init__(self, service: ClientsService, host: str, port: int, tls: Tls | None, most: int) -> None:
+        self._server = grpc.aio.server(
+            options=(
+                # A port that is taken is an error, not a second listener.
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+                ("grpc.max_metadata_size", _METADATA_BYTES),
+            ),
+            maximum_concurrent_rpcs=most,
+        )
+        clients_pb2_grpc.add_ClientsServiceServicer_to_server(service, self._server)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            self.port = _listen(self._server, address, tls)
+        except RuntimeError as error:
+            raise StartError(
+                f"cannot listen on {address}: stop what listens there, or set MG_CLIENTS_GRPC_HOST and _PORT"
+            ) from error
+
+    async def start(self) -> None:
+        """Accept calls from here on."""
+        await self._server.start()
+        for name in ("", "clients"):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Say NOT_SERVING, accept no more, give calls that have begun `grace` seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+
+def _listen(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
+    if tls is None:
+        return int(server.add_insecure_port(address))
+    credentials = grpc.ssl_server_credentials(
+        [(tls.key, tls.certificate)],
+        root_certificates=tls.client_ca,
+        require_client_auth=tls.client_ca is not None,
+    )
+    return int(server.add_secure_port(address, credentials))

@@ -1,0 +1,265 @@
+"""Every setting, once: its variable, type, default and meaning. `--help`, the README's table and a test come from here."""
+
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+Duration = typing.NewType("Duration", float)
+"""Seconds. Written as a number of seconds, or as Go does: `300ms`, `10s`, `1h30m`."""
+
+
+class Var(NamedTuple):
+    """One environment variable."""
+
+    name: str
+    help: str
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the program was told by its environment; a variable that is unset or empty has its default."""
+
+    mode: Annotated[
+        str, Var("MG_CLIENTS_MODE", "where things are stored: `gateway` is one SQLite directory", choices=("gateway",))
+    ] = "gateway"
+    auth_plugin: Annotated[
+        str, Var("MG_CLIENTS_AUTH_PLUGIN", "who says who callers are: the name of an `edgeclients.auth` entry point")
+    ] = "standalone"
+    data_dir: Annotated[
+        Path, Var("MG_CLIENTS_DATA_DIR", "the data directory; unset: `$STATE_DIRECTORY`, else `./data`")
+    ] = Path("data")
+    instance_id: Annotated[str, Var("MG_CLIENTS_INSTANCE_ID", "shown by `/health`; unset: a random UUID")] = ""
+    log_level: Annotated[
+        str,
+        Var("MG_CLIENTS_LOG_LEVEL", "`debug`, `info`, `warn` or `error`", choices=("debug", "info", "warn", "error")),
+    ] = "info"
+
+    standalone_id: Annotated[
+        str, Var("MG_CLIENTS_STANDALONE_ID", "the operator's id; unset with the token: made at the first start")
+    ] = ""
+    standalone_token: Annotated[
+        str, Var("MG_CLIENTS_STANDALONE_TOKEN", "the operator's token, at least 16 characters", secret=True)
+    ] = ""
+    standalone_token_file: Annotated[
+        Path | None, Var("MG_CLIENTS_STANDALONE_TOKEN_FILE", "a file that holds the operator's token")
+    ] = None
+    standalone_domains: Annotated[
+        tuple[str, ...], Var("MG_CLIENTS_STANDALONE_DOMAINS", "the only domains allowed, separated by `,`; unset: any")
+    ] = ()
+    pepper_files: Annotated[
+        tuple[Path, ...],
+        Var("MG_CLIENTS_PEPPER_FILE", "the pepper, and behind it older ones still in use; unset: `<data dir>/pepper`"),
+    ] = ()
+
+    http_host: Annotated[str, Var("MG_CLIENTS_HTTP_HOST", "address HTTP listens on")] = "localhost"
+    http_port: Annotated[int, Var("MG_CLIENTS_HTTP_PORT", "port HTTP listens on; 0: any", low=0, high=65535)] = 9006
+    http_cert: Annotated[str, Var("MG_CLIENTS_HTTP_SERVER_CERT", "certificate for HTTPS: a path or PEM")] = ""
+    http_key: Annotated[
+        str, Var("MG_CLIENTS_HTTP_SERVER_KEY", "key for HTTPS: a path or PEM", secret=True)
+    ] = ""
+    http_read_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_HTTP_SERVER_READ_TIMEOUT", "for a request to arrive whole", low=0.001)
+    ] = Duration(15)
+    http_write_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_HTTP_SERVER_WRITE_TIMEOUT", "for a caller to take a part of an answer", low=0.001)
+    ] = Duration(15)
+    http_read_header_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_HTTP_SERVER_READ_HEADER_TIMEOUT", "for a request's headers to arrive", low=0.001)
+    ] = Duration(5)
+    http_idle_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_HTTP_SERVER_IDLE_TIMEOUT", "between requests on one connection", low=0.001)
+    ] = Duration(60)
+    http_max_header_bytes: Annotated[
+        int, Var("MG_CLIENTS_HTTP_SERVER_MAX_HEADER_BYTES", "size of a request's headers", low=1024)
+    ] = 1024 * 1024
+    http_max_body_bytes: Annotated[
+        int, Var("MG_CLIENTS_HTTP_MAX_BODY_BYTES", "size of a request's body", low=1024)
+    ] = 1024 * 1024
+    http_max_bulk_bytes: Annotated[
+        int, Var("MG_CLIENTS_HTTP_MAX_BULK_BYTES", "size of a bulk request's body", low=1024)
+    ] = 16 * 1024 * 1024
+    http_max_requests: Annotated[
+        int, Var("MG_CLIENTS_HTTP_MAX_REQUESTS", "requests worked on at a time; more get 503", low=1)
+    ] = 256
+    http_max_connections: Annotated[
+        int, Var("MG_CLIENTS_HTTP_MAX_CONNECTIONS", "open connections; more are closed at once", low=1)
+    ] = 1024
+
+    grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on")] = "localhost"
+    grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any", low=0, high=65535)] = 7000
+    grpc_cert: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_CERT", "certificate for gRPC over TLS: a path or PEM")] = ""
+    grpc_key: Annotated[
+        str, Var("MG_CLIENTS_GRPC_SERVER_KEY", "key for gRPC over TLS: a path or PEM", secret=True)
+    ] = ""
+    grpc_server_ca: Annotated[
+        str, Var("MG_CLIENTS_GRPC_SERVER_CA_CERTS", "accepted for compatibility; has no effect on a server")
+    ] = ""
+    grpc_client_ca: Annotated[
+        str,
+        Var("MG_CLIENTS_GRPC_CLIENT_CA_CERTS", "who signs clients' certificates, a path or PEM; set: they are required"),
+    ] = ""
+    grpc_max_requests: Annotated[
+        int, Var("MG_CLIENTS_GRPC_MAX_REQUESTS", "calls worked on at a time; more get RESOURCE_EXHAUSTED", low=1)
+    ] = 4096
+
+    cache_key_duration: Annotated[
+        Duration, Var("MG_CLIENTS_CACHE_KEY_DURATION", "how long a successful Authenticate is remembered", low=0.001)
+    ] = Duration(3600)
+    cache_size: Annotated[
+        int, Var("MG_CLIENTS_CACHE_SIZE", "how many are remembered; one takes about 400 bytes", low=1)
+    ] = 50_000
+    argon2_memory_kib: Annotated[
+        int, Var("MG_CLIENTS_ARGON2_MEMORY_KIB", "memory to hash one chosen secret", low=8, high=4 * 1024 * 1024)
+    ] = 19 * 1024
+    argon2_passes: Annotated[
+        int, Var("MG_CLIENTS_ARGON2_PASSES", "passes over it", low=1, high=64)
+    ] = 2
+    argon2_workers: Annotated[
+        int, Var("MG_CLIENTS_ARGON2_WORKERS", "chosen secrets hashed at a time, for checks and for changes", low=1, high=64)
+    ] = 1
+    argon2_waiting: Annotated[
+        int, Var("MG_CLIENTS_ARGON2_WAITING", "chosen secrets that may wait to be hashed, of each kind", low=1)
+    ] = 128
+    write_queue: Annotated[int, Var("MG_CLIENTS_WRITE_QUEUE", "changes that may wait; more get 503", low=1)] = 1024
+    query_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001)
+    ] = Duration(5)
+    outbox_max_rows: Annotated[
+        int, Var("MG_CLIENTS_OUTBOX_MAX_ROWS", "events kept until they are sent; the oldest go first", low=0)
+    ] = 100_000
+    outbox_max_bytes: Annotated[
+        int, Var("MG_CLIENTS_OUTBOX_MAX_BYTES", "bytes of events kept until they are sent", low=0)
+    ] = 64 * 1024 * 1024
+
+
+class Field(NamedTuple):
+    """One setting as data."""
+
+    attribute: str
+    variable: Var
+    type: Any
+    default: Any
+
+
+class Faults(Exception):  # noqa: N818 - several of them
+    """What is wrong with the environment, a line each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def fields() -> Iterator[Field]:
+    """All settings, in their order."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    for field in msgspec.structs.fields(Settings):
+        kind, variable = typing.get_args(hints[field.name])
+        yield Field(field.name, variable, kind, field.default)
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`.
+
+    Raises:
+        Faults: with every malformed variable, not just the first.
+    """
+    values: dict[str, Any] = {}
+    faults = []
+    for field in fields():
+        text = environment.get(field.variable.name, "")
+        if text:
+            try:
+                values[field.attribute] = _parse(field, text)
+            except ValueError as error:
+                shown = "its value" if field.variable.secret else repr(text[:80])
+                faults.append(f"{field.variable.name}: {shown} is not {error}")
+    if faults:
+        raise Faults(faults)
+    if "data_dir" not in values and (state := environment.get("STATE_DIRECTORY", "")):
+        values["data_dir"] = Path(state.split(":", maxsplit=1)[0])
+    return Settings(**values)
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that are no setting: perhaps a slip of the pen."""
+    names = {field.variable.name for field in fields()}
+    return sorted(name for name in environment if name.startswith("MG_CLIENTS_") and name not in names)
+
+
+def shown(field: Field, value: object) -> str:
+    """A value as an operator may see it: as it is written in the environment, secrets masked."""
+    if field.variable.secret and value:
+        return "********"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if field.type is Duration:
+        return f"{value:g}s"
+    return "" if value is None else str(value)
+
+
+def _parse(field: Field, text: str) -> Any:
+    """The value of `text`.
+
+    Raises:
+        ValueError: "`text` is not …".
+    """
+    value = _PARSERS[_kind(field.type)](text)
+    variable = field.variable
+    if variable.choices:
+        value = value.lower()
+    if variable.choices and value not in variable.choices:
+        raise ValueError("one of: " + ", ".join(variable.choices))
+    if variable.low is not None and value < variable.low:
+        raise ValueError(f"{variable.low:g} or more")
+    if variable.high is not None and value > variable.high:
+        raise ValueError(f"{variable.high:g} or less")
+    return value
+
+
+def _kind(hint: Any) -> Any:
+    """The parser's key of a type: `X | None` is parsed as `X`."""
+    if isinstance(hint, types.UnionType):
+        return next(part for part in hint.__args__ if part is not type(None))
+    return hint
+
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+
+
+def _duration(text: str) -> float:
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("a duration such as 10s, 1h30m or a number of seconds")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise ValueError("a whole number")
+    return int(text)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    int: _integer,
+    Path: Path,
+    Duration: _duration,
+    tuple[str, ...]: _list,
+    tuple[Path, ...]: lambda text: tuple(map(Path, _list(text))),
+}

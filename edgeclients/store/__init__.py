@@ -1,0 +1,1 @@
+"""Where lasting state is kept."""

@@ -1,0 +1,41 @@
+"""The data directory: made by the one process that serves it, and held by it for as long as it lives."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from edgeclients.errors import StartError
+from edgeclients.files import sync_directory
+
+
+class DataDirectory:
+    """A directory nobody else serves. Close it to let go."""
+
+    def __init__(self, path: Path) -> None:
+        """Make `path` (mode 0700) if it is missing, and lock it.
+
+        Raises:
+            StartError: it cannot be made or written, or another process holds it.
+        """
+        self.path = path
+        try:
+            if not path.is_dir():
+                path.mkdir(mode=0o700, parents=True)
+                sync_directory(path.parent)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StartError(
+                f"data directory {path} cannot be used ({error.strerror}): "
+                "make it writable for this user, or set MG_CLIENTS_DATA_DIR"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise StartError(
+                f"data directory {path} is in use by another edgeclients: stop that one, or set MG_CLIENTS_DATA_DIR"
+            ) from error
+
+    def close(self) -> None:
+        """Let others have the directory."""
+        os.close(self._lock)

@@ -1,0 +1,62 @@
+"""The pepper's files: 32 random bytes each, made once, never replaced by the program."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeclients.errors import StartError
+from edgeclients.files import write_private
+
+PEPPER_BYTES = 32
+CREDENTIAL = "edgeclients.pepper"
+
+
+def locate(data: Path, configured: Sequence[Path], credentials: Path | None) -> tuple[Path, ...]:
+    """The files that hold the peppers, the one for new secrets first.
+
+    Args:
+        data: the data directory, whose file `pepper` is used when nothing else is named.
+        configured: `MG_CLIENTS_PEPPER_FILE`.
+        credentials: systemd's credentials directory, used if it holds `edgeclients.pepper`.
+    """
+    if configured:
+        return tuple(configured)
+    if credentials is not None and (credentials / CREDENTIAL).exists():
+        return (credentials / CREDENTIAL,)
+    return (data / "pepper",)
+
+
+def read(path: Path) -> bytes:
+    """The pepper in `path`.
+
+    Raises:
+        StartError: it is missing, unreadable, or not 32 bytes long.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StartError(
+            f"pepper {path} cannot be read ({error.strerror}): restore it from the backup, no secret works without it"
+        ) from error
+    if len(content) != PEPPER_BYTES:
+        raise StartError(f"pepper {path} has {len(content)} bytes, not {PEPPER_BYTES}: restore it from the backup")
+    return content
+
+
+def make(path: Path) -> None:
+    """Write a new random pepper, durable when this returns.
+
+    Raises:
+        StartError: it cannot be written.
+    """
+    try:
+        write_private(path, secrets.token_bytes(PEPPER_BYTES))
+    except OSError as error:
+        raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
+
+
+def systemd_credentials() -> Path | None:
+    """Where systemd put this unit's credentials, if it did."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None

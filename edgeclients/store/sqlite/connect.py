@@ -1,0 +1,55 @@
+"""Connections and their settings (design 4)."""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from edgeclients.errors import StartError
+
+OLDEST = (3, 37, 0)  # STRICT tables
+
+_COMMON = """
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA trusted_schema = OFF;
+"""
+
+# A log that has grown past this is cut back after the next checkpoint.
+_LOG_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The connection that changes things; it makes the file if there is none. To be used by one thread at a time.
+
+    Raises:
+        StartError: SQLite is too old.
+        sqlite3.Error: the file cannot be opened, or is no database.
+    """
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StartError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}").fetchall()
+        connection.executescript(_COMMON)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def read_only(path: Path) -> str:
+    """The address of the database at `path` for connections that never change it."""
+    return f"file:{quote(str(path))}?mode=ro"
+
+
+def open_reader(path: Path, busy_timeout_ms: int = 0) -> sqlite3.Connection:
+    """A connection that only reads, in autocommit: each statement sees what is committed when it starts."""
+    connection = sqlite3.connect(
+        read_only(path), uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}").fetchall()
+    connection.executescript(_COMMON)
+    return connection

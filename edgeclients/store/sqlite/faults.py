@@ -1,0 +1,35 @@
+"""What SQLite's errors mean to a caller. The driver's text goes to the log, never further."""
+
+import logging
+import sqlite3
+
+from edgeclients.errors import Busy, DomainError, Internal, QueryTimedOut, StorageFull, Unavailable
+
+_log = logging.getLogger(__name__)
+
+_MEANING: dict[int, type[DomainError]] = {
+    sqlite3.SQLITE_FULL: StorageFull,
+    sqlite3.SQLITE_BUSY: Busy,
+    sqlite3.SQLITE_LOCKED: Busy,
+    sqlite3.SQLITE_INTERRUPT: QueryTimedOut,
+    sqlite3.SQLITE_IOERR: Unavailable,
+    sqlite3.SQLITE_CANTOPEN: Unavailable,
+    sqlite3.SQLITE_READONLY: Unavailable,
+    sqlite3.SQLITE_CORRUPT: Unavailable,
+    sqlite3.SQLITE_NOTADB: Unavailable,
+}
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code of `error`; 0 where the driver gave none."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def translate(error: BaseException) -> BaseException:
+    """The domain error for an error of SQLite; anything else unchanged."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    meaning = _MEANING.get(primary_code(error), Internal)
+    if meaning is not QueryTimedOut:
+        _log.error("sqlite failed", extra={"error": f"{getattr(error, 'sqlite_errorname', '')} {error}"})
+    return meaning("sqlite")

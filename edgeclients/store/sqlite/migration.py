@@ -1,0 +1,78 @@
+"""Bringing a database file to the schema this program knows."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeclients.errors import StartError
+from edgeclients.store.migrate import Migration, available, pending
+
+_RECORD = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT
+"""
+
+
+def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
+    """Apply the migrations of `folder` that the database at `path` lacks, each in one transaction.
+
+    A database that holds something is copied to `<name>.schema-<version>` first.
+
+    Raises:
+        StartError: it is newer than this program, or another program's.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
+    if "gorp_migrations" in tables:
+        raise StartError(f"{path} belongs to the original Magistrala service: use an empty data directory")
+    if tables and "schema_migrations" not in tables:
+        raise StartError(f"{path} is not a database of edgeclients: use another data directory")
+    connection.execute(_RECORD)
+    applied = dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
+    wanted = pending(available(folder), applied, str(path))
+    if wanted and applied:
+        _backup(connection, path.with_name(f"{path.name}.schema-{max(applied)}"))
+    for migration in wanted:
+        _apply(connection, migration)
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _statements(migration.sql):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
+            (migration.version, migration.name, migration.checksum, time.time_ns() // 1000),
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a file one by one: `executescript` would commit between them."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+def _backup(connection: sqlite3.Connection, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

@@ -1,0 +1,45 @@
+"""The outbox: events in the transaction of their change, bounded by rows and bytes."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edgeclients.model import Event
+
+
+class OutboxBounds(NamedTuple):
+    """How much the outbox keeps; the oldest events beyond are dropped, and counted as lost."""
+
+    rows: int
+    payload_bytes: int
+
+
+def append(connection: sqlite3.Connection, events: Sequence[Event], bounds: OutboxBounds) -> None:
+    """Add `events`, then drop from the front what no longer fits."""
+    connection.executemany(
+        "INSERT INTO outbox (stream, client_id, payload, occurred_at) VALUES (?, ?, ?, ?)",
+        [(e.stream, e.client_id, e.payload, e.occurred_at) for e in events],
+    )
+    rows, payload_bytes = connection.execute(
+        "UPDATE store_state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ? WHERE id = 1"
+        " RETURNING outbox_rows, outbox_bytes",
+        (len(events), sum(len(e.payload) for e in events)),
+    ).fetchall()[0]
+    if rows > bounds.rows or payload_bytes > bounds.payload_bytes:
+        _trim(connection, rows, payload_bytes, bounds)
+
+
+def _trim(connection: sqlite3.Connection, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
+    dropped = dropped_bytes = through = 0
+    cursor = connection.execute("SELECT seq, length(payload) FROM outbox ORDER BY seq")
+    for seq, length in cursor:
+        if rows - dropped <= bounds.rows and payload_bytes - dropped_bytes <= bounds.payload_bytes:
+            break
+        dropped, dropped_bytes, through = dropped + 1, dropped_bytes + length, seq
+    cursor.close()
+    connection.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
+    connection.execute(
+        "UPDATE store_state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ?,"
+        " outbox_lost = outbox_lost + ?, outbox_lost_through = ? WHERE id = 1",
+        (dropped, dropped_bytes, dropped, through),
+    )

@@ -1,0 +1,77 @@
+"""Reads by key in the event loop's own thread: 6 µs, where a hop to another thread costs 20 to 80.
+
+Every statement is read to its end and closed before its method returns: an open cursor would pin an old snapshot.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgeclients.model import Client, SecretRead
+from edgeclients.store.sqlite.connect import open_reader
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client, to_secrets
+
+_CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
+
+_SECRETS_OF = """
+SELECT c.id, c.domain_id, c.status, c.secret, NULL, s.revision FROM store_state s JOIN clients c ON c.id = ?1
+UNION ALL
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
+FROM store_state s JOIN secret_retirements r ON r.client_id = ?1 JOIN clients c ON c.id = r.client_id
+"""
+
+_SECRETS_BY_LOOKUP = """
+SELECT c.id, c.domain_id, c.status, c.secret, NULL, s.revision FROM store_state s JOIN clients c ON c.secret_lookup = ?1
+UNION ALL
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
+FROM store_state s JOIN secret_retirements r ON r.lookup = ?1 JOIN clients c ON c.id = r.client_id
+"""
+
+_SCHEMES = """
+SELECT DISTINCT secret_scheme FROM clients WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+UNION
+SELECT DISTINCT secret_scheme FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+"""
+
+
+class Reader:
+    """Reads by primary key or unique index; each raises `sqlite3.Error` as it comes."""
+
+    def __init__(self, path: Path, busy_timeout_ms: int = 0) -> None:
+        self._connection = open_reader(path, busy_timeout_ms)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def client(self, client_id: str) -> Client | None:
+        """`Store.client`."""
+        rows = self._all(_CLIENT, (client_id,))
+        return to_client(rows[0]) if rows else None
+
+    def secrets_of(self, client_id: str) -> SecretRead:
+        """`Store.secrets_of`."""
+        return _secrets(self._all(_SECRETS_OF, (client_id,)))
+
+    def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
+        """`Store.secrets_by_lookup`."""
+        reads = [_secrets(self._all(_SECRETS_BY_LOOKUP, (lookup,))) for lookup in lookups]
+        # The oldest of the revisions: what was read under a newer one is only the fresher for it.
+        revision = min((read.revision for read in reads if read.rows), default=0)
+        return SecretRead(revision, tuple(row for read in reads for row in read.rows))
+
+    def schemes(self, domain_id: str) -> tuple[str, ...]:
+        """`Store.schemes`."""
+        return tuple(scheme for (scheme,) in self._all(_SCHEMES, (domain_id,)))
+
+    def _all(self, sql: str, parameters: Sequence[object]) -> list[Any]:
+        cursor = self._connection.execute(sql, parameters)
+        try:
+            return cursor.fetchall()
+        finally:
+            cursor.close()
+
+
+def _secrets(rows: list[Any]) -> SecretRead:
+    return to_secrets([row[:5] for row in rows], rows[0][5] if rows else 0)

@@ -1,0 +1,119 @@
+"""Reads that may scan: on a few connections with threads of their own, each within a time limit."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+import msgspec
+
+from edgeclients.errors import Busy
+from edgeclients.store.sqlite.connect import read_only
+from edgeclients.store.sqlite.terms import contains
+
+T = TypeVar("T")
+
+Work = Callable[[aiosqlite.Connection], Awaitable[T]]
+
+CONNECTIONS = 2  # a list in the way of another costs less than memory for more
+WAITING = 64
+_STEPS = 2000  # virtual machine instructions between looks at the clock: about 20 µs
+
+
+class Scanner:
+    """Runs reads that may take long, off the event loop.
+
+    Args:
+        path: the database.
+        limit: seconds one read may take.
+    """
+
+    def __init__(self, path: Path, limit: float) -> None:
+        self._path = path
+        self._limit = limit
+        self._idle: asyncio.LifoQueue[_Timed] = asyncio.LifoQueue()
+        self._opened = 0
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in one read transaction.
+
+        Raises:
+            Busy: too many reads wait already.
+            sqlite3.OperationalError: among others, interrupted: the time limit was reached.
+        """
+        if len(self._running) >= WAITING:
+            raise Busy("too many reads waiting", retry_after=1)
+        # A task of its own: a caller that goes away must not leave a transaction open behind it.
+        task = asyncio.ensure_future(self._read(work))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Finish what runs, then close."""
+        if self._running:
+            await asyncio.wait(self._running)
+        while not self._idle.empty():
+            await self._idle.get_nowait().connection.close()
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; it is not news then
+
+    async def _read(self, work: Work[T]) -> T:
+        timed = await self._take()
+        try:
+            timed.deadline = time.monotonic() + self._limit
+            await timed.connection.execute("BEGIN")
+            try:
+                return await work(timed.connection)
+            finally:
+                timed.deadline = float("inf")
+                await timed.connection.rollback()
+        finally:
+            self._idle.put_nowait(timed)
+
+    async def _take(self) -> "_Timed":
+        if self._idle.empty() and self._opened < CONNECTIONS:
+            self._opened += 1
+            try:
+                return await _Timed.open(self._path)
+            except BaseException:
+                self._opened -= 1
+                raise
+        return await self._idle.get()
+
+
+class _Timed:
+    """A connection and the moment its present work must end."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self.connection = connection
+        self.deadline = float("inf")
+
+    @classmethod
+    async def open(cls, path: Path) -> "_Timed":
+        connection = await aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
+        timed = cls(connection)
+        await connection.execute("PRAGMA busy_timeout = 1000")
+        await connection.execute("PRAGMA temp_store = MEMORY")
+        await connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
+        await connection.set_progress_handler(timed.expired, _STEPS)
+        return timed
+
+    def expired(self) -> bool:
+        return time.monotonic() > self.deadline
+
+
+@lru_cache(maxsize=16)
+def _decoded(text: str) -> object:
+    return msgspec.json.decode(text)
+
+
+def _metadata_contains(text: str, wanted: str) -> bool:
+    return contains(msgspec.json.decode(text), _decoded(wanted))

@@ -1,0 +1,56 @@
+"""The rows lists search by: tags and metadata of a client, changed with it, and only where they differ."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from edgeclients.model import Client, NewClient
+from edgeclients.store.sqlite.terms import Term, terms
+
+
+def add(connection: sqlite3.Connection, clients: Sequence[NewClient]) -> None:
+    """Write the search rows of new clients."""
+    tags = [(c.client.domain_id, tag, c.client.id) for c in clients for tag in set(c.client.tags)]
+    pairs = [(c.client.domain_id, path, value, c.client.id) for c in clients for path, value in terms(c.metadata)]
+    connection.executemany("INSERT INTO client_tags VALUES (?, ?, ?)", tags)
+    connection.executemany("INSERT INTO client_metadata VALUES (?, ?, ?, ?)", pairs)
+
+
+def change(connection: sqlite3.Connection, old: Client, new: Client, metadata: Mapping[str, Any] | None) -> None:
+    """Bring the search rows from `old` to `new`; `metadata` is `new`'s, or None where it stayed."""
+    if old.tags != new.tags:
+        _change_tags(connection, old, set(old.tags), set(new.tags))
+    if metadata is not None:
+        _change_terms(connection, old, _terms_of(old), terms(metadata))
+
+
+def remove(connection: sqlite3.Connection, client: Client) -> None:
+    """Remove the search rows of `client`."""
+    _change_tags(connection, client, set(client.tags), set())
+    _change_terms(connection, client, _terms_of(client), frozenset())
+
+
+def _terms_of(client: Client) -> frozenset[Term]:
+    return terms(msgspec.json.decode(client.metadata))
+
+
+def _change_tags(connection: sqlite3.Connection, client: Client, old: set[str], new: set[str]) -> None:
+    connection.executemany(
+        "DELETE FROM client_tags WHERE domain_id = ? AND tag = ? AND client_id = ?",
+        [(client.domain_id, tag, client.id) for tag in old - new],
+    )
+    connection.executemany(
+        "INSERT INTO client_tags VALUES (?, ?, ?)", [(client.domain_id, tag, client.id) for tag in new - old]
+    )
+
+
+def _change_terms(connection: sqlite3.Connection, client: Client, old: frozenset[Term], new: frozenset[Term]) -> None:
+    connection.executemany(
+        "DELETE FROM client_metadata WHERE domain_id = ? AND path = ? AND value = ? AND client_id = ?",
+        [(client.domain_id, *term, client.id) for term in old - new],
+    )
+    connection.executemany(
+        "INSERT INTO client_metadata VALUES (?, ?, ?, ?)", [(client.domain_id, *term, client.id) for term in new - old]
+    )

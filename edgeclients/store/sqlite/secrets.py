@@ -1,0 +1,75 @@
+"""Current and retiring secrets: who holds a lookup digest, and how one takes another's place."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from edgeclients.errors import SecretTaken
+from edgeclients.model import Client, Retirement, StoredSecret
+
+
+def current(connection: sqlite3.Connection, client_id: str) -> StoredSecret:
+    """The current secret of a client that exists."""
+    row = connection.execute("SELECT secret, secret_lookup, secret_scheme FROM clients WHERE id = ?", (client_id,))
+    return StoredSecret(*row.fetchall()[0])
+
+
+def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret, latest: int) -> None:
+    """Make `secret` the current one of `client`.
+
+    Raises:
+        SecretTaken: another client of the domain has it.
+    """
+    free_expired(connection, latest)
+    connection.execute("DELETE FROM secret_retirements WHERE lookup = ? AND client_id = ?", (secret.lookup, client.id))
+    refuse_retiring(connection, [secret.lookup, *secret.equivalents])
+    refuse_equivalents(connection, [secret], client.id)
+    try:
+        connection.execute(
+            "UPDATE clients SET secret = ?, secret_lookup = ?, secret_scheme = ? WHERE id = ?",
+            (secret.hash, secret.lookup, secret.scheme, client.id),
+        )
+    except sqlite3.IntegrityError as error:
+        raise SecretTaken from error
+
+
+def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes]) -> None:
+    """Raise `SecretTaken` if one of `lookups` is a retiring secret's."""
+    if not connection.execute("SELECT 1 FROM secret_retirements LIMIT 1").fetchall():
+        return
+    for lookup in lookups:
+        if connection.execute("SELECT 1 FROM secret_retirements WHERE lookup = ?", (lookup,)).fetchall():
+            raise SecretTaken
+
+
+def refuse_equivalents(connection: sqlite3.Connection, new: Iterable[StoredSecret], own_id: str = "") -> None:
+    """Raise `SecretTaken` if a client other than `own_id` has one of `new` under another pepper or scheme."""
+    for secret in new:
+        for lookup in secret.equivalents:
+            rows = connection.execute("SELECT 1 FROM clients WHERE secret_lookup = ? AND id <> ?", (lookup, own_id))
+            if rows.fetchall():
+                raise SecretTaken
+
+
+def free_expired(connection: sqlite3.Connection, latest: int) -> None:
+    """Forget retiring secrets that have expired: they are free again."""
+    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (latest,))
+
+
+def retire(connection: sqlite3.Connection, retirement: Retirement, domain_id: str) -> None:
+    """Add a retiring secret."""
+    secret = retirement.secret
+    connection.execute(
+        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (secret.lookup, retirement.client_id, domain_id, secret.hash, secret.scheme, retirement.expires_at),
+    )
+
+
+def retiring(connection: sqlite3.Connection, client_id: str, latest: int) -> tuple[Retirement, ...]:
+    """The retiring secrets of a client that still work, the first to expire first."""
+    rows = connection.execute(
+        "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
+        " WHERE client_id = ? AND expires_at > ? ORDER BY expires_at",
+        (client_id, latest),
+    ).fetchall()
+    return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)

@@ -1,0 +1,191 @@
+"""`ports.Store` on one SQLite file."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self, TypeVar
+
+import aiosqlite
+
+from edgeclients.errors import StartError
+from edgeclients.files import schema_path
+from edgeclients.model import Client, ClientFilter, Connection, Effects, Event, Page, SecretRead
+from edgeclients.ports import Unit
+from edgeclients.store.clock import Clock
+from edgeclients.store.sqlite import listing, peppers
+from edgeclients.store.sqlite.connect import open_writer
+from edgeclients.store.sqlite.faults import primary_code, translate
+from edgeclients.store.sqlite.migration import migrate
+from edgeclients.store.sqlite.outbox import OutboxBounds
+from edgeclients.store.sqlite.reader import Reader
+from edgeclients.store.sqlite.rows import to_client, to_connection
+from edgeclients.store.sqlite.scanner import Scanner, Work
+from edgeclients.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+_PATIENCE_MS = 2000
+
+
+class StoreLimits(NamedTuple):
+    """How much the store holds and how long it works for one caller."""
+
+    outbox: OutboxBounds = OutboxBounds(rows=100_000, payload_bytes=64 * 1024 * 1024)
+    waiting_writes: int = 1024
+    query_seconds: float = 5.0
+
+
+class SqliteDatabase:
+    """A database file brought up to date, before anybody is served from it.
+
+    Raises:
+        StartError: it is newer than the program, another program's, corrupt, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.touch(mode=0o600, exist_ok=True)
+            self.connection = open_writer(path)
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(path, error) from error
+        try:
+            migrate(self.connection, path, schema_path("sqlite"))
+        except sqlite3.Error as error:
+            self.connection.close()
+            raise _unusable(path, error) from error
+        except StartError:
+            self.connection.close()
+            raise
+
+    def has_peppers(self) -> bool:
+        """Whether secrets in it may need a pepper that was made before."""
+        return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
+
+    def settle_peppers(self, given: Mapping[str, bytes]) -> None:
+        """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
+        peppers.settle(self.connection, given)
+
+    def argon2_schemes(self) -> frozenset[str]:
+        """The argon2 schemes of all chosen secrets."""
+        return peppers.argon2_schemes(self.connection)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+
+class SqliteStore:
+    """`ports.Store`. To be made in the event loop that uses it.
+
+    Args:
+        database: from here on the store's own.
+        limits: what it holds.
+        on_commit: called after each commit, before its caller hears of it.
+    """
+
+    def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
+        newest = database.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0]
+        self.clock = Clock(newest)
+        self._path = database.path
+        self._reader = Reader(database.path)
+        self._scanner = Scanner(database.path, limits.query_seconds)
+        self.writer = Writer(database.connection, self.clock, limits.outbox, on_commit, limits.waiting_writes)
+
+    async def __aenter__(self) -> Self:
+        """The store itself, closed at the end."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Commit what waits and close every connection."""
+        await self.writer.close()
+        await self._scanner.close()
+        self._reader.close()
+
+    async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
+        return await self.writer.run(unit)
+
+    def latest(self) -> int:  # noqa: D102
+        return self.clock.latest()
+
+    async def client(self, client_id: str) -> Client | None:  # noqa: D102
+        return await self._read(lambda reader: reader.client(client_id))
+
+    async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
+        return await self._read(lambda reader: reader.secrets_of(client_id))
+
+    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:  # noqa: D102
+        return await self._read(lambda reader: reader.secrets_by_lookup(lookups))
+
+    async def schemes(self, domain_id: str) -> tuple[str, ...]:  # noqa: D102
+        return await self._read(lambda reader: reader.schemes(domain_id))
+
+    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:  # noqa: D102
+        sql, parameters = listing.clients_query(client_ids)
+
+        async def work(connection: aiosqlite.Connection) -> tuple[Client, ...]:
+            return tuple(map(to_client, await connection.execute_fetchall(sql, parameters)))
+
+        return await self._scan(work)
+
+    async def page(self, domain_id: str, wanted: ClientFilter) -> Page:  # noqa: D102
+        return await self._scan(lambda connection: listing.page(connection, domain_id, wanted))
+
+    async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
+        sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = ? ORDER BY channel_id, type"
+
+        async def work(connection: aiosqlite.Connection) -> tuple[Connection, ...]:
+            return tuple(map(to_connection, await connection.execute_fetchall(sql, (client_id,))))
+
+        return await self._scan(work)
+
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
+        sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
+
+        async def work(connection: aiosqlite.Connection) -> tuple[tuple[int, Event], ...]:
+            rows = await connection.execute_fetchall(sql, (after, limit))
+            return tuple((row[0], Event(*row[1:])) for row in rows)
+
+        return await self._scan(work)
+
+    async def _read(self, read: Callable[[Reader], T]) -> T:
+        try:
+            return read(self._reader)
+        except sqlite3.Error as error:
+            if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise translate(error) from error
+        try:
+            return await asyncio.to_thread(self._patient_read, read)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def _patient_read(self, read: Callable[[Reader], T]) -> T:
+        """The same read where waiting for a lock stops nobody else: rare in WAL mode (recovery, a checkpoint at close)."""
+        reader = Reader(self._path, _PATIENCE_MS)
+        try:
+            return read(reader)
+        finally:
+            reader.close()
+
+    async def _scan(self, work: Work[T]) -> T:
+        try:
+            return await self._scanner.read(work)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+
+def _unusable(path: Path, error: Exception) -> StartError:
+    if isinstance(error, OSError):
+        return StartError(f"database {path} cannot be opened ({error.strerror}): make it writable for this user")
+    code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StartError(f"database {path} is damaged: restore it from the backup")
+    if code == sqlite3.SQLITE_BUSY:
+        return StartError(f"database {path} is in use by another program: stop that one")
+    if code == sqlite3.SQLITE_FULL:
+        return StartError(f"database {path} cannot be written, the disk is full: make room")
+    return StartError(f"database {path} cannot be used: check that its folder is writable and the disk healthy")

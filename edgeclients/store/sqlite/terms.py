@@ -1,0 +1,93 @@
+"""Metadata as rows: which (path, value) pairs stand for a JSON object, and which a containment query needs.
+
+Containment is PostgreSQL's `@>`: an object holds each key of the query with a contained value, an array holds for each
+element of the query one that contains it, scalars are equal, 1 = 1.0.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+Term = tuple[str, str]
+
+_LONGEST = 200  # characters kept of a path or value; longer ones are hashed, which keeps equality
+_ELEMENT = "\\["  # no escaped key has a backslash before a bracket
+
+
+class Query(NamedTuple):
+    """What a containment query asks of the index.
+
+    `exact` says that having all `terms` is containment itself; otherwise candidates must be compared.
+    """
+
+    terms: frozenset[Term]
+    exact: bool
+
+
+def terms(metadata: Mapping[str, Any]) -> frozenset[Term]:
+    """The rows of one object: each scalar with the path to it, array positions left out."""
+    return frozenset((_short(path), _short(value)) for path, value in _leaves("", metadata))
+
+
+def query(wanted: Mapping[str, Any]) -> Query:
+    """The rows that every object containing `wanted` has."""
+    return Query(terms(wanted), exact=_exact(wanted, inside_array=False))
+
+
+def contains(value: object, wanted: object) -> bool:
+    """Whether the JSON value `value` contains `wanted`."""
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(k in value and contains(value[k], w) for k, w in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(any(contains(v, w) for v in value) for w in wanted)
+    if isinstance(value, dict | list):
+        return False
+    return _scalar(value) == _scalar(wanted)
+
+
+def _leaves(path: str, value: object) -> Iterator[Term]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{_escape(key)}", item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(path + _ELEMENT, item)
+    else:
+        yield path, _scalar(value)
+
+
+def _escape(key: str) -> str:
+    return key.replace("\\", "\\\\").replace(".", "\\.")
+
+
+def _scalar(value: object) -> str:
+    match value:
+        case bool():
+            return "t" if value else "f"
+        case int():
+            return f"n{value}"
+        case float():
+            return f"n{int(value)}" if value.is_integer() else f"n{value!r}"
+        case str():
+            return f"s{value}"
+        case _:
+            return "z"
+
+
+def _short(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"#{blake2b(text.encode(), digest_size=24).hexdigest()}"
+
+
+def _exact(wanted: object, *, inside_array: bool) -> bool:
+    """Whether index rows decide: an empty container has no row, and two rows may come from two elements of an array."""
+    if isinstance(wanted, Mapping):
+        if not wanted or (inside_array and len(wanted) > 1):
+            return False
+        return all(_exact(item, inside_array=inside_array) for item in wanted.values())
+    if isinstance(wanted, list):
+        if not wanted or (inside_array and len(wanted) > 1):
+            return False
+        return all(_exact(item, inside_array=True) for item in wanted)
+    return True

@@ -1,0 +1,176 @@
+"""What a unit of work does to SQLite. All methods are coroutines that never suspend: the writer's thread drives them."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edgeclients.errors import IdTaken, SecretTaken
+from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
+from edgeclients.store.clock import MICROSECOND, Clock
+from edgeclients.store.sqlite import outbox, search, secrets
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fold, tags_text, to_client
+
+# Other processes look back a minute for revocations; ten leaves room for a stalled one.
+_KEEP_REVOCATIONS = 600 * MICROSECOND
+
+_INSERT_CLIENT = """
+INSERT INTO clients (
+    id, domain_id, status, secret, secret_lookup, secret_scheme, name, name_folded, tags, identity, parent_group_id,
+    created_at, updated_at, changed_at, updated_by, metadata, private_metadata
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_UPDATE_CLIENT = """
+UPDATE clients SET
+    status = ?, name = ?, name_folded = ?, tags = ?, identity = ?, parent_group_id = ?, updated_at = ?, changed_at = ?,
+    updated_by = ?, metadata = ?, private_metadata = ?
+WHERE id = ?
+"""
+
+
+class SqliteTransaction:
+    """`ports.Transaction` on the writer's connection, for the length of one unit."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, bounds: outbox.OutboxBounds) -> None:
+        self._connection = connection
+        self._bounds = bounds
+        self.now = clock.now()
+        self.latest = clock.latest()
+        self._revoked: list[tuple[str, int]] = []
+        self._granted = False
+
+    def effects(self) -> Effects:
+        """What the commit of this unit must cause."""
+        return Effects(tuple(self._revoked), self._granted)
+
+    async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
+        rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()
+        return to_client(rows[0]) if rows else None
+
+    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:  # noqa: D102
+        found = (await self.client(client_id) for client_id in set(client_ids))
+        return {client.id: client async for client in found if client}
+
+    async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
+        secrets.free_expired(self._connection, self.latest)
+        new = [c.secret for c in clients]
+        secrets.refuse_retiring(self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)))
+        secrets.refuse_equivalents(self._connection, new)
+        try:
+            self._connection.executemany(_INSERT_CLIENT, map(_row_of, clients))
+        except sqlite3.IntegrityError as error:
+            raise (SecretTaken if "secret_lookup" in str(error) else IdTaken) from error
+        search.add(self._connection, clients)
+        roles = [c.role for c in clients]
+        self._connection.executemany(
+            "INSERT INTO clients_roles (entity_id, id, name, actions, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?)",
+            [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles],
+        )
+        self._connection.executemany(
+            "INSERT INTO clients_role_members (member_id, entity_id, role_id) VALUES (?, ?, ?)",
+            [(member, r.entity_id, r.id) for r in roles for member in r.members],
+        )
+
+    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: D102
+        changed_at = new.created_at if new.updated_at is None else new.updated_at
+        self._connection.execute(
+            _UPDATE_CLIENT,
+            (
+                new.status,
+                new.name,
+                fold(new.name),
+                tags_text(new.tags),
+                new.identity,
+                new.parent_group_id,
+                new.updated_at,
+                changed_at,
+                new.updated_by,
+                new.metadata,
+                new.private_metadata,
+                new.id,
+            ),
+        )
+        search.change(self._connection, old, new, metadata)
+
+    async def remove(self, client: Client) -> None:  # noqa: D102
+        search.remove(self._connection, client)
+        self._connection.execute("DELETE FROM clients WHERE id = ?", (client.id,))
+
+    async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
+        self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = ?", (group_id,))
+
+    async def secret(self, client_id: str) -> StoredSecret:  # noqa: D102
+        return secrets.current(self._connection, client_id)
+
+    async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
+        secrets.replace(self._connection, client, secret, self.latest)
+
+    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
+        return secrets.retiring(self._connection, client_id, self.latest)
+
+    async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
+        secrets.retire(self._connection, retirement, client.domain_id)
+
+    async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
+        self._connection.execute("DELETE FROM secret_retirements WHERE client_id = ?", (client_id,))
+
+    async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
+        self._connection.execute(
+            "UPDATE secret_retirements SET last_used_at = ? WHERE client_id = ? AND secret = ?",
+            (self.now, client_id, kept),
+        )
+
+    async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
+        before = self._connection.total_changes
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO connections (channel_id, domain_id, client_id, type) VALUES (?, ?, ?, ?)",
+            [(c.channel_id, c.domain_id, c.client_id, int(c.type)) for c in connections],
+        )
+        return self._connection.total_changes - before
+
+    async def disconnect(self, connections: Sequence[Connection]) -> None:  # noqa: D102
+        self._connection.executemany(
+            "DELETE FROM connections WHERE channel_id = ? AND domain_id = ? AND client_id = ? AND type = ?",
+            [(c.channel_id, c.domain_id, c.client_id, int(c.type)) for c in connections],
+        )
+
+    async def disconnect_channel(self, channel_id: str) -> None:  # noqa: D102
+        self._connection.execute("DELETE FROM connections WHERE channel_id = ?", (channel_id,))
+
+    async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
+        outbox.append(self._connection, events, self._bounds)
+
+    async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
+        for client_id in client_ids:
+            revision = self._connection.execute(
+                "UPDATE store_state SET revision = revision + 1 WHERE id = 1 RETURNING revision"
+            ).fetchall()[0][0]
+            self._connection.execute("INSERT INTO revocations VALUES (?, ?, ?)", (revision, client_id, self.now))
+            self._revoked.append((client_id, revision))
+        self._connection.execute("DELETE FROM revocations WHERE at < ?", (self.now - _KEEP_REVOCATIONS,))
+
+    async def grant(self) -> None:  # noqa: D102
+        self._granted = True
+
+
+def _row_of(new: NewClient) -> tuple[object, ...]:
+    client, secret = new.client, new.secret
+    return (
+        client.id,
+        client.domain_id,
+        client.status,
+        secret.hash,
+        secret.lookup,
+        secret.scheme,
+        client.name,
+        fold(client.name),
+        tags_text(client.tags),
+        client.identity,
+        client.parent_group_id,
+        client.created_at,
+        client.updated_at,
+        client.created_at if client.updated_at is None else client.updated_at,
+        client.updated_by,
+        client.metadata,
+        client.private_metadata,
+    )

@@ -1,0 +1,210 @@
+"""The one place that knows every concrete class: from settings to a running service, in order."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+from collections.abc import AsyncIterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from edgeclients.auth.standalone import Standalone
+from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.authentication import Authentication
+from edgeclients.core.clients import Clients
+from edgeclients.core.connections import Connections
+from edgeclients.core.credentials import Argon2, Keyring
+from edgeclients.core.entities import Entities
+from edgeclients.core.hashing import HashLane
+from edgeclients.core.parents import Parents
+from edgeclients.core.rotation import Rotation
+from edgeclients.core.secrets import Secrets
+from edgeclients.errors import Busy, CheckRationed, StartError
+from edgeclients.http.app import BodyLimits, Operations, UseCases
+from edgeclients.http.app import build as build_http
+from edgeclients.http.gate import Gate
+from edgeclients.http.protocol import ConnectionLimits
+from edgeclients.http.server import HttpServer, bind
+from edgeclients.ops import tls
+from edgeclients.ops.health import Readiness, StorageState, health_document
+from edgeclients.ops.metrics import Metrics
+from edgeclients.ports import Authenticator, Authorizer, Transaction
+from edgeclients.rpc.server import GrpcServer
+from edgeclients.rpc.services import ClientsService
+from edgeclients.settings import Settings
+from edgeclients.store import pepper
+from edgeclients.store.datadir import DataDirectory
+from edgeclients.store.sqlite.outbox import OutboxBounds
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+
+_log = logging.getLogger(__name__)
+
+DATABASE = "clients.db"
+PLUGINS = "edgeclients.auth"
+_GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
+_ARGON2_SETS = 2
+
+
+class AuthPlugin(Authenticator, Authorizer, Protocol):
+    """What an `edgeclients.auth` entry point makes of the settings."""
+
+
+class Running(NamedTuple):
+    """A service that answers: where, and what an operator has to know."""
+
+    http: str
+    grpc: str
+    data_dir: Path
+    token_file: Path | None
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Running]:
+    """The service, answering until the context is left; then it finishes what has begun and closes.
+
+    Raises:
+        StartError: it cannot start, and why.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
+        grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
+        plugin = _plugin(settings.auth_plugin)
+
+        directory = DataDirectory(settings.data_dir)
+        stack.callback(directory.close)
+        database = SqliteDatabase(settings.data_dir / DATABASE)
+        stack.callback(database.close)
+        keyring = _keyring(settings, database)
+
+        cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size)
+        store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), cache.apply))
+        await store.run(_write_check)
+        auth: AuthPlugin = plugin(settings)
+
+        checks = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, CheckRationed)
+        writes = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, Busy)
+        stack.callback(checks.close)
+        stack.callback(writes.close)
+        authentication = Authentication(store, cache, keyring, checks, writes)
+        stack.push_async_callback(authentication.close)
+        secrets = Secrets(store, keyring, writes)
+        parents, connections = Parents(store, auth), Connections(store, auth)
+        cases = UseCases(Clients(store, auth, secrets), Rotation(store, auth, secrets), parents, connections)
+
+        metrics = Metrics()
+        _watch(metrics, store, cache, authentication)
+        readiness = Readiness(lambda: _state(store), lambda: store.run(_write_check))
+        operations = Operations(health_document(settings.instance_id), readiness, metrics)
+        app = build_http(cases, operations, BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes))
+        gate = Gate(app, auth, metrics.http, settings.http_max_requests)
+        service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
+
+        sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
+        for one in sockets:
+            stack.callback(one.close)
+        http_port = sockets[0].getsockname()[1]
+        grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests)
+        context = tls.context(http_tls, "MG_CLIENTS_HTTP") if http_tls else None
+        http = HttpServer(gate, sockets, _connection_limits(settings), settings.http_idle_timeout, context)
+        await grpc.start()
+        stack.push_async_callback(_stop, readiness, http, grpc)
+        await http.start()
+        _warn_if_open(settings)
+        readiness.serving = True
+        yield Running(
+            f"{'https' if http_tls else 'http'}://{settings.http_host}:{http_port}",
+            f"{settings.grpc_host}:{grpc.port}",
+            settings.data_dir,
+            auth.operator.token_file if isinstance(auth, Standalone) else None,
+        )
+
+
+async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
+    readiness.serving = False
+    await asyncio.gather(http.stop(), grpc.stop(_GRACE))
+
+
+async def _write_check(tx: Transaction) -> None:
+    """Nothing, but committed: storage that can be written."""
+
+
+def _plugin(name: str) -> "type[AuthPlugin]":
+    """What makes the authenticator called `name`.
+
+    Raises:
+        StartError: none of that name is installed.
+    """
+    found = {entry.name: entry for entry in entry_points(group=PLUGINS)}
+    if name not in found:
+        raise StartError(
+            f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (there are: {', '.join(sorted(found))})"
+        )
+    factory: type[AuthPlugin] = found[name].load()
+    return factory
+
+
+def _keyring(settings: Settings, database: SqliteDatabase) -> Keyring:
+    """The peppers, compared with what the database was made with; the first start makes one."""
+    paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
+    own = settings.data_dir / "pepper"
+    if paths == (own,) and not own.exists() and not database.has_peppers():
+        pepper.make(own)
+    keyring = Keyring([pepper.read(path) for path in paths], settings.argon2_memory_kib, settings.argon2_passes)
+    database.settle_peppers(keyring.check_values())
+    in_use = {Argon2.parse(text) for text in database.argon2_schemes()} | {keyring.argon2}
+    if len({(scheme.memory_kib, scheme.passes) for scheme in in_use}) > _ARGON2_SETS:
+        raise StartError(
+            "chosen secrets are hashed with two other argon2 parameter sets already: keep MG_CLIENTS_ARGON2_MEMORY_KIB and "
+            "_PASSES until one of them is out of use"
+        )
+    return keyring
+
+
+def _store_limits(settings: Settings) -> StoreLimits:
+    return StoreLimits(
+        OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes), settings.write_queue, settings.query_timeout
+    )
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.http_read_header_timeout,
+        settings.http_read_timeout,
+        settings.http_write_timeout,
+        settings.http_max_header_bytes,
+        settings.http_max_connections,
+    )
+
+
+def _state(store: SqliteStore) -> StorageState:
+    return StorageState("sqlite", store.writer.failing, store.writer.last_commit_at)
+
+
+def _watch(metrics: Metrics, store: SqliteStore, cache: MemoryTokenCache, authentication: Authentication) -> None:
+    counts = authentication.counts
+    metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
+    metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
+    metrics.counter("clients_authenticate_denied", "Authenticate denied", lambda: counts.denied)
+    metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
+    metrics.counter("clients_store_commits", "Transactions committed", lambda: store.writer.commits)
+    metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not store.writer.failing)
+
+
+def _warn_if_open(settings: Settings) -> None:
+    if not _is_loopback(settings.http_host) and not settings.http_cert:
+        _log.warning(
+            "HTTP is open to the network without TLS: set MG_CLIENTS_HTTP_SERVER_CERT and _KEY, or MG_CLIENTS_HTTP_HOST"
+        )
+    if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:
+        _log.warning(
+            "gRPC is open to whoever reaches it: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and MG_CLIENTS_GRPC_CLIENT_CA_CERTS, "
+            "or MG_CLIENTS_GRPC_HOST"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
