@@ -4,9 +4,19 @@ import logging
 from typing import Any, Final
 
 import msgspec
+from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
-from edgeclients.errors import DomainError, Internal, row_of, text_of
+from edgeclients.errors import (
+    BodyTooLarge,
+    DomainError,
+    Internal,
+    MalformedRequest,
+    MethodNotAllowed,
+    NoRoute,
+    row_of,
+    text_of,
+)
 
 JSON: Final = "application/json"
 
@@ -51,7 +61,20 @@ def failure(error: DomainError, request_id: str, headers: dict[str, str] | None 
     return ASGIResponse(body=error_body(error, request_id), status_code=row.http, headers=extra)
 
 
-def unexpected(error: BaseException, request_id: str) -> ASGIResponse:
-    """The answer to a fault of ours: the log has it all, the caller a request id."""
+def telling(error: Exception, request_id: str) -> ASGIResponse:
+    """The answer to whatever went wrong: ours by the table, the framework's as ours, a fault of ours as 500.
+
+    A fault's details are in the log; the caller gets the request's id.
+    """
+    if isinstance(error, DomainError):
+        return failure(error, request_id)
+    if isinstance(error, NotFoundException):
+        return failure(NoRoute(), request_id)
+    if isinstance(error, MethodNotAllowedException):
+        return failure(MethodNotAllowed(), request_id, dict(error.headers or {}))
+    if isinstance(error, HTTPException) and error.status_code == 413:  # noqa: PLR2004
+        return failure(BodyTooLarge(), request_id)
+    if isinstance(error, ClientException):
+        return failure(MalformedRequest(type(error).__name__), request_id)
     _log.error("request failed unexpectedly", exc_info=error, extra={"request_id": request_id})
     return failure(Internal(), request_id)

@@ -1,20 +1,17 @@
-"""The HTTP application: routes from the use cases, every error in one shape, the gate in front."""
+"""The HTTP application behind the gate: the routes, for the use cases."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, NoReturn
 
 from litestar import Litestar, Router
-from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.response.base import ASGIResponse
 
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.parents import Parents
 from edgeclients.core.rotation import Rotation
-from edgeclients.errors import BodyTooLarge, DomainError, MalformedRequest, MethodNotAllowed, NoRoute
 from edgeclients.http import channels, clients, credentials, parents, site
-from edgeclients.http.answers import failure, unexpected
-from edgeclients.http.call import Call, request_id_of
+from edgeclients.http.call import Call
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
 
@@ -56,7 +53,7 @@ def build(cases: UseCases, operations: Operations, limits: BodyLimits, openapi: 
             Router("/{domain_id:str}/channels", route_handlers=channels.routes(cases.connections)),
             *site.routes(*operations),
         ],
-        exception_handlers={DomainError: _domain_error, HTTPException: _http_error, Exception: _unexpected},
+        exception_handlers={Exception: _pass_on, HTTPException: _pass_on},
         request_max_body_size=limits.single,
         openapi_config=openapi,
         logging_config=None,
@@ -65,27 +62,6 @@ def build(cases: UseCases, operations: Operations, limits: BodyLimits, openapi: 
     )
 
 
-def _domain_error(request: Call, error: Any) -> ASGIResponse:
-    return failure(error, request_id_of(request.scope))
-
-
-def _http_error(request: Call, error: Any) -> ASGIResponse:
-    """Litestar's own errors, told as ours."""
-    headers = None
-    told: DomainError
-    if isinstance(error, NotFoundException):
-        told = NoRoute()
-    elif isinstance(error, MethodNotAllowedException):
-        told = MethodNotAllowed()
-        headers = dict(error.headers or {})
-    elif error.status_code == 413:  # noqa: PLR2004
-        told = BodyTooLarge()
-    elif isinstance(error, ClientException):
-        told = MalformedRequest(type(error).__name__)
-    else:
-        return unexpected(error, request_id_of(request.scope))
-    return failure(told, request_id_of(request.scope), headers)
-
-
-def _unexpected(request: Call, error: Any) -> ASGIResponse:
-    return unexpected(error, request_id_of(request.scope))
+def _pass_on(_: Call, error: Exception) -> NoReturn:
+    """Leave every error to the gate, which tells them all."""
+    raise error

@@ -229,7 +229,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     def no_such_client_to_change() -> ASGIResponse:
         raise NotFound
 
-    @delete("/bulk", include_in_schema=False, sync_to_thread=False, status_code=204)
+    @delete("/bulk", include_in_schema=False, sync_to_thread=False, status_code=200)
     def no_such_client_to_delete() -> ASGIResponse:
         raise NotFound
 

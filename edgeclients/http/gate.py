@@ -9,11 +9,9 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
-
 from edgeclients.core.rules import is_domain
 from edgeclients.errors import (
     Busy,
-    DomainError,
     InvalidId,
     MissingDomain,
     MissingId,
@@ -21,7 +19,7 @@ from edgeclients.errors import (
     NoRoute,
     NotFound,
 )
-from edgeclients.http.answers import failure, unexpected
+from edgeclients.http.answers import telling
 from edgeclients.http.call import REQUEST_ID, SESSION
 from edgeclients.model import Session
 from edgeclients.ops.metrics import Requests
@@ -41,6 +39,7 @@ _PROTECTED = {"clients", "channels"}
 _LEAVES = {"bulk", "tags", "secret", "enable", "disable", "parent", "connect", "disconnect"}
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
 _QUIET = {"GET", "HEAD"}
+_GONE = 499  # for log and metrics: the caller left before it was answered
 
 
 class Gate:
@@ -67,6 +66,13 @@ class Gate:
         started = time.perf_counter()
         request_id = scope[REQUEST_ID] = str(uuid.uuid4())
         status = 0
+        gone = False
+
+        async def heard() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = message["type"] == "http.disconnect"
+            return message
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -76,12 +82,14 @@ class Gate:
 
         self._requests.active += 1
         try:
-            await self._admit(scope, receive, watched)
-        except DomainError as error:
-            await failure(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - told as 500, with all of it in the log
-            if status == 0:
-                await unexpected(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
+            await self._admit(scope, heard, watched)
+        except Exception as error:
+            if status:
+                raise  # the answer has begun: all that is left is to cut the connection
+            if gone:
+                status = _GONE
+            else:
+                await telling(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
         finally:
             self._requests.active -= 1
             self._note(scope, status, time.perf_counter() - started)
