@@ -14,14 +14,26 @@ TARGET = ROOT.joinpath(*PACKAGE.split("."))
 
 def generate(target: Path) -> None:
     protos = sorted(str(p.relative_to(ROOT / "proto")) for p in (ROOT / "proto").rglob("*.proto"))
-    code = protoc.main(["", f"-I{ROOT / 'proto'}", f"--python_out={target}", f"--pyi_out={target}",
-                        f"--grpc_python_out={target}", *protos])
+    code = protoc.main(
+        [
+            "",
+            f"-I{ROOT / 'proto'}",
+            f"--python_out={target}",
+            f"--pyi_out={target}",
+            f"--grpc_python_out={target}",
+            *protos,
+        ]
+    )
     if code:
         sys.exit(code)
     for path in [*target.rglob("*_pb2.py"), *target.rglob("*_pb2.pyi"), *target.rglob("*_pb2_grpc.py")]:
         text = path.read_text()
-        path.write_text(re.sub(r"^from (clients|common)\.v1 import", rf"from {PACKAGE}.\1.v1 import", text, flags=re.M))
-    for folder in {target, *(p.parent for p in target.rglob("*_pb2.py")), *(p.parent.parent for p in target.rglob("*_pb2.py"))}:
+        path.write_text(re.sub(r"^from (clients|common)\.v1 import", rf"from {PACKAGE}.\1.v1 import", text, flags=re.MULTILINE))
+    for folder in {
+        target,
+        *(p.parent for p in target.rglob("*_pb2.py")),
+        *(p.parent.parent for p in target.rglob("*_pb2.py")),
+    }:
         (folder / "__init__.py").touch()
 
 

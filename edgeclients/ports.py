@@ -203,5 +203,3 @@ class Authorizer(Protocol):
             DomainForbidden: it may do nothing in this domain.
             Unavailable: whoever knows cannot be asked.
         """
-
-

@@ -33,9 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_plugin: Annotated[
         str, Var("MG_CLIENTS_AUTH_PLUGIN", "who says who callers are: the name of an `edgeclients.auth` entry point")
     ] = "standalone"
-    data_dir: Annotated[
-        Path, Var("MG_CLIENTS_DATA_DIR", "the data directory; unset: `$STATE_DIRECTORY`, else `./data`")
-    ] = Path("data")
+    data_dir: Annotated[Path, Var("MG_CLIENTS_DATA_DIR", "the data directory; unset: `$STATE_DIRECTORY`, else `./data`")] = (
+        Path("data")
+    )
     instance_id: Annotated[str, Var("MG_CLIENTS_INSTANCE_ID", "shown by `/health`; unset: a random UUID")] = ""
     log_level: Annotated[
         str,
@@ -62,9 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: Annotated[str, Var("MG_CLIENTS_HTTP_HOST", "address HTTP listens on")] = "localhost"
     http_port: Annotated[int, Var("MG_CLIENTS_HTTP_PORT", "port HTTP listens on; 0: any", low=0, high=65535)] = 9006
     http_cert: Annotated[str, Var("MG_CLIENTS_HTTP_SERVER_CERT", "certificate for HTTPS: a path or PEM")] = ""
-    http_key: Annotated[
-        str, Var("MG_CLIENTS_HTTP_SERVER_KEY", "key for HTTPS: a path or PEM", secret=True)
-    ] = ""
+    http_key: Annotated[str, Var("MG_CLIENTS_HTTP_SERVER_KEY", "key for HTTPS: a path or PEM", secret=True)] = ""
     http_read_timeout: Annotated[
         Duration, Var("MG_CLIENTS_HTTP_SERVER_READ_TIMEOUT", "for a request to arrive whole", low=0.001)
     ] = Duration(15)
@@ -80,12 +78,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_max_header_bytes: Annotated[
         int, Var("MG_CLIENTS_HTTP_SERVER_MAX_HEADER_BYTES", "size of a request's headers", low=1024)
     ] = 1024 * 1024
-    http_max_body_bytes: Annotated[
-        int, Var("MG_CLIENTS_HTTP_MAX_BODY_BYTES", "size of a request's body", low=1024)
-    ] = 1024 * 1024
-    http_max_bulk_bytes: Annotated[
-        int, Var("MG_CLIENTS_HTTP_MAX_BULK_BYTES", "size of a bulk request's body", low=1024)
-    ] = 16 * 1024 * 1024
+    http_max_body_bytes: Annotated[int, Var("MG_CLIENTS_HTTP_MAX_BODY_BYTES", "size of a request's body", low=1024)] = (
+        1024 * 1024
+    )
+    http_max_bulk_bytes: Annotated[int, Var("MG_CLIENTS_HTTP_MAX_BULK_BYTES", "size of a bulk request's body", low=1024)] = (
+        16 * 1024 * 1024
+    )
     http_max_requests: Annotated[
         int, Var("MG_CLIENTS_HTTP_MAX_REQUESTS", "requests worked on at a time; more get 503", low=1)
     ] = 256
@@ -96,9 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on")] = "localhost"
     grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any", low=0, high=65535)] = 7000
     grpc_cert: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_CERT", "certificate for gRPC over TLS: a path or PEM")] = ""
-    grpc_key: Annotated[
-        str, Var("MG_CLIENTS_GRPC_SERVER_KEY", "key for gRPC over TLS: a path or PEM", secret=True)
-    ] = ""
+    grpc_key: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_KEY", "key for gRPC over TLS: a path or PEM", secret=True)] = ""
     grpc_server_ca: Annotated[
         str, Var("MG_CLIENTS_GRPC_SERVER_CA_CERTS", "accepted for compatibility; has no effect on a server")
     ] = ""
@@ -113,31 +109,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_key_duration: Annotated[
         Duration, Var("MG_CLIENTS_CACHE_KEY_DURATION", "how long a successful Authenticate is remembered", low=0.001)
     ] = Duration(3600)
-    cache_size: Annotated[
-        int, Var("MG_CLIENTS_CACHE_SIZE", "how many are remembered; one takes about 400 bytes", low=1)
-    ] = 50_000
+    cache_size: Annotated[int, Var("MG_CLIENTS_CACHE_SIZE", "how many are remembered; one takes about 400 bytes", low=1)] = (
+        50_000
+    )
     argon2_memory_kib: Annotated[
         int, Var("MG_CLIENTS_ARGON2_MEMORY_KIB", "memory to hash one chosen secret", low=8, high=4 * 1024 * 1024)
     ] = 19 * 1024
-    argon2_passes: Annotated[
-        int, Var("MG_CLIENTS_ARGON2_PASSES", "passes over it", low=1, high=64)
-    ] = 2
+    argon2_passes: Annotated[int, Var("MG_CLIENTS_ARGON2_PASSES", "passes over it", low=1, high=64)] = 2
     argon2_workers: Annotated[
-        int, Var("MG_CLIENTS_ARGON2_WORKERS", "chosen secrets hashed at a time, for checks and for changes", low=1, high=64)
+        int,
+        Var("MG_CLIENTS_ARGON2_WORKERS", "chosen secrets hashed at a time, for checks and for changes", low=1, high=64),
     ] = 1
     argon2_waiting: Annotated[
         int, Var("MG_CLIENTS_ARGON2_WAITING", "chosen secrets that may wait to be hashed, of each kind", low=1)
     ] = 128
     write_queue: Annotated[int, Var("MG_CLIENTS_WRITE_QUEUE", "changes that may wait; more get 503", low=1)] = 1024
-    query_timeout: Annotated[
-        Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001)
-    ] = Duration(5)
+    query_timeout: Annotated[Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001)] = Duration(5)
     outbox_max_rows: Annotated[
         int, Var("MG_CLIENTS_OUTBOX_MAX_ROWS", "events kept until they are sent; the oldest go first", low=0)
     ] = 100_000
-    outbox_max_bytes: Annotated[
-        int, Var("MG_CLIENTS_OUTBOX_MAX_BYTES", "bytes of events kept until they are sent", low=0)
-    ] = 64 * 1024 * 1024
+    outbox_max_bytes: Annotated[int, Var("MG_CLIENTS_OUTBOX_MAX_BYTES", "bytes of events kept until they are sent", low=0)] = (
+        64 * 1024 * 1024
+    )
 
 
 class Field(NamedTuple):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -129,7 +129,7 @@ async def _write_check(tx: Transaction) -> None:
     """Nothing, but committed: storage that can be written."""
 
 
-def _plugin(name: str) -> "type[AuthPlugin]":
+def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:
     """What makes the authenticator called `name`.
 
     Raises:
@@ -140,7 +140,7 @@ def _plugin(name: str) -> "type[AuthPlugin]":
         raise StartError(
             f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (there are: {', '.join(sorted(found))})"
         )
-    factory: type[AuthPlugin] = found[name].load()
+    factory: Callable[[Settings], AuthPlugin] = found[name].load()
     return factory
 
 

@@ -89,6 +89,6 @@ def _read(path: Path) -> str:
 def _checked(operator: Operator) -> Operator:
     if len(operator.token) < SHORTEST_TOKEN:
         raise StartError(f"the operator's token is shorter than {SHORTEST_TOKEN} characters: choose a longer one")
-    if not 0 < len(operator.id) <= 254 or "\0" in operator.id:  # noqa: PLR2004 - contract 7.1, updated_by
+    if not 0 < len(operator.id) <= 254 or "\0" in operator.id:
         raise StartError("the operator's id must have 1 to 254 characters")
     return operator

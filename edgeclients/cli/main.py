@@ -1,7 +1,6 @@
 """The `edgeclients` command."""
 
 import argparse
-
 from collections.abc import Sequence
 
 from edgeclients import __version__
@@ -43,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=config.check)
 
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
-    commands.add_parser(
-        "health", help="ask the service on this machine whether it is alive; exit code 0 or 1"
-    ).set_defaults(run=health.check)
+    commands.add_parser("health", help="ask the service on this machine whether it is alive; exit code 0 or 1").set_defaults(
+        run=health.check
+    )
     return parser
 
 
@@ -58,5 +57,3 @@ def _serve() -> int:
 def _version() -> int:
     print(__version__)
     return 0
-
-

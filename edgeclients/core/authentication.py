@@ -117,9 +117,7 @@ class Authentication:
             read = await self._store.secrets_of(presented.subject)
         else:
             read = await self._store.secrets_by_lookup(self._keyring.lookups(presented.subject, presented.secret))
-        return self._decide(
-            key, presented, read, lambda row: self._keyring.matches(row.hash, row.domain_id, presented.secret)
-        )
+        return self._decide(key, presented, read, lambda row: self._keyring.matches(row.hash, row.domain_id, presented.secret))
 
     async def _check_chosen(self, key: bytes, presented: Presented) -> SecretRow | None:
         if self._cache.denied(key):
@@ -162,9 +160,7 @@ class Authentication:
 
     def _alive(self, rows: Iterable[SecretRow]) -> list[SecretRow]:
         latest = self._store.latest()
-        return [
-            row for row in rows if row.status == Status.ENABLED and (row.expires_at is None or row.expires_at > latest)
-        ]
+        return [row for row in rows if row.status == Status.ENABLED and (row.expires_at is None or row.expires_at > latest)]
 
     def _after_success(self, row: SecretRow, secret: str) -> None:
         if row.expires_at is not None:
@@ -212,6 +208,4 @@ class Authentication:
 
 def _chosen_match(scheme: Argon2, domain_id: str, digest: bytes) -> Callable[[SecretRow], bool]:
     """Whether a row is the hash `digest`, made under this scheme in this domain."""
-    return lambda row: (
-        row.domain_id == domain_id and scheme_of(row.hash) == scheme and Keyring.matches_chosen(row.hash, digest)
-    )
+    return lambda row: row.domain_id == domain_id and scheme_of(row.hash) == scheme and Keyring.matches_chosen(row.hash, digest)

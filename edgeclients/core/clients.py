@@ -292,5 +292,3 @@ class _Preparation(Struct, frozen=True):
             members=(self.session.user_id,),
         )
         return NewClient(client, draft.metadata, kept.stored, role)
-
-

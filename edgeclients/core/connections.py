@@ -90,7 +90,7 @@ class Connections:
             raise MissingChannelId  # for client ids too (contract 14.1)
         for channel_id in channel_ids:
             check_id(channel_id)
-        channels, clients, ways = (dict.fromkeys(values) for values in (channel_ids, client_ids, types))
+        channels, clients, ways = set(channel_ids), set(client_ids), set(types)
         if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
             raise TooManyElements
         await self._authorizer.authorize(session, operation, tuple(clients))

@@ -68,9 +68,7 @@ class Argon2(NamedTuple):
         """The raw hash: 23 ms and `memory_kib` of memory, not to be called in the event loop."""
         from argon2.low_level import Type, hash_secret_raw
 
-        return hash_secret_raw(
-            secret.encode(), salt, self.passes, self.memory_kib, self.lanes, DIGEST_BYTES, Type.ID
-        )
+        return hash_secret_raw(secret.encode(), salt, self.passes, self.memory_kib, self.lanes, DIGEST_BYTES, Type.ID)
 
 
 class Pepper:

@@ -84,5 +84,3 @@ class Secrets:
             digest, *equivalents = [await self._lane.digest(s, domain_id, secret) for s in (current, *others)]
             hashed[secret] = self._keyring.keep_chosen(domain_id, current, digest, equivalents)
         return hashed
-
-

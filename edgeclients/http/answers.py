@@ -54,9 +54,9 @@ def failure(error: DomainError, request_id: str, headers: dict[str, str] | None 
     row = row_of(error)
     if error.retry_after is not None:
         extra["retry-after"] = str(error.retry_after)
-    elif row.http == 503:  # noqa: PLR2004
+    elif row.http == 503:
         extra["retry-after"] = "1"
-    if row.http == 401:  # noqa: PLR2004
+    if row.http == 401:
         extra["www-authenticate"] = "Bearer"
     return ASGIResponse(body=error_body(error, request_id), status_code=row.http, headers=extra)
 
@@ -72,7 +72,7 @@ def telling(error: Exception, request_id: str) -> ASGIResponse:
         return failure(NoRoute(), request_id)
     if isinstance(error, MethodNotAllowedException):
         return failure(MethodNotAllowed(), request_id, dict(error.headers or {}))
-    if isinstance(error, HTTPException) and error.status_code == 413:  # noqa: PLR2004
+    if isinstance(error, HTTPException) and error.status_code == 413:
         return failure(BodyTooLarge(), request_id)
     if isinstance(error, ClientException):
         return failure(MalformedRequest(type(error).__name__), request_id)

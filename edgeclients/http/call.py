@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request
@@ -23,13 +23,7 @@ Call = Request[Any, Any, Any]
 
 def session_of(call: Call) -> Session:
     """Whose request it is; the gate has made sure."""
-    session: Session = call.scope[SESSION]  # type: ignore[typeddict-item]
-    return session
-
-
-def request_id_of(scope: Any) -> str:
-    """The id the gate gave the request."""
-    return str(scope.get(REQUEST_ID, ""))
+    return cast("Session", cast("dict[str, Any]", call.scope)[SESSION])
 
 
 async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:

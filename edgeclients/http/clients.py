@@ -144,9 +144,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
 
     @get(
         "/{client_id:str}",
-        **describe(
-            "viewClient", "View a client", answer=ClientBody, example=CLIENT_EXAMPLE, errors=(NotFound, *_STORED)
-        ),
+        **describe("viewClient", "View a client", answer=ClientBody, example=CLIENT_EXAMPLE, errors=(NotFound, *_STORED)),
     )
     async def view_client(request: Call, client_id: str) -> ASGIResponse:
         return answer(to_body(await clients.view(session_of(request), client_id)))
@@ -165,9 +163,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     )
     async def update_client(request: Call, client_id: str) -> ASGIResponse:
         wanted: UpdateClient = await body_of(request, _update)
-        change = ClientChange(
-            name=wanted.name or "", metadata=wanted.metadata, private_metadata=wanted.private_metadata
-        )
+        change = ClientChange(name=wanted.name or "", metadata=wanted.metadata, private_metadata=wanted.private_metadata)
         return answer(to_body(await clients.update(session_of(request), client_id, change)))
 
     @patch(
@@ -252,5 +248,3 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
 def _all_created(created: list[Created]) -> ASGIResponse:
     bodies = [to_body(one.client, one.secret) for one in created]
     return answer(ClientsBody(len(bodies), bodies))
-
-

@@ -75,10 +75,16 @@ def describe(
         "summary": summary,
         "tags": [tag],
         # Litestar lets no handler that returns something have 204; the answer says it itself.
-        "status_code": 200 if status == 204 else status,  # noqa: PLR2004
+        "status_code": 200 if status == 204 else status,
         "responses": {status: success, **_error_responses(possible)},
         "security": [{"operator": []}] if protected else [],
-        "opt": {"status": status, "body": body, "body_example": body_example, "query": tuple(query), "answer_headers": tuple(headers)},
+        "opt": {
+            "status": status,
+            "body": body,
+            "body_example": body_example,
+            "query": tuple(query),
+            "answer_headers": tuple(headers),
+        },
     }
 
 
@@ -90,7 +96,10 @@ def _error_responses(errors: Sequence[type[DomainError]]) -> dict[int, ResponseS
         by_status.setdefault(row.http, []).append(example)
     return {
         status: ResponseSpec(
-            ErrorBody, description=" · ".join(str(e.summary) for e in examples), generate_examples=False, examples=examples
+            ErrorBody,
+            description=" · ".join(str(e.summary) for e in examples),
+            generate_examples=False,
+            examples=examples,
         )
         for status, examples in by_status.items()
     }

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
 from edgeclients.core.rules import is_domain
 from edgeclients.errors import (
     Busy,
@@ -130,7 +131,7 @@ class Gate:
                 level,
                 "%s %s",
                 operation,
-                "completed successfully" if status < 400 else "failed",  # noqa: PLR2004
+                "completed successfully" if status < 400 else "failed",
                 extra={
                     "status": status,
                     "duration": f"{seconds:.6f}s",
@@ -142,9 +143,9 @@ class Gate:
 
 
 def _level(method: str, status: int) -> int:
-    if status >= 500 or status == 0:  # noqa: PLR2004
+    if status >= 500 or status == 0:
         return logging.ERROR
-    if status >= 400:  # noqa: PLR2004
+    if status >= 400:
         return logging.WARNING
     return logging.DEBUG if method in _QUIET else logging.INFO
 

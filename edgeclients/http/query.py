@@ -172,9 +172,7 @@ PARAMETERS: Final = (
     Parameter("status", _status, {"type": "string", "enum": [*_STATUSES], "default": "enabled"}, "Only clients in this state."),
     Parameter("metadata", _metadata, _STRING, "A JSON object that the client's metadata contains."),
     Parameter("offset", _number, {**_WHOLE, "default": 0}, "How many to leave out at the start."),
-    Parameter(
-        "limit", _number, {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "default": 10}, "How many to show."
-    ),
+    Parameter("limit", _number, {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "default": 10}, "How many to show."),
     Parameter("dir", str, {"type": "string", "enum": [*_DIRECTIONS], "default": "desc"}, "Direction of the order."),
     Parameter("order", str, {"type": "string", "enum": [*_ORDERS], "default": "updated_at"}, "What to sort by."),
     Parameter("group", str, _STRING, "Clients of this parent group; empty: clients without one."),

@@ -61,7 +61,7 @@ def _listener(family: int, address: tuple[Any, ...]) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003
     return listener
 
 

@@ -62,8 +62,10 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
             made.load_verify_locations(cadata=tls.client_ca.decode("ascii", "replace"))
             made.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS cannot be used: check that they are "
-                         "PEM, unencrypted, and belong together") from error
+        raise StartError(
+            f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS cannot be used: check that they are "
+            "PEM, unencrypted, and belong together"
+        ) from error
     return made
 
 

@@ -38,7 +38,7 @@ class GrpcServer:
             ),
             maximum_concurrent_rpcs=most,
         )
-        clients_pb2_grpc.add_ClientsServiceServicer_to_server(service, self._server)
+        clients_pb2_grpc.add_ClientsServiceServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
@@ -19,12 +19,12 @@ from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.rpc._pb.common.v1 import common_pb2
 
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _log = logging.getLogger(__name__)
 
 
-class ClientsService(clients_pb2_grpc.ClientsServiceServicer):  # type: ignore[misc]
+class ClientsService(clients_pb2_grpc.ClientsServiceServicer):
     """The seven methods.
 
     Args:
@@ -90,7 +90,7 @@ class ClientsService(clients_pb2_grpc.ClientsServiceServicer):  # type: ignore[m
         except DomainError as error:
             code = row_of(error).grpc
             await context.abort(grpc.StatusCode[code], text_of(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
             code = row_of(Internal()).grpc
             request_id = str(uuid.uuid4())
             _log.exception("call failed unexpectedly", extra={"method": method, "request_id": request_id})
@@ -112,5 +112,3 @@ def _entity(client: Client) -> Any:
 
 def _connections(request: Any) -> list[tuple[str, str, str, int]]:
     return [(c.channel_id, c.domain_id, c.client_id, c.type) for c in request.connections]
-
-

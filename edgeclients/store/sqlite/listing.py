@@ -76,7 +76,7 @@ def _frame(lead: Sequence[_Source], conditions: Sequence[_Clause]) -> _Clause:
 
 async def _leading(connection: aiosqlite.Connection, sources: Sequence[_Source]) -> list[_Source]:
     """`sources`, the one that admits the fewest clients first."""
-    if len(sources) < 2:  # noqa: PLR2004
+    if len(sources) < 2:
         return list(sources)
     sizes = [
         (await _rows(connection, _Clause(f"SELECT count(*) FROM ({s.ids.sql} LIMIT {_ENOUGH})", s.ids.parameters)))[0][0]
@@ -148,5 +148,3 @@ def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id IN (SELECT value FROM json_each(?)) ORDER BY created_at, id",
         (msgspec.json.encode(client_ids).decode(),),
     )
-
-

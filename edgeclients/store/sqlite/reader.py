@@ -3,7 +3,6 @@
 Every statement is read to its end and closed before its method returns: an open cursor would pin an old snapshot.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

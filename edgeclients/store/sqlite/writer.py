@@ -82,7 +82,8 @@ class Writer:
         job = _Job(unit, self._loop.create_future())
         self._waiting += 1
         self._queue.put(job)
-        return await job.future
+        result: T = await job.future
+        return result
 
     async def close(self) -> None:
         """Finish what waits, then close the connection."""
@@ -120,11 +121,8 @@ class Writer:
         failure: BaseException | None = None
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                outcomes.append(self._try(job, effects))
-            self._connection.execute(
-                "UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (self._clock.now(),)
-            )
+            outcomes += [self._try(job, effects) for job in jobs]
+            self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (self._clock.now(),))
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - this thread must outlive whatever it was
             failure = translate(error)
@@ -151,7 +149,7 @@ class Writer:
         try:
             result = _drive(cast("Coroutine[Any, Any, object]", job.unit(transaction)))
             self._connection.execute("RELEASE unit")
-        except Exception as error:  # noqa: BLE001 - whatever it is, its caller gets it
+        except Exception as error:
             if not self._connection.in_transaction:
                 # Some errors (disk full) roll everything back, not just the savepoint.
                 raise error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("rolled back") from error
@@ -166,7 +164,7 @@ class Writer:
             try:
                 self._connection.execute("ROLLBACK")
             except sqlite3.Error as error:
-                _log.error("rollback failed", extra={"error": str(error)})  # noqa: TRY400 - one line is all there is
+                _log.error("rollback failed", extra={"error": str(error)})
 
     def _settle(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None) -> None:
         self._waiting -= len(outcomes)

@@ -1,0 +1,37 @@
+"""What several suites use: one service for all that do not need their own."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support.api import Api
+from tests.support.service import Service, started
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service, shared: use a domain of your own (fixture `api`)."""
+    with started(tmp_path_factory.mktemp("service") / "data", {"MG_CLIENTS_LOG_LEVEL": "debug"}) as running:
+        yield running
+
+
+@pytest.fixture
+def api(service: Service) -> Iterator[Api]:
+    """The operator in a domain that no other test uses."""
+    caller = Api(service)
+    yield caller
+    caller.close()
+
+
+@pytest.fixture(scope="session")
+def stub(service: Service) -> Iterator[clients_pb2_grpc.ClientsServiceStub]:
+    """A gRPC caller of the shared service."""
+    with grpc.insecure_channel(service.grpc) as channel:
+        yield clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+
+
+def authenticate(stub: clients_pb2_grpc.ClientsServiceStub, token: str) -> str:
+    """The id behind a token."""
+    return str(stub.Authenticate(clients_pb2.AuthnReq(token=token)).id)
