@@ -26,7 +26,7 @@ from edgeclients.http.app import build as build_http
 from edgeclients.http.gate import Gate
 from edgeclients.http.protocol import ConnectionLimits
 from edgeclients.http.server import HttpServer, bind
-from edgeclients.ops import tls
+from edgeclients.ops import logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ports import Authenticator, Authorizer, Transaction
@@ -127,6 +127,11 @@ async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> Non
 
 async def _write_check(tx: Transaction) -> None:
     """Nothing, but committed: storage that can be written."""
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Log as the settings say, from here on."""
+    logs.set_up(settings.log_level)
 
 
 def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:

@@ -11,8 +11,7 @@ import uvloop
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.errors import DomainError, StartError, text_of
-from edgeclients.ops import logs
-from edgeclients.wiring import build
+from edgeclients.wiring import build, set_up_logs
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ def serve() -> int:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
-    logs.set_up(loaded.log_level)
+    set_up_logs(loaded)
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
     try:

@@ -28,6 +28,7 @@ from edgeclients.errors import (
     QueryTimedOut,
     SecretTaken,
     StatusUnchanged,
+    Throttled,
     TooManyChosenSecrets,
     TooManyElements,
     Unavailable,
@@ -67,6 +68,7 @@ _NEW = (
     InvalidSecret,
     IdTaken,
     SecretTaken,
+    Throttled,
     *_STORED,
 )
 _CREATED_EXAMPLE = CLIENT_EXAMPLE | {"credentials": {"secret": "1f0c6a52-8a6e-4a1b-9a5f-6a8f7d0f3c21"}}

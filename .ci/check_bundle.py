@@ -1,0 +1,191 @@
+"""Build the one-directory bundle of packaging/edgeclients.spec, and use it as an operator and a broker would."""
+
+import contextlib
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from edgeclients import __version__
+from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support.api import Api, basic
+from tests.support.service import Service, environment
+
+BUILD_SECONDS = 900
+CALL_SECONDS = 30
+CHOSEN = "chosen by a person"
+PAGES = {
+    "/ready": '"ready"',
+    "/metrics": "clients_authenticate_hits",
+    "/openapi.json": '"openapi"',
+    "/docs": "swagger-ui",
+    "/docs/start.js": "SwaggerUIBundle",
+    "/docs/swagger-ui.css": ".swagger-ui",
+    "/docs/swagger-ui-bundle.js": "SwaggerUIBundle",
+}
+
+
+class Failed(Exception):
+    """The bundle, or building it, is not as it should be."""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="edgeclients-bundle-") as scratch:
+        try:
+            need_binutils()
+            program = build(Path(scratch))
+            use(program, Path(scratch) / "data")
+        except (AssertionError, Failed, OSError, httpx.HTTPError, subprocess.SubprocessError) as error:
+            sys.exit(f"check_bundle: {error}")
+        except grpc.RpcError as error:
+            sys.exit(f"check_bundle: gRPC answered {error.code()}: {error.details()}")
+        except queue.Empty:
+            sys.exit("check_bundle: the bundle runs but does not become ready")
+    print("the bundle works")
+
+
+def need_binutils() -> None:
+    """PyInstaller tells binaries by objdump, and takes their symbols away with strip."""
+    if shutil.which("objdump") and shutil.which("strip"):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Failed("objdump and strip are needed: install binutils")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "binutils"]
+    if subprocess.run(install, env=quiet, check=False).returncode:
+        subprocess.run(["apt-get", "update", "--quiet"], env=quiet, check=True)
+        subprocess.run(install, env=quiet, check=True)
+
+
+def build(scratch: Path) -> Path:
+    """The program in a bundle made below `scratch`."""
+    began = time.monotonic()
+    spec = ROOT / "packaging" / "edgeclients.spec"
+    done = subprocess.run(
+        [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level=WARN"]
+        + [f"--workpath={scratch / 'work'}", f"--distpath={scratch / 'dist'}", str(spec)],
+        cwd=scratch,
+        # Its cache remembers binaries of earlier builds.
+        env={**os.environ, "PYINSTALLER_CONFIG_DIR": str(scratch / "cache")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    if done.returncode or done.stdout.strip():
+        raise Failed(f"PyInstaller ended with {done.returncode} and should have nothing to say, but:\n{done.stdout}")
+    bundle = scratch / "dist" / "edgeclients"
+    size = sum(path.lstat().st_size for path in bundle.rglob("*") if not path.is_dir())
+    print(f"built in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB")
+    return bundle / "edgeclients"
+
+
+def use(program: Path, data: Path) -> None:
+    expect("edgeclients version", run(program, "version"), __version__)
+    with serving(program, data, "first start") as service:
+        look_around(service)
+        tokens = create(service)
+        authenticate(service, tokens)
+        ask_over_grpc(service)
+        port = str(urlsplit(service.http).port)
+        expect("edgeclients health", run(program, "health", data, port), "healthy")
+        look_at_libraries(service, program.parent)
+    with serving(program, data, "second start") as service:
+        authenticate(service, tokens)
+
+
+@contextlib.contextmanager
+def serving(program: Path, data: Path, name: str) -> Iterator[Service]:
+    """The bundle's service; SIGTERM has to end it."""
+    with httpx.Client(timeout=CALL_SECONDS) as client:
+        began = time.monotonic()
+        service = Service.launch(data, command=[str(program), "serve"])
+        try:
+            answer = client.get(f"{service.wait_ready().http}/health")
+            print(f"{name}: first answer after {(time.monotonic() - began) * 1000:.0f} ms")
+            expect("/health", (answer.status_code, answer.json().get("status")), (200, "pass"))
+            yield service
+            expect("the exit code after SIGTERM", service.stop(), 0)
+        finally:
+            if service.process.poll() is None:
+                service.kill()
+
+
+def run(program: Path, command: str, data: Path = Path("none"), port: str = "0") -> str:
+    """What a command that succeeds prints."""
+    env = environment(data, {"MG_CLIENTS_HTTP_PORT": port})
+    done = subprocess.run([program, command], env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+    if done.returncode:
+        raise Failed(f"edgeclients {command} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def look_around(service: Service) -> None:
+    with httpx.Client(base_url=service.http, timeout=CALL_SECONDS) as client:
+        for path, part in PAGES.items():
+            answer = client.get(path)
+            if answer.status_code != httpx.codes.OK or part not in answer.text:
+                raise Failed(f"{path} answered {answer.status_code}, or without {part!r}: {answer.text[:200]}")
+
+
+def create(service: Service) -> dict[str, str]:
+    """Two clients' tokens, each with its client's id: of a secret made by the service, and of a chosen one."""
+    with contextlib.closing(Api(service)) as api:
+        made = api.create(name="made")
+        chosen = api.create(name="chosen", credentials={"secret": CHOSEN})
+    return {
+        basic(made["id"], made["credentials"]["secret"]): made["id"],
+        basic(chosen["id"], CHOSEN): chosen["id"],
+    }
+
+
+def authenticate(service: Service, tokens: dict[str, str]) -> None:
+    with grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)
+        for token, client_id in tokens.items():
+            answer = stub.Authenticate(clients_pb2.AuthnReq(token=token), timeout=CALL_SECONDS)
+            expect("Authenticate", (answer.authenticated, answer.id), (True, client_id))
+
+
+def ask_over_grpc(service: Service) -> None:
+    with grpc.insecure_channel(service.grpc) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=CALL_SECONDS)
+        expect("grpc.health.v1", answer.status, health_pb2.HealthCheckResponse.SERVING)
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+        if "clients.v1.ClientsService" not in services:
+            raise Failed(f"gRPC reflection tells only of {', '.join(services)}")
+
+
+def look_at_libraries(service: Service, bundle: Path) -> None:
+    """Nothing of the building machine's Python may be in use, and protobuf must not have fallen back to its slow form."""
+    maps = Path(f"/proc/{service.process.pid}/maps").read_text()
+    loaded = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/" in line}
+    strange = sorted(path for path in loaded if "python" in path and not path.startswith(f"{bundle}/"))
+    if strange:
+        raise Failed(f"these come from outside the bundle: {', '.join(strange)}")
+    if not any("/google/_upb/_message" in path for path in loaded):
+        raise Failed("protobuf runs without its compiled part")
+
+
+def expect(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise Failed(f"{what} should be {wanted!r}, and is {found!r}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The store's contracts, kept by SQLite."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from edgeclients.model import Effects
+from edgeclients.store.sqlite.outbox import OutboxBounds
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.conformance.clients import ClientContract
+from tests.conformance.connections import ConnectionContract, OutboxContract
+from tests.conformance.harness import Bounds, Harness, MakeHarness
+from tests.conformance.listing import ListContract
+from tests.conformance.properties import ListPropertiesContract
+from tests.conformance.secrets import RevocationContract, SecretContract
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, migrated once."""
+    path = tmp_path_factory.mktemp("prepared") / "clients.db"
+    SqliteDatabase(path).close()
+    return path
+
+
+@pytest.fixture
+async def make_harness(prepared: Path, tmp_path: Path) -> AsyncIterator[MakeHarness]:
+    """A store on a copy of that database."""
+    async with AsyncExitStack() as stack:
+
+        async def make(bounds: Bounds) -> Harness:
+            path = tmp_path / "clients.db"
+            with closing(sqlite3.connect(prepared)) as source, closing(sqlite3.connect(path)) as copy:
+                source.backup(copy)
+            effects: list[Effects] = []
+            limits = StoreLimits(OutboxBounds(*bounds))
+            store = await stack.enter_async_context(SqliteStore(SqliteDatabase(path), limits, effects.append))
+            return Harness(store, effects)
+
+        yield make
+
+
+@pytest.fixture
+async def harness(make_harness: MakeHarness) -> Harness:
+    """A store with room."""
+    return await make_harness(Bounds())
+
+
+class TestClients(ClientContract): ...
+
+
+class TestLists(ListContract): ...
+
+
+class TestListProperties(ListPropertiesContract): ...
+
+
+class TestSecrets(SecretContract): ...
+
+
+class TestRevocations(RevocationContract): ...
+
+
+class TestConnections(ConnectionContract): ...
+
+
+class TestOutbox(OutboxContract): ...
