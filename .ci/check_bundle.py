@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import grpc
 import httpx
@@ -25,6 +24,7 @@ from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
 from tests.support.service import Service, environment
 
+ROOT = Path(__file__).resolve().parent.parent
 BUILD_SECONDS = 900
 CALL_SECONDS = 30
 CHOSEN = "chosen by a person"
@@ -39,7 +39,7 @@ PAGES = {
 }
 
 
-class Failed(Exception):
+class BundleError(Exception):
     """The bundle, or building it, is not as it should be."""
 
 
@@ -49,7 +49,7 @@ def main() -> None:
             need_binutils()
             program = build(Path(scratch))
             use(program, Path(scratch) / "data")
-        except (AssertionError, Failed, OSError, httpx.HTTPError, subprocess.SubprocessError) as error:
+        except (AssertionError, BundleError, OSError, httpx.HTTPError, subprocess.SubprocessError) as error:
             sys.exit(f"check_bundle: {error}")
         except grpc.RpcError as error:
             sys.exit(f"check_bundle: gRPC answered {error.code()}: {error.details()}")
@@ -63,7 +63,7 @@ def need_binutils() -> None:
     if shutil.which("objdump") and shutil.which("strip"):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Failed("objdump and strip are needed: install binutils")
+        raise BundleError("objdump and strip are needed: install binutils")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "binutils"]
     if subprocess.run(install, env=quiet, check=False).returncode:
@@ -75,12 +75,12 @@ def build(scratch: Path) -> Path:
     """The program in a bundle made below `scratch`."""
     began = time.monotonic()
     spec = ROOT / "packaging" / "edgeclients.spec"
+    places = (f"--workpath={scratch / 'work'}", f"--distpath={scratch / 'dist'}")
     done = subprocess.run(
-        [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level=WARN"]
-        + [f"--workpath={scratch / 'work'}", f"--distpath={scratch / 'dist'}", str(spec)],
+        [sys.executable, "-m", "PyInstaller", "--noconfirm", *places, str(spec)],
         cwd=scratch,
         # Its cache remembers binaries of earlier builds.
-        env={**os.environ, "PYINSTALLER_CONFIG_DIR": str(scratch / "cache")},
+        env={**os.environ, "PYI_LOG_LEVEL": "WARN", "PYINSTALLER_CONFIG_DIR": str(scratch / "cache")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,7 +88,7 @@ def build(scratch: Path) -> Path:
         check=False,
     )
     if done.returncode or done.stdout.strip():
-        raise Failed(f"PyInstaller ended with {done.returncode} and should have nothing to say, but:\n{done.stdout}")
+        raise BundleError(f"PyInstaller ended with {done.returncode} and should have nothing to say, but:\n{done.stdout}")
     bundle = scratch / "dist" / "edgeclients"
     size = sum(path.lstat().st_size for path in bundle.rglob("*") if not path.is_dir())
     print(f"built in {time.monotonic() - began:.1f} s, {size / 1e6:.1f} MB")
@@ -124,6 +124,7 @@ def serving(program: Path, data: Path, name: str) -> Iterator[Service]:
         finally:
             if service.process.poll() is None:
                 service.kill()
+                print(f"{name} went wrong; the last of its log:", *service.lines[-5:], sep="\n  ", file=sys.stderr)
 
 
 def run(program: Path, command: str, data: Path = Path("none"), port: str = "0") -> str:
@@ -131,7 +132,7 @@ def run(program: Path, command: str, data: Path = Path("none"), port: str = "0")
     env = environment(data, {"MG_CLIENTS_HTTP_PORT": port})
     done = subprocess.run([program, command], env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
     if done.returncode:
-        raise Failed(f"edgeclients {command} ended with {done.returncode}: {done.stderr.strip()}")
+        raise BundleError(f"edgeclients {command} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
@@ -140,12 +141,12 @@ def look_around(service: Service) -> None:
         for path, part in PAGES.items():
             answer = client.get(path)
             if answer.status_code != httpx.codes.OK or part not in answer.text:
-                raise Failed(f"{path} answered {answer.status_code}, or without {part!r}: {answer.text[:200]}")
+                raise BundleError(f"{path} answered {answer.status_code}, or without {part!r}: {answer.text[:200]}")
 
 
 def create(service: Service) -> dict[str, str]:
     """Two clients' tokens, each with its client's id: of a secret made by the service, and of a chosen one."""
-    with contextlib.closing(Api(service)) as api:
+    with Api(service) as api:
         made = api.create(name="made")
         chosen = api.create(name="chosen", credentials={"secret": CHOSEN})
     return {
@@ -168,7 +169,7 @@ def ask_over_grpc(service: Service) -> None:
         expect("grpc.health.v1", answer.status, health_pb2.HealthCheckResponse.SERVING)
         services = ProtoReflectionDescriptorDatabase(channel).get_services()
         if "clients.v1.ClientsService" not in services:
-            raise Failed(f"gRPC reflection tells only of {', '.join(services)}")
+            raise BundleError(f"gRPC reflection tells only of {', '.join(services)}")
 
 
 def look_at_libraries(service: Service, bundle: Path) -> None:
@@ -177,14 +178,14 @@ def look_at_libraries(service: Service, bundle: Path) -> None:
     loaded = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/" in line}
     strange = sorted(path for path in loaded if "python" in path and not path.startswith(f"{bundle}/"))
     if strange:
-        raise Failed(f"these come from outside the bundle: {', '.join(strange)}")
+        raise BundleError(f"these come from outside the bundle: {', '.join(strange)}")
     if not any("/google/_upb/_message" in path for path in loaded):
-        raise Failed("protobuf runs without its compiled part")
+        raise BundleError("protobuf runs without its compiled part")
 
 
 def expect(what: str, found: object, wanted: object) -> None:
     if found != wanted:
-        raise Failed(f"{what} should be {wanted!r}, and is {found!r}")
+        raise BundleError(f"{what} should be {wanted!r}, and is {found!r}")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture
 def api(service: Service) -> Iterator[Api]:
     """The operator in a domain that no other test uses."""
-    caller = Api(service)
-    yield caller
-    caller.close()
+    with Api(service) as caller:
+        yield caller
+
+
+@pytest.fixture
+def other(service: Service) -> Iterator[Api]:
+    """The same operator in another domain."""
+    with Api(service) as caller:
+        yield caller
 
 
 @pytest.fixture(scope="session")

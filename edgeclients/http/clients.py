@@ -218,19 +218,6 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         await clients.remove(session_of(request), client_id)
         return empty(204)
 
-    # "bulk" is a client id to every method but POST (contract 1.1), and no client has it.
-    @get("/bulk", include_in_schema=False, sync_to_thread=False)
-    def no_such_client() -> ASGIResponse:
-        raise NotFound
-
-    @patch("/bulk", include_in_schema=False, sync_to_thread=False)
-    def no_such_client_to_change() -> ASGIResponse:
-        raise NotFound
-
-    @delete("/bulk", include_in_schema=False, sync_to_thread=False, status_code=200)
-    def no_such_client_to_delete() -> ASGIResponse:
-        raise NotFound
-
     return [
         create_client,
         create_clients,
@@ -241,9 +228,6 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         enable_client,
         disable_client,
         delete_client,
-        no_such_client,
-        no_such_client_to_change,
-        no_such_client_to_delete,
     ]
 
 

@@ -39,6 +39,8 @@ _PROTECTED = {"clients", "channels"}
 # Routes without a trailing-slash form.
 _LEAVES = {"bulk", "tags", "secret", "enable", "disable", "parent", "connect", "disconnect"}
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
+# One route, for POST; anywhere else "bulk" is a client id (contract 1.1), and no client has it.
+_BULK = ["clients", "bulk"]
 _QUIET = {"GET", "HEAD"}
 _GONE = 499  # for log and metrics: the caller left before it was answered
 
@@ -106,7 +108,10 @@ class Gate:
             scope[SESSION] = await self._session(scope, segments[0])
             # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
             # not be served.
-            scope["path"] = "/-/" + "/".join(_checked(segments[1:]))
+            rest = _checked(segments[1:])
+            if rest[:2] == _BULK and (rest != _BULK or scope["method"] != "POST"):
+                raise NotFound("bulk is a client id here")
+            scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:
             raise NoRoute
         await self._app(scope, receive, send)

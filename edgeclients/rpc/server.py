@@ -6,10 +6,8 @@ from grpc_reflection.v1alpha import reflection
 
 from edgeclients.errors import StartError
 from edgeclients.ops.tls import Tls
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
-from edgeclients.rpc.services import ClientsService
+from edgeclients.rpc.services import NAME, ClientsService
 
-_SERVICE = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
 _MESSAGE_BYTES = 4 * 1024 * 1024  # contract 5
 _METADATA_BYTES = 64 * 1024
 
@@ -38,10 +36,10 @@ class GrpcServer:
             ),
             maximum_concurrent_rpcs=most,
         )
-        clients_pb2_grpc.add_ClientsServiceServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]
+        self._server.add_generic_rpc_handlers((service.handlers(),))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             self.port = _listen(self._server, address, tls)

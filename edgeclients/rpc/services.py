@@ -3,29 +3,33 @@
 import logging
 import time
 import uuid
-from collections.abc import Awaitable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.parents import Parents
-from edgeclients.errors import DomainError, Internal, row_of, text_of
+from edgeclients.errors import DomainError, Internal, MalformedRequest, row_of, text_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients.rpc._pb.clients.v1 import clients_pb2
 from edgeclients.rpc._pb.common.v1 import common_pb2
 
-T = TypeVar("T")
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Method: TypeAlias = Callable[[Any], Awaitable[Message]]
+Handler: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
+
+NAME = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
 
 _log = logging.getLogger(__name__)
 
 
-class ClientsService(clients_pb2_grpc.ClientsServiceServicer):
-    """The seven methods.
+class ClientsService:
+    """The seven methods, from message to message.
 
     Args:
         authentication: of clients.
@@ -49,59 +53,93 @@ class ClientsService(clients_pb2_grpc.ClientsServiceServicer):
         self._parents = parents
         self._requests = requests
 
-    async def Authenticate(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        client_id = await self._answer("Authenticate", context, self._authentication.authenticate(request.token.encode()))
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What a gRPC server is given. Requests arrive as bytes, so that what is no message is told as our error."""
+        methods: dict[str, tuple[type[Message], Method]] = {
+            "Authenticate": (clients_pb2.AuthnReq, self._authenticate),
+            "RetrieveEntity": (common_pb2.RetrieveEntityReq, self._retrieve_entity),
+            "RetrieveEntities": (common_pb2.RetrieveEntitiesReq, self._retrieve_entities),
+            "AddConnections": (common_pb2.AddConnectionsReq, self._add_connections),
+            "RemoveConnections": (common_pb2.RemoveConnectionsReq, self._remove_connections),
+            "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
+            "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
+        }
+        return grpc.method_handlers_generic_handler(
+            NAME,
+            {
+                name: grpc.unary_unary_rpc_method_handler(self._told(name, kind, method))
+                for name, (kind, method) in methods.items()
+            },
+        )
+
+    async def _authenticate(self, request: clients_pb2.AuthnReq) -> Message:
+        client_id = await self._authentication.authenticate(request.token.encode())
         return clients_pb2.AuthnRes(authenticated=True, id=client_id)
 
-    async def RetrieveEntity(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        client = await self._answer("RetrieveEntity", context, self._entities.one(request.id))
-        return common_pb2.RetrieveEntityRes(entity=_entity(client))
+    async def _retrieve_entity(self, request: common_pb2.RetrieveEntityReq) -> Message:
+        return common_pb2.RetrieveEntityRes(entity=_entity(await self._entities.one(request.id)))
 
-    async def RetrieveEntities(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        clients = await self._answer("RetrieveEntities", context, self._entities.several(request.ids))
-        found = list(map(_entity, clients))
+    async def _retrieve_entities(self, request: common_pb2.RetrieveEntitiesReq) -> Message:
+        found = [_entity(client) for client in await self._entities.several(request.ids)]
         return common_pb2.RetrieveEntitiesRes(total=len(found), limit=len(found), offset=0, entities=found)
 
-    async def AddConnections(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        await self._answer("AddConnections", context, self._connections.add(_connections(request)))
+    async def _add_connections(self, request: common_pb2.AddConnectionsReq) -> Message:
+        await self._connections.add(_connections(request))
         return common_pb2.AddConnectionsRes(ok=True)
 
-    async def RemoveConnections(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        await self._answer("RemoveConnections", context, self._connections.drop(_connections(request)))
+    async def _remove_connections(self, request: common_pb2.RemoveConnectionsReq) -> Message:
+        await self._connections.drop(_connections(request))
         return common_pb2.RemoveConnectionsRes(ok=True)
 
-    async def RemoveChannelConnections(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        work = self._connections.drop_channel(request.channel_id)
-        await self._answer("RemoveChannelConnections", context, work)
+    async def _remove_channel_connections(self, request: clients_pb2.RemoveChannelConnectionsReq) -> Message:
+        await self._connections.drop_channel(request.channel_id)
         return clients_pb2.RemoveChannelConnectionsRes()
 
-    async def UnsetParentGroupFromClient(self, request: Any, context: Context) -> Any:  # noqa: N802, D102
-        work = self._parents.forget_group(request.parent_group_id)
-        await self._answer("UnsetParentGroupFromClient", context, work)
+    async def _unset_parent_group(self, request: clients_pb2.UnsetParentGroupFromClientReq) -> Message:
+        await self._parents.forget_group(request.parent_group_id)
         return clients_pb2.UnsetParentGroupFromClientRes()
 
-    async def _answer(self, method: str, context: Context, work: Awaitable[T]) -> T:
-        """The result of `work`; an error of ours ends the call with its status."""
-        started = time.perf_counter()
-        code = "OK"
-        self._requests.active += 1
-        try:
-            return await work
-        except DomainError as error:
-            code = row_of(error).grpc
-            await context.abort(grpc.StatusCode[code], text_of(error))
-        except Exception:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
-            code = row_of(Internal()).grpc
-            request_id = str(uuid.uuid4())
-            _log.exception("call failed unexpectedly", extra={"method": method, "request_id": request_id})
-            await context.abort(grpc.StatusCode[code], f"{text_of(Internal())}, request {request_id}")
-        finally:
-            self._requests.active -= 1
-            self._requests.count(method, code, time.perf_counter() - started)
-        raise AssertionError("abort raises")
+    def _told(self, name: str, kind: type[Message], method: Method) -> Handler:
+        """`method`, counted, on bytes, with every error told by its row."""
+        requests = self._requests
+
+        async def handle(message: bytes, context: Context) -> bytes:
+            started = time.perf_counter()
+            code = "CANCELLED"
+            requests.active += 1
+            try:
+                answer = await method(_decode(kind, message))
+                code = "OK"
+                return answer.SerializeToString()
+            except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
+                told, text = _telling(name, error)
+                code = row_of(told).grpc
+                await context.abort(grpc.StatusCode[code], text)
+            finally:
+                requests.active -= 1
+                requests.count(name, code, time.perf_counter() - started)
+            raise AssertionError("abort raises")
+
+        return handle
 
 
-def _entity(client: Client) -> Any:
+def _decode(kind: type[Message], message: bytes) -> Message:
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise MalformedRequest("no such message") from error
+
+
+def _telling(method: str, error: Exception) -> tuple[DomainError, str]:
+    """What a caller is told of `error`: its row and its text. A fault of ours is logged with a request id, which is told."""
+    if isinstance(error, DomainError):
+        return error, text_of(error)
+    request_id = str(uuid.uuid4())
+    _log.error("call failed unexpectedly", exc_info=error, extra={"method": method, "request_id": request_id})
+    return Internal(), f"{text_of(Internal())}, request {request_id}"
+
+
+def _entity(client: Client) -> common_pb2.EntityBasic:
     return common_pb2.EntityBasic(
         id=client.id,
         domain_id=client.domain_id,
@@ -110,5 +148,7 @@ def _entity(client: Client) -> Any:
     )
 
 
-def _connections(request: Any) -> list[tuple[str, str, str, int]]:
+def _connections(
+    request: common_pb2.AddConnectionsReq | common_pb2.RemoveConnectionsReq,
+) -> list[tuple[str, str, str, int]]:
     return [(c.channel_id, c.domain_id, c.client_id, c.type) for c in request.connections]

@@ -11,7 +11,7 @@ from tests.conformance.harness import Harness, add, new_client
 
 
 async def _names(store: Store, domain: str = "d1", **wanted: Any) -> list[str]:
-    page = await store.page(domain, ClientFilter(**{"order": "name", "descending": False, "limit": 100} | wanted))
+    page = await store.page(domain, ClientFilter(order="name", descending=False, limit=100, **wanted))
     names = [item.client.name for item in page.items]
     assert page.total == len(names)
     return names
@@ -32,15 +32,16 @@ class ListContract:
     @pytest.mark.parametrize("descending", [False, True])
     async def test_order(self, harness: Harness, order: str, descending: bool) -> None:
         """Text sorts by code point, `updated_at` falls back on creation, the id breaks ties in the same direction."""
-        clients = await add(
-            harness.store,
-            *(
-                new_client(name=name, created_at=created, updated_at=updated)
-                for name, created, updated in (
-                    ("b", 3, None), ("B", 1, 9), ("é", 2, None), ("z", 2, None), ("b", 3, 5), ("\U0001f525", 4, None), ("\uffee", 5, 2),
-                )
-            ),
-        )  # fmt: skip
+        rows = [
+            ("b", 3, None),
+            ("B", 1, 9),
+            ("é", 2, None),
+            ("z", 2, None),
+            ("b", 3, 5),
+            ("\U0001f525", 4, None),
+            ("\uffee", 5, 2),
+        ]
+        clients = await add(harness.store, *(new_client(name=n, created_at=c, updated_at=u) for n, c, u in rows))
         key = {
             "name": lambda c: (c.name, c.id),
             "created_at": lambda c: (c.created_at, c.id),

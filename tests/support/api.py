@@ -34,6 +34,12 @@ class Api:
         assert response.status_code == 200, response.text
         return [client["id"] for client in response.json()["clients"]]
 
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self.session.close()
 

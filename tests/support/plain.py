@@ -13,17 +13,11 @@ def contains(value: Any, wanted: Any) -> bool:
     if type(wanted) is dict:
         if type(value) is not dict:
             return False
-        for key in wanted:
-            if key not in value or not contains(value[key], wanted[key]):
-                return False
-        return True
+        return all(key in value and contains(value[key], wanted[key]) for key in wanted)
     if type(wanted) is list:
         if type(value) is not list:
             return False
-        for element in wanted:
-            if not [one for one in value if contains(one, element)]:
-                return False
-        return True
+        return all([one for one in value if contains(one, element)] for element in wanted)
     if type(value) in {dict, list}:
         return False
     if bool in {type(value), type(wanted)} or None in {value, wanted} or str in {type(value), type(wanted)}:

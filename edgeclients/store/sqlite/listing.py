@@ -8,9 +8,10 @@ import msgspec
 
 from edgeclients.model import ClientFilter, ConnectionType, ListedClient, Page, Status
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fold, to_client
-from edgeclients.store.sqlite.terms import query
+from edgeclients.store.sqlite.terms import Query, query
 
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
+_MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 _ENOUGH = 1000  # rows counted of a filter before it is called common
 
 _COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", private_metadata").split(", "))
@@ -97,7 +98,7 @@ def _sources(domain_id: str, wanted: ClientFilter) -> list[_Source]:
     if wanted.metadata:
         sources += [
             _source("client_metadata", "domain_id = ? AND path = ? AND value = ?", (domain_id, *term))
-            for term in sorted(query(wanted.metadata).terms)
+            for term in sorted(query(wanted.metadata).terms)[:_MOST_TERMS]
         ]
     if wanted.channel_id is not None:
         types = tuple(ConnectionType) if wanted.connection_type is None else (wanted.connection_type,)
@@ -136,10 +137,14 @@ def _conditions(domain_id: str, wanted: ClientFilter) -> list[_Clause]:
         conditions.append(_Clause("c.created_at >= ?", (wanted.created_from,)))
     if wanted.created_to is not None:
         conditions.append(_Clause("c.created_at <= ?", (wanted.created_to,)))
-    if wanted.metadata and not query(wanted.metadata).exact:
+    if wanted.metadata and _needs_comparing(query(wanted.metadata)):
         text = msgspec.json.encode(wanted.metadata).decode()
         conditions.append(_Clause("metadata_contains(c.metadata, ?)", (text,)))
     return conditions
+
+
+def _needs_comparing(asked: Query) -> bool:
+    return not asked.exact or len(asked.terms) > _MOST_TERMS
 
 
 def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:

@@ -1,0 +1,76 @@
+"""`python -m tests.perf`: the budgets of the service, measured here and now, as a table.
+
+Ratios compare with a baseline in the same run, in turns. Nothing is asserted: the exit code says only whether it ran.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.perf import authenticate, listing, load, start, store, web
+from tests.perf.measure import Row, Run
+
+MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
+    "hit": authenticate.hit,
+    "cold": authenticate.cold,
+    "read": store.read,
+    "create": store.create,
+    "bulk": web.bulk,
+    "list": listing.page,
+    "get": web.get,
+    "start": start.start,
+}
+_MEASURED_WIDTH = 76
+_LINE = "{:<7} {:<76} {:<26} {:<10} {}"
+_VERDICTS = {True: "yes", False: "NO", None: ""}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small numbers: whether it runs, not what it tells")
+    parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="measure only this; may be repeated")
+    parser.add_argument("--folder", type=Path, help="where data is written (default: the system's temporary folder)")
+    parsed = parser.parse_args(arguments)
+    print(*_machine(), sep="\n", flush=True)
+    print(_LINE.format("name", "measured", "median (lowest–highest)", "budget", "within"), flush=True)
+    for name in parsed.only or MEASUREMENTS:
+        folder = Path(tempfile.mkdtemp(prefix="edgeclients-perf-", dir=parsed.folder))
+        began = time.monotonic()
+        try:
+            rows = MEASUREMENTS[name](Run(parsed.quick, folder))
+        finally:
+            shutil.rmtree(folder)
+        for row in rows:
+            print(*_lines(row), sep="\n", flush=True)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def _machine() -> Iterator[str]:
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in info if line.startswith("model name")), platform.machine())
+    yield f"machine: {model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "litestar", "uvicorn", "uvloop", "msgspec"))
+    yield f"versions: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"
+    yield f"load driver: {load.DRIVER}"
+    yield ""
+
+
+def _lines(row: Row) -> Iterator[str]:
+    first, *others = textwrap.wrap(row.measured, _MEASURED_WIDTH)
+    yield _LINE.format(row.name, first, row.figure, row.budget, _VERDICTS[row.within]).rstrip()
+    for line in others:
+        yield _LINE.format("", "  " + line, "", "", "").rstrip()
+
+
+if __name__ == "__main__":
+    main()

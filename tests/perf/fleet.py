@@ -1,0 +1,75 @@
+"""Clients to measure with, over HTTP or in a store without a server."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edgeclients.auth.standalone import Operator, Standalone
+from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.clients import ClientDraft, Clients
+from edgeclients.core.credentials import Keyring
+from edgeclients.core.hashing import HashLane
+from edgeclients.core.secrets import Secrets
+from edgeclients.errors import Busy
+from edgeclients.model import Session
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.support.api import Api, basic
+
+DOMAIN = "fleet"
+SESSION = Session("operator", DOMAIN, super_admin=True, request_id="measured")
+LOOPBACK = {"MG_CLIENTS_HTTP_HOST": "127.0.0.1", "MG_CLIENTS_GRPC_HOST": "127.0.0.1"}
+BULK = 10_000
+
+# Which clients have what, independently of each other.
+TAGS = 10
+ROOMS = 100
+MODELS = 5
+
+
+class Registry(NamedTuple):
+    """A store, and the use cases on it."""
+
+    store: SqliteStore
+    clients: Clients
+
+
+def body(number: int) -> dict[str, Any]:
+    """A client as a caller sends it: two tags, three metadata leaves."""
+    return {
+        "name": f"sensor {number:06d}",
+        "tags": [f"floor-{number % TAGS}", f"line-{number % 7}"],
+        "metadata": {
+            "site": {"room": f"room-{number // TAGS % ROOMS}", "position": number},
+            "model": f"model-{number // (TAGS * ROOMS) % MODELS}",
+        },
+    }
+
+
+def drafts(numbers: Iterable[int]) -> list[ClientDraft]:
+    """The same clients as the use case takes them."""
+    return [ClientDraft(**body(number)) for number in numbers]
+
+
+@contextlib.asynccontextmanager
+async def registry(path: Path) -> AsyncIterator[Registry]:
+    """A store on the file `path`, with its use cases, as the service has them."""
+    keyring = Keyring([bytes(32)], 19 * 1024, 2)
+    cache = MemoryTokenCache(3600, 50_000)
+    operator = Standalone(Operator("operator", "0123456789abcdef", None), ())
+    async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
+        yield Registry(store, Clients(store, operator, Secrets(store, keyring, HashLane(keyring, 1, 1, Busy))))
+
+
+def bulk_body(numbers: Iterable[int]) -> bytes:
+    """The body of a bulk create."""
+    return msgspec.json.encode([body(number) for number in numbers])
+
+
+def create(api: Api, numbers: Iterable[int]) -> list[str]:
+    """Clients created over HTTP: the tokens they present."""
+    response = api.request("POST", "/clients/bulk", content=bulk_body(numbers))
+    response.raise_for_status()
+    return [basic(client["id"], client["credentials"]["secret"]) for client in response.json()["clients"]]

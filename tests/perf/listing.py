@@ -1,0 +1,60 @@
+"""Lists at the store, in a domain of 100,000."""
+
+import time
+
+import uvloop
+
+from edgeclients.model import ClientFilter, TagFilter
+from tests.perf.fleet import BULK, DOMAIN, ROOMS, SESSION, TAGS, Registry, drafts, registry
+from tests.perf.measure import Row, Run, Spread, chunks
+
+_TAG = TagFilter(("floor-3",), match_all=True)
+_ROOM = {"site": {"room": "room-7"}}
+_MODEL = {"model": "model-2"}
+
+
+def page(run: Run) -> list[Row]:
+    """A page by tag and metadata, and others without a budget."""
+    return uvloop.run(_page(run))
+
+
+async def _page(run: Run) -> list[Row]:
+    count, rounds = run.pick(100_000, 5_000), run.pick(15, 3)
+    async with registry(run.folder / "list.db") as ours:
+        for numbers in chunks(count, BULK):
+            await ours.clients.create(SESSION, drafts(numbers))
+        both = await _time(ours, ClientFilter(tags=_TAG, metadata=_ROOM), rounds)
+        others = {
+            "the first page, no filter": ClientFilter(),
+            "the same, 100 a page": ClientFilter(limit=100),
+            f"offset {count // 2:,}": ClientFilter(offset=count // 2),
+            "part of the name (all match)": ClientFilter(name="Sensor"),
+            "part of the name (ten match)": ClientFilter(name="R 00123"),
+            f"tag (1 in {TAGS})": ClientFilter(tags=_TAG),
+            f"metadata (1 in {ROOMS})": ClientFilter(metadata=_ROOM),
+            f"tag (1 in {TAGS}) and metadata (1 in 5)": ClientFilter(tags=_TAG, metadata=_MODEL),
+        }
+        lines = [(name, await _time(ours, wanted, rounds)) for name, wanted in others.items()]
+    return [
+        Row(
+            "list",
+            f"a page of 10, with total, of clients with a tag (1 in {TAGS}) and a metadata value (1 in {ROOMS}), domain of "
+            f"{count:,}; {rounds} times",
+            both.text(2, " ms"),
+            "≤ 5 ms",
+            both.median <= 5,
+        ),
+        *(Row("list", f"…{name}", spread.text(2, " ms")) for name, spread in lines),
+    ]
+
+
+async def _time(ours: Registry, wanted: ClientFilter, rounds: int) -> Spread:
+    """Milliseconds a page takes."""
+    taken = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        found = await ours.store.page(DOMAIN, wanted)
+        taken.append((time.perf_counter() - started) * 1000)
+        if not found.items:
+            raise RuntimeError("nothing found")
+    return Spread.of(taken[1:])

@@ -1,0 +1,109 @@
+"""What every measurement shares: how much work a run does, what a process costs, and a row of the table."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_AFTER_NAME_USER, _AFTER_NAME_SYSTEM = 11, 12  # fields 14 and 15 of /proc/<pid>/stat, counted behind the process's name
+
+
+class Run(NamedTuple):
+    """One run: how thorough, and a folder of its own on the file system that is measured."""
+
+    quick: bool
+    folder: Path
+
+    def pick(self, full: int, quick: int) -> int:
+        """A count, as large as this run has time for."""
+        return quick if self.quick else full
+
+
+class Row(NamedTuple):
+    """One line of the table; `within` is None where there is no budget."""
+
+    name: str
+    measured: str
+    figure: str
+    budget: str = ""
+    within: bool | None = None
+
+
+class Spread(NamedTuple):
+    """The median of several values, between the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Spread":
+        """The spread of `values`, at least one."""
+        ordered = sorted(values)
+        return cls(statistics.median(ordered), ordered[0], ordered[-1])
+
+    def text(self, digits: int, unit: str = "") -> str:
+        """The spread for the table."""
+        low, median, high = (f"{value:,.{digits}f}" for value in (self.low, self.median, self.high))
+        return f"{median}{unit} ({low}–{high})"
+
+
+class Pair(NamedTuple):
+    """A baseline and ours, measured in turns."""
+
+    base: Spread
+    ours: Spread
+    ratio: Spread  # ours ÷ base, of each round
+
+
+def in_turns(rounds: int, base: Callable[[], float], ours: Callable[[], float]) -> Pair:
+    """Measure `base` and `ours` alternately; the first of either is a rehearsal."""
+    base(), ours()
+    measured = [(base(), ours()) for _ in range(rounds)]
+    return pair(measured)
+
+
+def pair(measured: list[tuple[float, float]]) -> Pair:
+    """What rounds of (baseline, ours) say."""
+    return Pair(
+        Spread.of(base for base, _ in measured),
+        Spread.of(ours for _, ours in measured),
+        Spread.of(ours / base for base, ours in measured),
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time a process has used so far, all threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[_AFTER_NAME_USER]) + int(fields[_AFTER_NAME_SYSTEM])) / _TICKS
+
+
+def per_cpu_second(pid: int, count: int, work: Callable[[], None]) -> float:
+    """How many of `count` things the process `pid` does in a second of CPU time while `work` asks for them."""
+    before = cpu_seconds(pid)
+    work()
+    return count / max(cpu_seconds(pid) - before, 1 / _TICKS)
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process that is in RAM (VmRSS)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} has no memory")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def chunks(count: int, size: int) -> Iterator[range]:
+    """`range(count)` in pieces of `size`."""
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))

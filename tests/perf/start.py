@@ -1,0 +1,73 @@
+"""From nothing to ready, and what the service weighs when nobody asks it anything."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+
+from tests.perf.fleet import LOOPBACK
+from tests.perf.measure import Row, Run, Spread, resident_mib, seconds
+from tests.support.service import START_SECONDS, Service, started
+
+
+def start(run: Run) -> list[Row]:
+    """Start to the first answer, memory a second later, and how much of it is imports."""
+    rounds = run.pick(9, 3)
+    data = run.folder / "start"
+    with started(data, LOOPBACK):
+        pass
+    times, memory, imports, bare = [], [], [], []
+    for _ in range(rounds + 1):
+        port = _free_port()
+        began = time.perf_counter()
+        service = Service.launch(data, {**LOOPBACK, "MG_CLIENTS_HTTP_PORT": str(port)})
+        try:
+            _wait_for_health(port)
+            times.append((time.perf_counter() - began) * 1000)
+            time.sleep(1)
+            memory.append(resident_mib(service.process.pid))
+        finally:
+            service.stop()
+        imports.append(_python("import edgeclients.cli.main, edgeclients.cli.serve") * 1000)
+        bare.append(_python("") * 1000)
+    ready, weight, importing, nothing = (Spread.of(values[1:]) for values in (times, memory, imports, bare))
+    return [
+        Row(
+            "start",
+            f"start to the first answer of /health, existing data directory; {rounds} times",
+            ready.text(0, " ms"),
+            "≤ 400 ms",
+            ready.median <= 400,
+        ),
+        Row("start", "…of that, Python with the service's imports", importing.text(0, " ms")),
+        Row("start", "…of that, Python with nothing", nothing.text(0, " ms")),
+        Row("memory", "resident memory a second after that", weight.text(1, " MiB"), "≤ 65 MiB", weight.median <= 65),
+    ]
+
+
+def _python(code: str) -> float:
+    """How long a process takes that runs `code` and leaves without cleaning up."""
+    command = [sys.executable, "-c", f"{code}\nimport os; os._exit(0)"]
+    return seconds(lambda: subprocess.run(command, check=True))
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _wait_for_health(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        except ConnectionRefusedError:
+            time.sleep(0.002)
+        finally:
+            connection.close()
+    raise RuntimeError("the service does not answer")

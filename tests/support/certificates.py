@@ -1,0 +1,72 @@
+"""Certificates made for one test: an authority and what it signs."""
+
+import datetime as dt
+import ipaddress
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY = dt.timedelta(days=1)
+
+
+class Pair(NamedTuple):
+    """A certificate and its key, as PEM."""
+
+    certificate: str
+    key: str
+
+
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self, name: str = "test authority") -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named(name)
+        builder = _builder(self._name, self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        self.certificate = _pem(builder.sign(self._key, hashes.SHA256()))
+
+    def sign(self, name: str) -> Pair:
+        """A certificate for localhost, or of a client called `name`."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        builder = _builder(_named(name), self._name, key).add_extension(x509.SubjectAlternativeName(addresses), False)
+        return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
+
+
+def encrypted(pair: Pair, password: bytes) -> str:
+    """The key of `pair`, behind a password."""
+    key = serialization.load_pem_private_key(pair.key.encode(), None)
+    return _key_pem(key, serialization.BestAvailableEncryption(password))  # type: ignore[arg-type]
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _DAY)
+        .not_valid_after(now + _DAY)
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _key_pem(
+    key: ec.EllipticCurvePrivateKey,
+    protection: serialization.KeySerializationEncryption | None = None,
+) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection or serialization.NoEncryption()
+    ).decode()

@@ -1,0 +1,49 @@
+"""A disk that is too small, for a service of its own."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.support.service import Service
+
+_MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+_ROOT = ["unshare", "--mount"]
+_USER = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def _way() -> list[str] | None:
+    """The command that lets one mount something for oneself; None where the machine allows no such thing."""
+    for way in (_ROOT, _USER):
+        probe = [*way, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
+        if shutil.which("unshare") and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+            return way
+    return None
+
+
+WAY = _way()
+
+
+@contextlib.contextmanager
+def service_on_small_disk(mount: Path, size: str, env: Mapping[str, str] = {}) -> Iterator[Service]:
+    """A service whose data directory is a disk of this size, seen by nobody else."""
+    assert WAY is not None
+    mount.mkdir()
+    serve = [sys.executable, "-m", "edgeclients", "serve"]
+    service = Service.launch(mount / "data", env, [*WAY, "sh", "-c", _MOUNT, "sh", size, str(mount), *serve])
+    try:
+        service.wait_ready()
+        # Its files as it sees them.
+        service.data = Path(f"/proc/{service.process.pid}/root") / str(mount / "data").lstrip("/")
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.stop()
+
+
+def copied(service: Service, to: Path) -> Path:
+    """A copy of a data directory that nobody changes just now: SQLite does not open files behind /proc."""
+    shutil.copytree(service.data, to)
+    return to
