@@ -53,7 +53,7 @@ class Transaction(Protocol):
 
         Args:
             old: the row as read.
-            new: the row to be, with the same id and domain.
+            new: the row to be, with the same id, domain and time of creation.
             metadata: the decoded `new.metadata`, where that has changed.
         """
 

@@ -36,6 +36,6 @@ class ListPropertiesContract:
     ) -> None:
         domain = uuid.uuid4().hex
         (client,) = await add(harness.store, new_client(domain, **before))
-        changed = await change(harness.store, client, **after)
+        changed = await change(harness.store, client, **after | {"created_at": client.created_at})
         page = await harness.store.page(domain, wanted)
         assert (page.total, [item.client.id for item in page.items]) == plain.page([changed], wanted)

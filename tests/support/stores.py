@@ -43,7 +43,7 @@ class Held:
 
     async def queue(self, *units: Unit[Any]) -> list[asyncio.Future[Any]]:
         """Hand `units` to the writer, in order."""
-        tasks = [asyncio.ensure_future(self._store.run(unit)) for unit in units]
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._store.run(unit)) for unit in units]
         await asyncio.sleep(0)  # each task runs until it waits for the writer
         return tasks
 

@@ -1,0 +1,78 @@
+"""Settings are read as the published service's are (contract 11), with A3's corrections."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeclients import settings
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("1h30m", 5400), ("300ms", 0.3), ("3600", 3600), ("1.5h", 5400), ("1m.5s", 60.5), ("2h45m10s5ms", 9910.005)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert settings.load({"MG_CLIENTS_CACHE_KEY_DURATION": text}).cache_key_duration == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MG_CLIENTS_CACHE_KEY_DURATION", "1h30"),
+        ("MG_CLIENTS_CACHE_KEY_DURATION", "-1s"),
+        ("MG_CLIENTS_CACHE_KEY_DURATION", "soon"),
+        ("MG_CLIENTS_CACHE_KEY_DURATION", "0"),
+        ("MG_CLIENTS_HTTP_PORT", "http"),
+        ("MG_CLIENTS_HTTP_PORT", "65536"),
+        ("MG_CLIENTS_HTTP_PORT", "1.0"),
+        ("MG_CLIENTS_WRITE_QUEUE", "0"),
+        ("MG_CLIENTS_MODE", "edge"),
+        ("MG_CLIENTS_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_malformed_value_is_named(name: str, text: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load({name: text})
+    (line,) = faults.value.lines
+    assert line.startswith(f"{name}: {text!r} is not ")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load({"MG_CLIENTS_HTTP_PORT": "x", "MG_CLIENTS_GRPC_PORT": "y", "MG_CLIENTS_LOG_LEVEL": "WARN"})
+    assert [line.split(":")[0] for line in faults.value.lines] == ["MG_CLIENTS_HTTP_PORT", "MG_CLIENTS_GRPC_PORT"]
+
+
+def test_empty_means_default() -> None:
+    names = {field.variable.name: "" for field in settings.fields()}
+    assert settings.load(names) == settings.load({}) == settings.Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "data"),
+        ({"STATE_DIRECTORY": "/var/lib/edgeclients:/var/lib/other"}, "/var/lib/edgeclients"),
+        ({"STATE_DIRECTORY": "/a", "MG_CLIENTS_DATA_DIR": "/b"}, "/b"),
+    ],
+)
+def test_the_data_directory(environment: dict[str, str], expected: str) -> None:
+    assert settings.load(environment).data_dir == Path(expected)
+
+
+def test_lists() -> None:
+    loaded = settings.load({"MG_CLIENTS_STANDALONE_DOMAINS": "a, b,,c ", "MG_CLIENTS_PEPPER_FILE": "/x,/y"})
+    assert loaded.standalone_domains == ("a", "b", "c")
+    assert loaded.pepper_files == (Path("/x"), Path("/y"))
+
+
+def test_a_secret_is_never_shown() -> None:
+    shown: dict[str, Any] = {f.variable.name: settings.shown(f, "geheim") for f in settings.fields() if f.variable.secret}
+    assert set(shown) == {"MG_CLIENTS_STANDALONE_TOKEN", "MG_CLIENTS_HTTP_SERVER_KEY", "MG_CLIENTS_GRPC_SERVER_KEY"}
+    assert set(shown.values()) == {"********"}
+
+
+def test_a_slip_of_the_pen_is_noticed() -> None:
+    environment = {"MG_CLIENTS_HTP_PORT": "1", "MG_CLIENTS_HTTP_PORT": "1", "PATH": "/bin"}
+    assert settings.unknown(environment) == ["MG_CLIENTS_HTP_PORT"]
