@@ -31,8 +31,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Var("MG_CLIENTS_MODE", "where things are stored: `gateway` is one SQLite directory", choices=("gateway",))
     ] = "gateway"
     auth_plugin: Annotated[
-        str, Var("MG_CLIENTS_AUTH_PLUGIN", "who says who callers are: the name of an `edgeclients.auth` entry point")
-    ] = "standalone"
+        str,
+        Var(
+            "MG_CLIENTS_AUTH_PLUGIN",
+            "who says who callers are, by the name of an `edgeclients.auth` entry point; unset: `standalone`, or `magistrala`"
+            " where `MG_AUTH_GRPC_URL` is set",
+        ),
+    ] = ""
+    auth_grpc_url: Annotated[str, Var("MG_AUTH_GRPC_URL", "address of an Auth service, for an authenticator that asks one")] = (
+        ""
+    )
+    channels_grpc_url: Annotated[
+        str, Var("MG_CHANNELS_GRPC_URL", "address of a channels service; set: the routes to connect clients are that one's")
+    ] = ""
     data_dir: Annotated[Path, Var("MG_CLIENTS_DATA_DIR", "the data directory; unset: `$STATE_DIRECTORY`, else `./data`")] = (
         Path("data")
     )

@@ -69,7 +69,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
         grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
-        plugin = _plugin(settings.auth_plugin)
+        plugin = _plugin(_plugin_name(settings))
 
         directory = DataDirectory(settings.data_dir)
         stack.callback(directory.close)
@@ -96,7 +96,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         _watch(metrics, store, cache, authentication)
         readiness = Readiness(lambda: _state(store), lambda: store.run(_write_check))
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
-        app = build_http(cases, operations, BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes))
+        bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
+        app = build_http(cases, operations, bodies, serve_channels=not settings.channels_grpc_url)
         gate = Gate(app, auth, metrics.http, settings.http_max_requests)
         service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
 
@@ -132,6 +133,19 @@ async def _write_check(tx: Transaction) -> None:
 def set_up_logs(settings: Settings) -> None:
     """Log as the settings say, from here on."""
     logs.set_up(settings.log_level)
+
+
+def _plugin_name(settings: Settings) -> str:
+    """Who authenticates callers.
+
+    Raises:
+        StartError: the settings name two who would.
+    """
+    if settings.auth_grpc_url and (settings.standalone_id or settings.standalone_token or settings.standalone_token_file):
+        raise StartError(
+            "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
+        )
+    return settings.auth_plugin or ("magistrala" if settings.auth_grpc_url else "standalone")
 
 
 def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:

@@ -40,8 +40,24 @@ class BodyLimits(NamedTuple):
     bulk: int = 16 * 1024 * 1024
 
 
-def build(cases: UseCases, operations: Operations, limits: BodyLimits, openapi: OpenAPIConfig | None = None) -> Litestar:
-    """The application without its gate. The description is served from a file; `openapi` makes one anew."""
+def build(
+    cases: UseCases,
+    operations: Operations,
+    limits: BodyLimits,
+    *,
+    serve_channels: bool = True,
+    openapi: OpenAPIConfig | None = None,
+) -> Litestar:
+    """The application without its gate.
+
+    Args:
+        cases: what the routes call.
+        operations: what the routes without a token report.
+        limits: of bodies.
+        serve_channels: whether connecting is ours, or a channels service's (contract A4).
+        openapi: makes the description anew, which otherwise is served from a file.
+    """
+    of_channels = channels.routes(cases.connections) if serve_channels else []
     of_clients = [
         *clients.routes(cases.clients, limits.bulk),
         *credentials.routes(cases.rotation),
@@ -50,7 +66,7 @@ def build(cases: UseCases, operations: Operations, limits: BodyLimits, openapi: 
     return Litestar(
         route_handlers=[
             Router("/{domain_id:str}/clients", route_handlers=of_clients),
-            Router("/{domain_id:str}/channels", route_handlers=channels.routes(cases.connections)),
+            Router("/{domain_id:str}/channels", route_handlers=of_channels),
             *site.routes(*operations),
         ],
         exception_handlers={Exception: _pass_on, HTTPException: _pass_on},

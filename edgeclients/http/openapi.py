@@ -74,7 +74,7 @@ def _application() -> Litestar:
         use_handler_docstrings=False,
     )
     operations = Operations(health_document("4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"), nothing, nothing)
-    return build(UseCases(*[nothing] * len(UseCases._fields)), operations, BodyLimits(), config)
+    return build(UseCases(*[nothing] * len(UseCases._fields)), operations, BodyLimits(), openapi=config)
 
 
 def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:

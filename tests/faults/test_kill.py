@@ -39,10 +39,10 @@ async def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -
     service = Service.launch(tmp_path / "data").wait_ready()
     try:
         for round_number in range(KILLS):
-            latest = await create_until_killed(service, answers=1 + round_number * 7)
+            latest = await create_until_killed(service, answers=1 + round_number * 5)
             acknowledged |= latest
-            look_into(service.data, acknowledged)
             service = Service.launch(tmp_path / "data").wait_ready()
+            look_into(service.data, acknowledged)
             await check_served(service, latest)
         await check_served(service, acknowledged)
         assert service.stop() == 0

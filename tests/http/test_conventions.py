@@ -184,3 +184,9 @@ def test_logs_name_requests_and_no_secret(tmp_path: Any) -> None:
     assert {line["domain_id"] for line in lines} == {api.domain}
     for secret in (chosen, rotated["credentials"]["secret"], token):
         assert secret not in str(service.lines)
+
+
+def test_a_channels_service_has_its_routes_to_itself(tmp_path: Any) -> None:
+    with started(tmp_path / "data", {"MG_CHANNELS_GRPC_URL": "localhost:7005"}) as service, Api(service) as api:
+        body = {"client_ids": [api.create()["id"]], "types": ["publish"]}
+        assert error_of(api.request("POST", f"/channels/{uuid.uuid4()}/connect", json=body)) == (404, "no_route")

@@ -25,21 +25,27 @@ MakeStore = Callable[..., Awaitable[Opened]]
 
 
 class Held:
-    """The writer's thread stands still inside a unit; what is queued meanwhile becomes one batch."""
+    """The writer's thread stands still inside a unit; what is queued meanwhile becomes one batch.
 
-    def __init__(self, store: SqliteStore) -> None:
+    Args:
+        store: whose writer.
+        then: what that unit does when it is let go.
+    """
+
+    def __init__(self, store: SqliteStore, then: Unit[None] | None = None) -> None:
         self._store = store
+        self._then = then
         self._begun = threading.Event()
         self._release = threading.Event()
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.ensure_future(self._store.run(self._unit))
+        self.task = asyncio.ensure_future(self._store.run(self._unit))
         assert await asyncio.to_thread(self._begun.wait, PATIENCE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._release.set()
-        await self._task
+        await asyncio.wait([self.task])
 
     async def queue(self, *units: Unit[Any]) -> list[asyncio.Future[Any]]:
         """Hand `units` to the writer, in order."""
@@ -50,6 +56,8 @@ class Held:
     async def _unit(self, tx: Transaction) -> None:
         self._begun.set()
         assert self._release.wait(PATIENCE)
+        if self._then:
+            await self._then(tx)
 
 
 async def batch(store: SqliteStore, *units: Unit[Any]) -> list[Any]:

@@ -1,0 +1,175 @@
+"""SIGTERM and SIGINT: what has begun is finished, what is written is kept, and it takes less than 10 s."""
+
+import contextlib
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.conftest import authenticate
+from tests.support.api import basic
+from tests.support.callers import calling
+from tests.support.database import rows, write_locked
+from tests.support.raw import Raw, request
+from tests.support.service import Service, started
+
+MOST = 10  # seconds
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@contextlib.contextmanager
+def stopping(service: Service, number: int = signal.SIGTERM) -> Iterator[None]:
+    """The service has been told to stop and has said so; at the end it is gone, in time and with code 0."""
+    service.process.send_signal(number)
+    began = time.monotonic()
+    service.wait_for("stopping")
+    yield
+    assert service.end() == 0
+    assert time.monotonic() - began < MOST
+    assert service.lines[-1]["msg"] == "stopped"
+    assert not [line for line in service.lines if line.get("level") == "ERROR" or "Traceback" in line["msg"]]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_it_ends_though_callers_keep_their_connections(tmp_path: Path, number: int) -> None:
+    with started(tmp_path / "data") as service, calling(service) as (api, stub), Raw(service) as silent, Raw(service) as slow:
+        client = api.create(name="kept")
+        assert authenticate(stub, basic(client["id"], client["credentials"]["secret"])) == client["id"]
+        slow.send(b"GET /health HTTP/1.1\r\nX-Half: ")
+        began = time.monotonic()
+        with stopping(service, number):
+            assert silent.closed()
+            assert slow.closed()
+        assert time.monotonic() - began < 5, "nobody was being served: nothing to wait for"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_in_flight_is_finished(tmp_path: Path, number: int) -> None:
+    with started(tmp_path / "data") as service, Raw(service) as raw:
+        whole = request(service, "POST", "/d/clients", b'{"name":"in flight"}')
+        raw.send(whole[:-4])
+        wait_until_read(service)
+        with stopping(service, number):
+            raw.send(whole[-4:])
+            answer = raw.answer()
+            assert answer.status == 201
+            assert answer.headers["connection"] == "close"
+            assert raw.closed()
+        assert rows(service.data, "SELECT name FROM clients") == [("in flight",)]
+
+
+def test_changes_that_wait_are_committed_and_answered(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, contextlib.ExitStack() as stack:
+        with write_locked(service.data):
+            raws = [stack.enter_context(Raw(service)) for _ in range(20)]
+            for number, raw in enumerate(raws):
+                raw.send(request(service, "POST", "/d/clients", b'{"name":"%d"}' % number))
+            wait_until_read(service, 20)
+            service.process.terminate()
+            service.wait_for("stopping")
+        assert {raw.answer().status for raw in raws} == {201}
+        assert service.end() == 0
+        assert rows(service.data, "SELECT count(*) FROM clients") == [(20,)]
+
+
+def test_a_caller_who_never_finishes_is_not_waited_for(tmp_path: Path) -> None:
+    with started(tmp_path / "data", {"MG_CLIENTS_HTTP_SERVER_READ_TIMEOUT": "1h"}) as service, Raw(service) as raw:
+        raw.send(request(service, "POST", "/d/clients", content_length="100"))
+        wait_until_read(service)
+        service.process.terminate()
+        began = time.monotonic()
+        assert service.end() == 0
+        assert time.monotonic() - began < MOST
+        assert not [line for line in service.lines if "Traceback" in line["msg"] or "exception" in line]
+
+
+def test_who_watches_its_health_is_told(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, grpc.insecure_channel(service.grpc) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        told: list[Any] = []
+        serving = threading.Event()
+
+        def watch() -> None:
+            with contextlib.suppress(grpc.RpcError):
+                for answer in stub.Watch(health_pb2.HealthCheckRequest(service="clients")):
+                    told.append(answer.status)
+                    serving.set()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert serving.wait(30)
+        with stopping(service):
+            pass
+        watcher.join(30)
+        response = health_pb2.HealthCheckResponse
+        assert told[0] == response.SERVING
+        assert told[-1] == response.NOT_SERVING
+
+
+def test_ready_says_no_while_it_stops(tmp_path: Path) -> None:
+    """The answer waits for a probe write; when that is done the service has begun to stop."""
+    with started(tmp_path / "data") as service, Raw(service) as raw:
+        fail_once(service)
+        with write_locked(service.data):
+            raw.send(request(service, "GET", "/ready"))
+            wait_until_read(service)
+            service.process.terminate()
+            service.wait_for("stopping")
+        answer = raw.answer()
+        assert answer.status == 503
+        assert b'"status":"not ready"' in answer.body
+        assert service.end() == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_all_is_in_the_one_file_afterwards(tmp_path: Path, number: int) -> None:
+    with started(tmp_path / "data") as service, calling(service) as (api, _):
+        created = [api.create(name=f"n{n}", metadata={"n": n})["id"] for n in range(50)]
+        with stopping(service, number):
+            pass
+    log = tmp_path / "data" / "clients.db-wal"
+    assert not log.exists() or log.stat().st_size == 0
+    (tmp_path / "alone").mkdir()
+    shutil.copy(tmp_path / "data" / "clients.db", tmp_path / "alone")
+    assert sorted(row[0] for row in rows(tmp_path / "alone", "SELECT id FROM clients")) == sorted(created)
+    assert rows(tmp_path / "alone", "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, Raw(service) as raw:
+        whole = request(service, "POST", "/d/clients", b'{"name":"in flight"}')
+        raw.send(whole[:-4])
+        wait_until_read(service)
+        with stopping(service):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                service.process.send_signal(number)
+            raw.send(whole[-4:])
+            assert raw.answer().status == 201
+
+
+def wait_until_read(service: Service, count: int = 1) -> None:
+    """Ask until so many requests are being answered."""
+    wanted = f"clients_api_requests_active {count + 1}.0"
+    for _ in range(1000):
+        if wanted in httpx.get(f"{service.http}/metrics").text:
+            return
+    raise AssertionError(f"not {count} requests in flight")
+
+
+def fail_once(service: Service) -> None:
+    """Let one change fail, so that readiness is in doubt."""
+    import resource
+
+    old = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (1, old[1]))
+    with Raw(service) as raw:
+        assert raw.send(request(service, "POST", "/d/clients", b"{}")).answer().status == 503
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, old)
