@@ -43,19 +43,20 @@ class Action(IntFlag):
 
 
 ALL_ACTIONS = Action(2 ** len(Action) - 1)
-ACTION_NAMES = {action: str(action.name).lower() for action in Action}
 
 
-def rfc3339(micros: int) -> str:
-    """A time as contract 2 writes it: UTC with `Z`, a fraction of up to 6 digits without trailing zeros."""
-    seconds, fraction = divmod(micros, 1_000_000)
-    text = _to_second(seconds)
-    return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
+@lru_cache(maxsize=512)
+def action_names(actions: Action) -> tuple[str, ...]:
+    """Actions as the wire names them, in order."""
+    return tuple(str(action.name).lower() for action in actions)
 
 
 @lru_cache(maxsize=1024)
-def _to_second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+def rfc3339(micros: int) -> str:
+    """A time as contract 2 writes it: UTC with `Z`, a fraction of up to 6 digits without trailing zeros."""
+    seconds, fraction = divmod(micros, 1_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 class Session(Struct, frozen=True):

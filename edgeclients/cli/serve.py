@@ -1,6 +1,7 @@
 """`edgeclients serve`: the service, from start to SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.wiring import build, set_up_logs
+
+_COLLECT_AFTER = 50_000  # objects; Python's own number is 700
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ async def _serve(loaded: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with build(loaded) as running:
+        _calm_garbage_collection()
         _log.info(
             "ready",
             extra={
@@ -53,6 +57,12 @@ async def _serve(loaded: settings.Settings) -> None:
         await stop.wait()
         _log.info("stopping")
     _log.info("stopped")
+
+
+def _calm_garbage_collection() -> None:
+    """Leave out what lives as long as the process, and look less often: a bulk create took a third longer."""
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 50)
 
 
 def _failed(line: str) -> int:

@@ -5,7 +5,6 @@ Every change is one unit of work: what it depends on is read inside it, its even
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from edgeclients.core import events, limits
+from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text
 from edgeclients.core.secrets import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
@@ -91,7 +91,7 @@ class Clients:
         await self._authorizer.authorize(session, "create_clients")
         if any(draft.parent_group_id for draft in drafts):
             await self._authorizer.authorize(session, "set_parent_group")
-        ids = [draft.id or str(uuid.uuid4()) for draft in drafts]
+        ids = [draft.id or new_uuid() for draft in drafts]
         wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
         kept = await self._secrets.keep(session, wishes)
         prepare = _Preparation(session, time.time_ns() // 1000, ids, drafts, kept)
@@ -283,7 +283,7 @@ class _Preparation(Struct, frozen=True):
             private_metadata=metadata_text(draft.private_metadata),
         )
         role = NewRole(
-            id=f"client_{uuid.uuid4().hex}",
+            id=new_role_id(),
             entity_id=client_id,
             name=ADMIN_ROLE,
             actions=ALL_ACTIONS,

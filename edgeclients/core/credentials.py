@@ -7,12 +7,12 @@ chosen secret.
 
 import hmac
 import re
-import uuid
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from edgeclients.core import limits
+from edgeclients.core.ids import new_uuid
 from edgeclients.core.rules import check_text
 from edgeclients.errors import InvalidSecret
 from edgeclients.model import StoredSecret
@@ -26,14 +26,18 @@ DIGEST_BYTES = 32
 
 def generate() -> str:
     """A new secret: 122 random bits."""
-    while not is_generated_form(secret := str(uuid.uuid4())):
+    while not _is_varied(secret := new_uuid()):
         pass
     return secret
 
 
 def is_generated_form(secret: str) -> bool:
     """Whether `secret` is a canonical UUIDv4 with at least 8 different hex digits."""
-    return _GENERATED.fullmatch(secret) is not None and len(set(secret)) > _DIFFERENT_DIGITS  # one is the hyphen
+    return _GENERATED.fullmatch(secret) is not None and _is_varied(secret)
+
+
+def _is_varied(secret: str) -> bool:
+    return len(set(secret)) > _DIFFERENT_DIGITS  # one is the hyphen
 
 
 def check_secret(secret: str, client_id: str, domain_id: str) -> None:

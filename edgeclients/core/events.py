@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from edgeclients.model import ACTION_NAMES, Client, Event, NewClient, Session, Status, rfc3339
+from edgeclients.model import Client, Event, NewClient, Session, Status, action_names, rfc3339
 
+_STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,7 +22,7 @@ def created(session: Session, new: NewClient) -> Event:
         "created_at": rfc3339(role.created_at),
         "updated_by": "",
         "updated_at": "0001-01-01T00:00:00Z",
-        "optional_actions": [ACTION_NAMES[action] for action in role.actions],
+        "optional_actions": action_names(role.actions),
         "optional_members": role.members,
     }
     return _event(
@@ -74,7 +75,7 @@ def parent_removed(session: Session, client_id: str) -> Event:
 
 def status_name(status: int) -> str:
     """A status as the wire writes it."""
-    return Status(status).name.lower()
+    return _STATUS_NAMES[status]
 
 
 def _described(client: Client) -> dict[str, Any]:

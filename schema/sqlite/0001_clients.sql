@@ -83,27 +83,27 @@ CREATE TABLE connections (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX connections_by_client ON connections (client_id);
 
+-- A client has few roles: the one with some id is found among them, and needs no index. Each index costs bulk creation.
 CREATE TABLE clients_roles (
     entity_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
-    id TEXT NOT NULL,
     name TEXT NOT NULL,
+    id TEXT NOT NULL,
     actions INTEGER NOT NULL,                   -- a bit an action
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     updated_at INTEGER,
     updated_by TEXT,
-    PRIMARY KEY (entity_id, id),
-    UNIQUE (entity_id, name)
+    PRIMARY KEY (entity_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- One role per member per client.
 CREATE TABLE clients_role_members (
+    entity_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
     member_id TEXT NOT NULL,
-    entity_id TEXT NOT NULL,
     role_id TEXT NOT NULL,
-    PRIMARY KEY (member_id, entity_id),
-    FOREIGN KEY (entity_id, role_id) REFERENCES clients_roles (entity_id, id) ON DELETE CASCADE
+    PRIMARY KEY (entity_id, member_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX clients_role_members_by_role ON clients_role_members (entity_id, role_id);
+CREATE INDEX clients_role_members_by_member ON clients_role_members (member_id, entity_id);
 
 CREATE TABLE revocations (
     revision INTEGER NOT NULL PRIMARY KEY,

@@ -6,9 +6,7 @@ import struct
 import uuid
 
 import grpc
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from edgeclients.ports import Transaction
 from edgeclients.rpc._pb.clients.v1 import clients_pb2_grpc
@@ -17,6 +15,7 @@ from tests.conformance.harness import add, event, new_client
 from tests.conftest import authenticate
 from tests.support.api import Api, basic, error_of
 from tests.support.database import rows, write_locked
+from tests.support.inflight import wait_until_in_flight
 from tests.support.raw import PATIENCE, Raw, request
 from tests.support.service import Service
 from tests.support.stores import Held, Opened
@@ -48,23 +47,6 @@ async def test_a_change_that_has_not_begun_is_absent(opened: Opened) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await store.client(new.client.id) is None
-
-
-def in_flight(service: Service) -> int:
-    """HTTP requests being answered, without the one that asks."""
-    text = httpx.get(f"{service.http}/metrics").text
-    for family in text_string_to_metric_families(text):
-        if family.name == "clients_api_requests_active":
-            return int(family.samples[0].value) - 1
-    raise AssertionError("no such metric")
-
-
-def wait_until_in_flight(service: Service, count: int) -> None:
-    """Ask until so many requests have reached the service."""
-    for _ in range(1000):
-        if in_flight(service) == count:
-            return
-    raise AssertionError(f"{in_flight(service)} in flight, not {count}")
 
 
 def reset(raw: Raw) -> None:

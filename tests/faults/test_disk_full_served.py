@@ -1,8 +1,6 @@
 """Disks that fill up, or refuse to take more, under a running service."""
 
 import contextlib
-import resource
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,23 +15,6 @@ from tests.support.database import rows
 from tests.support.service import Service, started
 
 BIG = {"p": "x" * 60_000}
-
-
-def let_files_grow_to(service: Service, size: int) -> int:
-    """From here on; returns what held before."""
-    old, most = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (size, most))
-    return old
-
-
-@contextlib.contextmanager
-def no_file_grows(service: Service) -> Iterator[None]:
-    """Writes of the process behind the first bytes of a file fail, as on a disk that is broken or over quota."""
-    old = let_files_grow_to(service, 1)
-    try:
-        yield
-    finally:
-        let_files_grow_to(service, old)
 
 
 def create_many(api: Api, count: int) -> list[httpx.Response]:
@@ -60,7 +41,7 @@ def ready_of(service: Service) -> int:
 def test_writes_that_fail_change_nothing_and_say_so(tmp_path: Path) -> None:
     with started(tmp_path / "data") as service, calling(service) as (api, stub):
         kept = api.create(name="kept")
-        with no_file_grows(service):
+        with disks.no_file_grows(service):
             for response in create_many(api, 16):
                 assert error_of(response) == (503, "unavailable")
                 assert response.headers["retry-after"]
@@ -80,7 +61,7 @@ def test_it_ends_well_on_a_disk_that_takes_nothing(tmp_path: Path) -> None:
         with calling(service) as (api, _):
             kept = api.create(name="kept")
         # Nothing of the log can be written back now; it stays, and the next start reads it.
-        let_files_grow_to(service, 1)
+        disks.let_files_grow_to(service, 1)
         assert service.stop() == 0
         assert not [line for line in service.lines if "Traceback" in line["msg"]]
     with started(tmp_path / "data") as service:

@@ -1,6 +1,7 @@
 """A disk that is too small, for a service of its own."""
 
 import contextlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -47,3 +48,20 @@ def copied(service: Service, to: Path) -> Path:
     """A copy of a data directory that nobody changes just now: SQLite does not open files behind /proc."""
     shutil.copytree(service.data, to)
     return to
+
+
+def let_files_grow_to(service: Service, size: int) -> int:
+    """From here on; returns what held before."""
+    old, most = resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (size, most))
+    return old
+
+
+@contextlib.contextmanager
+def no_file_grows(service: Service) -> Iterator[None]:
+    """Writes of the process behind the first bytes of a file fail, as on a disk that is broken or over quota."""
+    old = let_files_grow_to(service, 1)
+    try:
+        yield
+    finally:
+        let_files_grow_to(service, old)

@@ -4,7 +4,7 @@ Containment is PostgreSQL's `@>`: an object holds each key of the query with a c
 element of the query one that contains it, scalars are equal, 1 = 1.0.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -26,7 +26,9 @@ class Query(NamedTuple):
 
 def terms(metadata: Mapping[str, Any]) -> frozenset[Term]:
     """The rows of one object: each scalar with the path to it, array positions left out."""
-    return frozenset((_short(path), _short(value)) for path, value in _leaves("", metadata))
+    found: list[Term] = []
+    _collect("", metadata, found)
+    return frozenset(found)
 
 
 def query(wanted: Mapping[str, Any]) -> Query:
@@ -45,33 +47,31 @@ def contains(value: object, wanted: object) -> bool:
     return _scalar(value) == _scalar(wanted)
 
 
-def _leaves(path: str, value: object) -> Iterator[Term]:
-    if isinstance(value, Mapping):
+def _collect(path: str, value: object, found: list[Term]) -> None:
+    if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(f"{path}.{_escape(key)}", item)
+            _collect(f"{path}.{_escape(key)}", item, found)
     elif isinstance(value, list):
         for item in value:
-            yield from _leaves(path + _ELEMENT, item)
+            _collect(path + _ELEMENT, item, found)
     else:
-        yield path, _scalar(value)
+        found.append((_short(path), _short(_scalar(value))))
 
 
 def _escape(key: str) -> str:
-    return key.replace("\\", "\\\\").replace(".", "\\.")
+    return key if key.isalnum() else key.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def _scalar(value: object) -> str:
-    match value:
-        case bool():
-            return "t" if value else "f"
-        case int():
-            return f"n{value}"
-        case float():
-            return f"n{int(value)}" if value.is_integer() else f"n{value!r}"
-        case str():
-            return f"s{value}"
-        case _:
-            return "z"
+    if isinstance(value, str):
+        return f"s{value}"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, float) and not value.is_integer():
+        return f"n{value!r}"
+    if isinstance(value, int | float):
+        return f"n{int(value)}"
+    return "z"
 
 
 def _short(text: str) -> str:

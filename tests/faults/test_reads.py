@@ -1,0 +1,82 @@
+"""Reads that take too long, that are too many, or that meet a lock (design 4)."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edgeclients.errors import Busy, QueryTimedOut, Unavailable
+from edgeclients.model import Client, ClientFilter
+from edgeclients.store.sqlite import scanner
+from edgeclients.store.sqlite.reader import Reader
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.conformance.harness import add, new_client
+
+
+def _store(path: Path, limits: StoreLimits = StoreLimits()) -> SqliteStore:
+    return SqliteStore(SqliteDatabase(path / "clients.db"), limits, lambda _: None)
+
+
+async def test_a_list_has_a_time_limit_and_the_next_one_is_not_its_victim(tmp_path: Path) -> None:
+    async with _store(tmp_path, StoreLimits(query_seconds=0.000_001)) as store:
+        await add(store, *(new_client(name=f"name {n}", metadata={"a": [{"b": n, "c": 1}]}) for n in range(5000)))
+        for _ in range(5):
+            with pytest.raises(QueryTimedOut):
+                await store.page("d1", ClientFilter(name="x%y%z", metadata={"a": [{"b": 1, "c": 1}]}))
+        assert (await store.page("d2", ClientFilter())).total == 0
+
+
+async def test_too_many_lists_at_a_time_are_refused(tmp_path: Path) -> None:
+    async with _store(tmp_path) as store:
+        pages = [store.page("d1", ClientFilter()) for _ in range(scanner.WAITING + 5)]
+        answers = await asyncio.gather(*pages, return_exceptions=True)
+        assert [type(answer) for answer in answers].count(Busy) == 5
+        assert (await store.page("d1", ClientFilter())).total == 0
+
+
+async def test_a_list_whose_caller_left_leaves_nothing_open(tmp_path: Path) -> None:
+    async with _store(tmp_path) as store:
+        await add(store, *(new_client() for _ in range(2000)))
+        for _ in range(10):
+            task = asyncio.ensure_future(store.page("d1", ClientFilter(name="%")))
+            await asyncio.wait([task], timeout=0)
+            task.cancel()
+        assert (await store.page("d1", ClientFilter(name="%"))).total == 2000
+        with closing(sqlite3.connect(tmp_path / "clients.db")) as writer:
+            busy, _, _ = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert busy == 0
+
+
+async def test_a_locked_database_is_waited_for_off_the_loop(tmp_path: Path) -> None:
+    """In WAL mode readers meet a lock only while a log is recovered; here one is made, and let go by another thread."""
+    async with _store(tmp_path) as store:
+        (client,) = await add(store, new_client())
+        with closing(sqlite3.connect(tmp_path / "other.db", isolation_level=None)) as other:
+            other.execute("CREATE TABLE t (x)")
+            other.execute("BEGIN EXCLUSIVE")
+            attempts: list[Reader] = []
+
+            def read(reader: Reader) -> Client | None:
+                attempts.append(reader)
+                if len(attempts) == 1:
+                    with closing(sqlite3.connect(tmp_path / "other.db", timeout=0)) as locked:
+                        locked.execute("SELECT * FROM t")
+                return reader.client(client.id)
+
+            assert await store._read(read) == client
+            assert attempts[0] is store._reader
+            assert attempts[1] is not store._reader
+
+
+async def test_damage_is_told_as_unavailable(tmp_path: Path) -> None:
+    async with _store(tmp_path) as store:
+        await add(store, *(new_client(name="x" * 500) for _ in range(200)))
+    path = tmp_path / "clients.db"
+    with path.open("r+b") as file:
+        file.seek(4096 * 20)
+        file.write(b"\xff" * 4096 * 200)
+    async with _store(tmp_path) as store:
+        with pytest.raises(Unavailable):
+            await store.page("d1", ClientFilter(name="x"))
