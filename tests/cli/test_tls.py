@@ -1,5 +1,6 @@
 """TLS for HTTP and gRPC, and callers who must show a certificate."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,10 +42,8 @@ def mutual(authority: Authority, server: Pair, tmp_path_factory: pytest.TempPath
         yield service
 
 
-def trusting(folder: Path, authority: Authority) -> str:
-    path = folder / "ca.pem"
-    path.write_text(authority.certificate)
-    return str(path)
+def trusting(authority: Authority) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=authority.certificate)
 
 
 def is_serving(address: str, credentials: grpc.ChannelCredentials) -> bool:
@@ -67,24 +66,24 @@ def caller(authority: Authority, pair: Pair | None = None) -> grpc.ChannelCreden
     return grpc.ssl_channel_credentials(root, pair.key.encode(), pair.certificate.encode())
 
 
-def test_https(mutual: Service, authority: Authority, tmp_path: Path) -> None:
+def test_https(mutual: Service, authority: Authority) -> None:
     assert mutual.http.startswith("https://")
-    with httpx.Client(base_url=mutual.http, verify=trusting(tmp_path, authority), headers=mutual.headers) as http:
+    with httpx.Client(base_url=mutual.http, verify=trusting(authority), headers=mutual.headers) as http:
         created = http.post("/d/clients", json={"name": "over TLS"})
         assert created.status_code == 201
         assert http.get(f"/d/clients/{created.json()['id']}").json()["name"] == "over TLS"
 
 
-def test_https_is_not_trusted_by_those_who_do_not_know_it(mutual: Service, tmp_path: Path) -> None:
-    stranger = trusting(tmp_path, Authority("stranger"))
+def test_https_is_not_trusted_by_those_who_do_not_know_it(mutual: Service) -> None:
+    stranger = trusting(Authority("stranger"))
     with httpx.Client(verify=stranger) as http, pytest.raises(httpx.ConnectError):
         http.get(f"{mutual.http}/health")
 
 
-def test_plain_http_to_the_https_port_does_no_harm(mutual: Service, authority: Authority, tmp_path: Path) -> None:
+def test_plain_http_to_the_https_port_does_no_harm(mutual: Service, authority: Authority) -> None:
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{mutual.http.replace('https', 'http')}/health")
-    assert httpx.get(f"{mutual.http}/health", verify=trusting(tmp_path, authority)).status_code == 200
+    assert httpx.get(f"{mutual.http}/health", verify=trusting(authority)).status_code == 200
 
 
 def test_grpc_wants_a_certificate_of_its_authority(mutual: Service, authority: Authority) -> None:
@@ -110,7 +109,7 @@ def test_grpc_over_tls_alone(tmp_path: Path, authority: Authority, server: Pair)
     }
     with started(tmp_path / "data", env) as service:
         assert is_serving(service.grpc, caller(authority))
-        assert httpx.get(f"{service.http}/health", verify=trusting(tmp_path, authority)).status_code == 200
+        assert httpx.get(f"{service.http}/health", verify=trusting(authority)).status_code == 200
         told = "\n".join(map(str, service.lines))
         assert "PRIVATE KEY" not in told
         port = {"MG_CLIENTS_HTTP_PORT": service.http.rsplit(":", 1)[1]}
@@ -120,8 +119,16 @@ def test_grpc_over_tls_alone(tmp_path: Path, authority: Authority, server: Pair)
         assert "PRIVATE KEY" not in shown.out + shown.err
 
 
-@pytest.mark.parametrize("transport", ["HTTP", "GRPC"])
-@pytest.mark.parametrize("fault", ["of another certificate", "behind a password", "cut short", "no certificate"])
+@pytest.mark.parametrize(
+    ("transport", "fault"),
+    [
+        ("GRPC", "of another certificate"),
+        ("HTTP", "of another certificate"),
+        ("HTTP", "behind a password"),
+        ("HTTP", "cut short"),
+        ("HTTP", "no certificate"),
+    ],
+)
 def test_a_pair_that_is_none(tmp_path: Path, authority: Authority, server: Pair, transport: str, fault: str) -> None:
     certificate, key = {
         "of another certificate": (server.certificate, authority.sign("other").key),

@@ -156,6 +156,7 @@ async def test_a_caller_that_left_the_queue_makes_room_there(make_store: MakeSto
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    await store.run(insert(new_client()))  # behind it: when this is told, the place of the one who left is free
     new = [new_client(), new_client()]  # as many as may wait
     assert await asyncio.gather(*(store.run(insert(one)) for one in new)) == [one.client for one in new]
     assert await is_there(store, left) == [False]

@@ -19,7 +19,7 @@ def page(run: Run) -> list[Row]:
 
 
 async def _page(run: Run) -> list[Row]:
-    count, rounds = run.pick(100_000, 5_000), run.pick(15, 3)
+    count, rounds = run.pick(100_000, 5_000), run.pick(9, 3)
     async with registry(run.folder / "list.db") as ours:
         for numbers in chunks(count, BULK):
             await ours.clients.create(SESSION, drafts(numbers))

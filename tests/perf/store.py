@@ -35,7 +35,7 @@ def read(run: Run) -> list[Row]:
 
 
 async def _read(run: Run) -> list[Row]:
-    count, rounds = run.pick(20_000, 2_000), run.pick(9, 3)
+    count, rounds = run.pick(20_000, 2_000), run.pick(5, 3)
     path = run.folder / "read.db"
     async with registry(path) as ours:
         created = await ours.clients.create(SESSION, drafts(range(run.pick(BULK, 1_000))))

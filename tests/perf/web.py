@@ -13,7 +13,7 @@ from tests.support.service import started
 
 def bulk(run: Run) -> list[Row]:
     """10,000 clients in one request."""
-    count, rounds = run.pick(fleet.BULK, 1_000), run.pick(5, 2)
+    count, rounds = run.pick(fleet.BULK, 1_000), run.pick(3, 2)
     content = fleet.bulk_body(range(count))
     rates, costs = [], []
     with started(run.folder / "bulk", fleet.LOOPBACK) as service:
@@ -41,7 +41,7 @@ def bulk(run: Run) -> list[Row]:
 
 def get(run: Run) -> list[Row]:
     """A client by its id."""
-    count, rounds = run.pick(10_000, 1_000), run.pick(5, 2)
+    count, rounds = run.pick(8_000, 1_000), run.pick(3, 2)
     with started(run.folder / "get", fleet.LOOPBACK) as service:
         api = Api(service)
         client_id = api.create(**fleet.body(1))["id"]

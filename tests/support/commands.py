@@ -1,13 +1,17 @@
 """`edgeclients …` run to its end."""
 
-import os
+import contextlib
+import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.service import START_SECONDS, environment
+from tests.support.service import environment
+
+_running: "list[subprocess.Popen[str]]" = []
 
 
 class Ended(NamedTuple):
@@ -26,18 +30,32 @@ class Ended(NamedTuple):
         return lines[0]
 
 
+@contextlib.contextmanager
+def ready_to_run() -> Iterator[None]:
+    """Commands can be run meanwhile; see `tests.support.forking`."""
+    command = [sys.executable, "-m", "tests.support.forking"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        _running.append(process)
+        try:
+            yield
+        finally:
+            _running.remove(process)
+
+
 def run(*arguments: str, data: Path, env: Mapping[str, str] = {}) -> Ended:
     """`edgeclients` with these arguments; an empty value in `env` takes a variable away."""
     wanted = {name: value for name, value in environment(data, env).items() if value}
-    ended = subprocess.run(
-        [sys.executable, "-m", "edgeclients", *arguments],
-        env=wanted,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    process = _running[-1]
+    assert process.stdin
+    assert process.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        job = {"arguments": arguments, "env": wanted, "out": str(out), "err": str(err)}
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        return Ended(code, out.read_text(), err.read_text())
 
 
 def refused(data: Path, env: Mapping[str, str] = {}) -> Ended:
@@ -45,6 +63,3 @@ def refused(data: Path, env: Mapping[str, str] = {}) -> Ended:
     ended = run("serve", data=data, env=env)
     assert ended.code != 0, ended
     return ended
-
-
-AS_ROOT = os.geteuid() == 0

@@ -93,7 +93,7 @@ def request(service: Service, method: str, path: str, body: bytes = b"", **heade
     """A request as bytes, with the operator's token; `headers` in place of what it would say."""
     wanted = {
         "host": "localhost",
-        "authorization": f"Bearer {service.token}",
+        "authorization": headers.pop("authorization", "") or f"Bearer {service.token}",
         "content-type": "application/json",
         "content-length": str(len(body)),
         **{name.replace("_", "-"): value for name, value in headers.items()},
