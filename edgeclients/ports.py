@@ -167,8 +167,8 @@ class TokenCache(Protocol):
     def hit(self, key: bytes) -> str | None:
         """The id of the client this token proved to be, if that still holds."""
 
-    def remember(self, key: bytes, client_id: str, revision: int, seconds: float | None) -> None:
-        """Keep a success found at `revision`, for at most `seconds`; not at all if the client was revoked since."""
+    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> None:
+        """Keep a success found at `revision`, not beyond `expires_at`; not at all if the client was revoked since."""
 
     def generation(self) -> int:
         """A number to take before reading, for `deny`."""

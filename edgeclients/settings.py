@@ -13,6 +13,9 @@ Duration = typing.NewType("Duration", float)
 """Seconds. Written as a number of seconds, or as Go does: `300ms`, `10s`, `1h30m`."""
 
 
+SHORTEST_TOKEN = 16
+
+
 class Var(NamedTuple):
     """One environment variable."""
 
@@ -185,11 +188,36 @@ def load(environment: Mapping[str, str]) -> Settings:
             except ValueError as error:
                 shown = "its value" if field.variable.secret else repr(text[:80])
                 faults.append(f"{field.variable.name}: {shown} is not {error}")
+    loaded = Settings(**values)
+    faults += _conflicts(loaded)
     if faults:
         raise Faults(faults)
     if "data_dir" not in values and (state := environment.get("STATE_DIRECTORY", "")):
-        values["data_dir"] = Path(state.split(":", maxsplit=1)[0])
-    return Settings(**values)
+        return msgspec.structs.replace(loaded, data_dir=Path(state.split(":", maxsplit=1)[0]))
+    return loaded
+
+
+def _conflicts(loaded: Settings) -> Iterator[str]:
+    """What is wrong between settings that are right by themselves."""
+    named, token = loaded.standalone_id, loaded.standalone_token or loaded.standalone_token_file
+    if loaded.standalone_token and loaded.standalone_token_file:
+        yield "MG_CLIENTS_STANDALONE_TOKEN and MG_CLIENTS_STANDALONE_TOKEN_FILE exclude each other: unset one of them"
+    if named and not token:
+        yield "MG_CLIENTS_STANDALONE_TOKEN (or _TOKEN_FILE) is missing: set both of the pair, or neither to have them made"
+    if token and not named:
+        yield "MG_CLIENTS_STANDALONE_ID is missing: set both of the pair, or neither to have them made"
+    if 0 < len(loaded.standalone_token) < SHORTEST_TOKEN:
+        yield f"MG_CLIENTS_STANDALONE_TOKEN is shorter than {SHORTEST_TOKEN} characters: choose a longer one"
+    if loaded.auth_grpc_url and (named or token):
+        yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
+    for prefix, certificate, key in (
+        ("MG_CLIENTS_HTTP", loaded.http_cert, loaded.http_key),
+        ("MG_CLIENTS_GRPC", loaded.grpc_cert, loaded.grpc_key),
+    ):
+        if bool(certificate) != bool(key):
+            yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
+    if loaded.grpc_client_ca and not loaded.grpc_cert:
+        yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import resource
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,9 +26,10 @@ from edgeclients.http.app import BodyLimits, Operations, UseCases
 from edgeclients.http.app import build as build_http
 from edgeclients.http.gate import Gate
 from edgeclients.http.protocol import ConnectionLimits
-from edgeclients.http.server import HttpServer, bind
+from edgeclients.http.server import HttpServer
 from edgeclients.ops import logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document
+from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ports import Authenticator, Authorizer, Transaction
 from edgeclients.rpc.server import GrpcServer
@@ -44,6 +46,7 @@ DATABASE = "clients.db"
 PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _ARGON2_SETS = 2
+_OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
 class AuthPlugin(Authenticator, Authorizer, Protocol):
@@ -77,7 +80,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(database.close)
         keyring = _keyring(settings, database)
 
-        cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size)
+        cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
         store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), cache.apply))
         await store.run(_write_check)
         auth: AuthPlugin = plugin(settings)
@@ -136,16 +139,23 @@ def set_up_logs(settings: Settings) -> None:
 
 
 def _plugin_name(settings: Settings) -> str:
-    """Who authenticates callers.
-
-    Raises:
-        StartError: the settings name two who would.
-    """
-    if settings.auth_grpc_url and (settings.standalone_id or settings.standalone_token or settings.standalone_token_file):
-        raise StartError(
-            "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
-        )
+    """Who authenticates callers."""
     return settings.auth_plugin or ("magistrala" if settings.auth_grpc_url else "standalone")
+
+
+def _connections_allowed(wanted: int) -> int:
+    """How many HTTP connections there may be, so that files are left for everything else.
+
+    The limit for open files is raised as far as the system lets us.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    allowed = wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
+    if allowed < wanted:
+        _log.warning("only %s files may be open: at most %s HTTP connections at a time", soft, allowed)
+    return allowed
 
 
 def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:
@@ -192,7 +202,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         settings.http_read_timeout,
         settings.http_write_timeout,
         settings.http_max_header_bytes,
-        settings.http_max_connections,
+        _connections_allowed(settings.http_max_connections),
     )
 
 
@@ -215,6 +225,8 @@ def _warn_if_open(settings: Settings) -> None:
         _log.warning(
             "HTTP is open to the network without TLS: set MG_CLIENTS_HTTP_SERVER_CERT and _KEY, or MG_CLIENTS_HTTP_HOST"
         )
+    if settings.grpc_server_ca and not settings.grpc_client_ca:
+        _log.warning("no client certificates are demanded: that takes MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
     if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:
         _log.warning(
             "gRPC is open to whoever reaches it: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and MG_CLIENTS_GRPC_CLIENT_CA_CERTS, "

@@ -11,9 +11,7 @@ from typing import NamedTuple
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
 from edgeclients.files import write_private
 from edgeclients.model import Identity, Session
-from edgeclients.settings import Settings
-
-SHORTEST_TOKEN = 16
+from edgeclients.settings import SHORTEST_TOKEN, Settings
 
 
 class Operator(NamedTuple):
@@ -48,7 +46,7 @@ def create(settings: Settings) -> Standalone:
     """The operator the settings name; else the one in the data directory, made there on the first start.
 
     Raises:
-        StartError: half of the pair is missing, the token is too short, or a file cannot be used.
+        StartError: the token is too short, or a file cannot be used.
     """
     return Standalone(_operator(settings), settings.standalone_domains)
 
@@ -57,13 +55,8 @@ def _operator(settings: Settings) -> Operator:
     name, token, token_file = settings.standalone_id, settings.standalone_token, settings.standalone_token_file
     if not name and not token and token_file is None:
         return _kept(settings.data_dir)
-    if token and token_file is not None:
-        raise StartError("set MG_CLIENTS_STANDALONE_TOKEN or MG_CLIENTS_STANDALONE_TOKEN_FILE, not both")
     if token_file is not None:
         token = _read(token_file)
-    if not name or not token:
-        missing = "MG_CLIENTS_STANDALONE_TOKEN (or _TOKEN_FILE)" if name else "MG_CLIENTS_STANDALONE_ID"
-        raise StartError(f"{missing} is missing: set both of the pair, or neither to have them made")
     return _checked(Operator(name, token, token_file))
 
 

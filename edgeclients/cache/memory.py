@@ -3,9 +3,10 @@
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
-from cachetools import TLRUCache, TTLCache
+from cachetools import TTLCache
 
 from edgeclients.model import Effects
 
@@ -17,11 +18,7 @@ _REVOCATIONS = 100_000
 class _Entry(NamedTuple):
     client_id: str
     revision: int
-    seconds: float
-
-
-def _end(_key: bytes, entry: _Entry, now: float) -> float:
-    return now + entry.seconds
+    expires_at: int | None
 
 
 class MemoryTokenCache:
@@ -30,12 +27,13 @@ class MemoryTokenCache:
     Args:
         seconds: how long a success is remembered.
         size: how many are.
+        latest: the time that expiry is compared with.
     """
 
-    def __init__(self, seconds: float, size: int) -> None:
+    def __init__(self, seconds: float, size: int, latest: Callable[[], int]) -> None:
         self._key = secrets.token_bytes(32)
-        self._seconds = seconds
-        self._entries: TLRUCache[bytes, _Entry] = TLRUCache(size, ttu=_end, timer=time.monotonic)
+        self._latest = latest
+        self._entries: TTLCache[bytes, _Entry] = TTLCache(size, seconds, timer=time.monotonic)
         self._denials: TTLCache[bytes, int] = TTLCache(_DENIALS, _DENIAL_SECONDS, timer=time.monotonic)
         self._generation = 0
         # Newest revocation by client, the oldest first. Past the bound the oldest are forgotten, and `_floor` keeps every
@@ -53,15 +51,14 @@ class MemoryTokenCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry.revision < self._revoked.get(entry.client_id, self._floor):
+        if entry.revision < self._revoked.get(entry.client_id, self._floor) or self._has_expired(entry):
             del self._entries[key]
             return None
         return entry.client_id
 
-    def remember(self, key: bytes, client_id: str, revision: int, seconds: float | None) -> None:  # noqa: D102
+    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> None:  # noqa: D102
         if revision >= self._revoked.get(client_id, self._floor):
-            lifetime = self._seconds if seconds is None else min(self._seconds, seconds)
-            self._entries[key] = _Entry(client_id, revision, lifetime)
+            self._entries[key] = _Entry(client_id, revision, expires_at)
 
     def generation(self) -> int:  # noqa: D102
         return self._generation
@@ -82,3 +79,7 @@ class MemoryTokenCache:
             self._revoked[client_id] = revision
         while len(self._revoked) > _REVOCATIONS:
             self._floor = self._revoked.pop(next(iter(self._revoked)))
+
+    def _has_expired(self, entry: _Entry) -> bool:
+        """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""
+        return entry.expires_at is not None and entry.expires_at <= self._latest()

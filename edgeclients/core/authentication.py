@@ -97,65 +97,69 @@ class Authentication:
         self.counts.misses += 1
         presented = unpack(token)
         if presented is None:
-            row = None
+            client_id = None
         elif is_generated_form(presented.secret):
-            row = await self._check_generated(key, presented)
+            client_id = await self._check_generated(key, presented)
         else:
-            row = await self._check_chosen(key, presented)
-        if row is None:
+            client_id = await self._check_chosen(key, presented)
+        if client_id is None:
             self.counts.denied += 1
             raise CredentialsDenied
-        return row.client_id
+        return client_id
 
     async def close(self) -> None:
         """Wait for what was started in the background."""
         if self._background:
             await asyncio.wait(self._background)
 
-    async def _check_generated(self, key: bytes, presented: Presented) -> SecretRow | None:
+    async def _check_generated(self, key: bytes, presented: Presented) -> str | None:
         if presented.by_id:
             read = await self._store.secrets_of(presented.subject)
         else:
             read = await self._store.secrets_by_lookup(self._keyring.lookups(presented.subject, presented.secret))
         return self._decide(key, presented, read, lambda row: self._keyring.matches(row.hash, row.domain_id, presented.secret))
 
-    async def _check_chosen(self, key: bytes, presented: Presented) -> SecretRow | None:
+    async def _check_chosen(self, key: bytes, presented: Presented) -> str | None:
         if self._cache.denied(key):
             self.counts.remembered_denials += 1
             return None
         generation = self._cache.generation()
-        for scheme, domain_id in await self._candidates(presented):
-            digest = await self._checks.digest(scheme, domain_id, presented.secret)
-            # The hash took its time: only what the store says now counts.
-            if presented.by_id:
-                read = await self._store.secrets_of(presented.subject)
-            else:
-                read = await self._store.secrets_by_lookup([digest])
-            row = self._decide(key, presented, read, _chosen_match(scheme, domain_id, digest))
-            if row is not None:
-                return row
+        tried: set[tuple[Argon2, str]] = set()
+        # Again until nothing is left to try: while one hash was computed, the secret may have been moved to another scheme.
+        while untried := await self._candidates(presented) - tried:
+            for scheme, domain_id in untried:
+                tried.add((scheme, domain_id))
+                digest = await self._checks.digest(scheme, domain_id, presented.secret)
+                client_id = self._cache.hit(key) or await self._compare(key, presented, scheme, domain_id, digest)
+                if client_id is not None:
+                    return client_id
         self._cache.deny(key, generation)
         return None
 
-    async def _candidates(self, presented: Presented) -> list[tuple[Argon2, str]]:
+    async def _compare(self, key: bytes, presented: Presented, scheme: Argon2, domain_id: str, digest: bytes) -> str | None:
+        """Look for the digest among what the store says now: computing it took its time."""
+        if presented.by_id:
+            read = await self._store.secrets_of(presented.subject)
+        else:
+            read = await self._store.secrets_by_lookup([digest])
+        return self._decide(key, presented, read, _chosen_match(scheme, domain_id, digest))
+
+    async def _candidates(self, presented: Presented) -> set[tuple[Argon2, str]]:
         """The argon2 schemes under which the secret may be kept, each with the domain whose salt it takes."""
         if presented.by_id:
             rows = self._alive((await self._store.secrets_of(presented.subject)).rows)
             found = {(scheme, row.domain_id) for row in rows if (scheme := scheme_of(row.hash))}
         else:
             found = {(Argon2.parse(text), presented.subject) for text in await self._store.schemes(presented.subject)}
-        return [(scheme, domain_id) for scheme, domain_id in found if self._keyring.usable(scheme)]
+        return {(scheme, domain_id) for scheme, domain_id in found if self._keyring.usable(scheme)}
 
-    def _decide(
-        self, key: bytes, presented: Presented, read: SecretRead, matches: Callable[[SecretRow], bool]
-    ) -> SecretRow | None:
-        """The row that `presented` matches, remembered; None if there is none."""
+    def _decide(self, key: bytes, presented: Presented, read: SecretRead, matches: Callable[[SecretRow], bool]) -> str | None:
+        """The client whose secret `presented` matches, remembered; None if there is none."""
         for row in self._alive(read.rows):
             if (presented.by_id or row.domain_id == presented.subject) and matches(row):
-                seconds = None if row.expires_at is None else (row.expires_at - self._store.latest()) / 1_000_000
-                self._cache.remember(key, row.client_id, read.revision, seconds)
+                self._cache.remember(key, row.client_id, read.revision, row.expires_at)
                 self._after_success(row, presented.secret)
-                return row
+                return row.client_id
         return None
 
     def _alive(self, rows: Iterable[SecretRow]) -> list[SecretRow]:

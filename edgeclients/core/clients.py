@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from edgeclients.core import events, limits
 from edgeclients.core.ids import new_role_id, new_uuid
-from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text
+from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
 from edgeclients.core.secrets import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
@@ -91,6 +91,8 @@ class Clients:
         await self._authorizer.authorize(session, "create_clients")
         if any(draft.parent_group_id for draft in drafts):
             await self._authorizer.authorize(session, "set_parent_group")
+        if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
+            raise TooManyElements("metadata values")
         ids = [draft.id or new_uuid() for draft in drafts]
         wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
         kept = await self._secrets.keep(session, wishes)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from edgeclients.core import events, limits
 from edgeclients.core.clients import enabled_client, touched
 from edgeclients.core.secrets import Secrets, Wish
-from edgeclients.errors import InvalidGrace, MissingSecret, SecretTaken, TooManyRetiring
+from edgeclients.errors import InvalidGrace, InvalidSecret, MissingSecret, SecretTaken, TooManyRetiring
 from edgeclients.model import Client, Retirement, Session
 from edgeclients.ports import Authorizer, Store, Transaction
 
@@ -52,6 +52,8 @@ class Rotation:
         """
         if not change.secret and not change.generate:
             raise MissingSecret
+        if change.secret and change.generate:
+            raise InvalidSecret("one was sent, and another one asked for")
         if not 0 <= change.grace <= limits.GRACE_SECONDS:
             raise InvalidGrace
         await self._authorizer.authorize(session, "update_secret", (client_id,))

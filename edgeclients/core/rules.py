@@ -14,6 +14,7 @@ from edgeclients.errors import (
     InvalidName,
     InvalidTags,
     MalformedRequest,
+    NotFound,
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -36,6 +37,12 @@ def check_id(text: str) -> None:
     """Raise `InvalidId` unless `text` is a canonical UUID."""
     if not is_uuid(text):
         raise InvalidId
+
+
+def check_path_id(text: str) -> None:
+    """Raise `NotFound` unless `text` is a canonical UUID: in a path it is like any unknown id (contract A3)."""
+    if not is_uuid(text):
+        raise NotFound
 
 
 def check_text(*texts: str) -> None:
@@ -87,7 +94,16 @@ def metadata_text(metadata: Metadata) -> str:
     # Few brackets cannot be deep, and no escape cannot be NUL: most objects need no walk.
     if encoded.count(b"{") + encoded.count(b"[") > limits.METADATA_DEPTH or b"\\u0000" in encoded:
         _walk(metadata, 1)
+    if encoded.count(b",") >= limits.METADATA_VALUES and values(metadata) > limits.METADATA_VALUES:
+        raise InvalidMetadata("too many values")
     return encoded.decode()
+
+
+def values(value: object) -> int:
+    """How many scalars a JSON value holds."""
+    if isinstance(value, Mapping):
+        return sum(map(values, value.values()))
+    return sum(map(values, value)) if isinstance(value, list) else 1
 
 
 def _walk(value: object, depth: int) -> None:

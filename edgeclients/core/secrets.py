@@ -69,8 +69,14 @@ class Secrets:
         return [self._kept(domain_id, wish.secret or generate(), hashed) for wish in wishes]
 
     def note_taken(self, session: Session) -> None:
-        """Count that the caller was told that a secret is in use."""
+        """Count that the caller is about to be told that a secret is in use.
+
+        Raises:
+            Throttled: it was told so too often; of many such answers under way at once, the rest is kept back.
+        """
         self._taken[session.user_id] = self._taken.get(session.user_id, 0) + 1
+        if self._taken[session.user_id] > _TAKEN_ANSWERS:
+            raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
 
     def _kept(self, domain_id: str, secret: str, hashed: dict[str, StoredSecret]) -> Kept:
         return Kept(secret, hashed.get(secret) or self._keyring.keep_generated(domain_id, secret))

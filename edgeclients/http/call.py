@@ -44,6 +44,7 @@ async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:
 
 def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
+        body.decode()  # the decoder does not look into what it skips
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBody(type(error).__name__) from error

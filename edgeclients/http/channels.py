@@ -5,6 +5,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.core.connections import Connections
+from edgeclients.core.rules import check_path_id
 from edgeclients.errors import (
     AlreadyConnected,
     BodyTooLarge,
@@ -100,6 +101,7 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
     async def connect_channel(request: Call, channel_id: str) -> ASGIResponse:
         wanted: ConnectChannel = await body_of(request, _connect_channel)
         types = to_types(wanted.types or ())
+        check_path_id(channel_id)
         await connections.connect(session_of(request), (channel_id,), wanted.client_ids or (), types)
         return empty(201)
 
@@ -118,6 +120,7 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
     async def disconnect_channel(request: Call, channel_id: str) -> ASGIResponse:
         wanted: ConnectChannel = await body_of(request, _connect_channel)
         types = to_types(wanted.types or ())
+        check_path_id(channel_id)
         await connections.disconnect(session_of(request), (channel_id,), wanted.client_ids or (), types)
         return empty(204)
 

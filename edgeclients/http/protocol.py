@@ -12,6 +12,7 @@ from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, R
 from edgeclients.http.answers import JSON, error_body
 
 _LINGER = 2.0
+_PIPELINE = 8  # requests that may wait behind one on their connection
 
 
 class ConnectionLimits(NamedTuple):
@@ -31,7 +32,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._header_bytes = 0
+        self._unparsed = 0  # bytes since the parser last got somewhere
+        self._head_bytes = 0
         self._in_headers = True
         self._refused = False
         self._read_timer: asyncio.TimerHandle | None = None
@@ -39,6 +41,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, unless there are too many connections already."""
+        # Any unsent byte counts as a caller who does not read: below the default mark nobody would notice.
+        transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             transport.abort()
@@ -52,40 +56,66 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and look at what it has seen of the headers."""
+        """Feed the parser, and look at what it could make no use of yet: headers, trailers, chunk extensions."""
         if self._refused or self.transport.is_closing():
             return
-        if self._in_headers:
-            if self._read_timer is None:
-                self._arm(self.limits.read_header)
-            self._header_bytes += len(data)
+        if self._in_headers and self._read_timer is None:
+            self._arm(self.limits.read_header)
+        self._unparsed += len(data)
         super().data_received(data)
-        if self._header_bytes > self.limits.header_bytes:
+        if self._unparsed > self.limits.header_bytes:
             self._refuse(HeadersTooLarge())
 
     def on_message_begin(self) -> None:
         """A request's first byte was parsed."""
         super().on_message_begin()
         self._in_headers = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Count it: it is part of the head."""
+        self._head_bytes += len(url)
+        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count trailers too: they come when headers are complete."""
-        if not self._in_headers:
-            self._header_bytes += len(name) + len(value) + 4
+        """Count it."""
+        self._head_bytes += len(name) + len(value) + 4
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """From here on the body has the rest of the time for reading."""
-        self._in_headers = False
-        self._header_bytes = 0
-        self._arm(self.limits.read)
-        super().on_headers_complete()
+        """Let the application have the request, if it is one; its body has the rest of the time for reading."""
+        self._unparsed = 0
+        if self._refused:
+            return
+        if self._head_bytes > self.limits.header_bytes:
+            self._refuse(HeadersTooLarge())
+        elif len(self.pipeline) >= _PIPELINE or (self.parser.should_upgrade() and self._has_body()):
+            # The parser skips the body of what asks for an upgrade, and would take it for the next request.
+            self._refuse(MalformedRequest())
+        else:
+            self._arm(self.limits.read)
+            super().on_headers_complete()
+            self._in_headers = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body was parsed."""
+        self._unparsed = 0
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is here; the next one starts a clock of its own."""
-        self._disarm()
-        self._in_headers = True
-        super().on_message_complete()
+        self._unparsed = 0
+        if not self._refused:
+            self._disarm()
+            self._in_headers = True
+            super().on_message_complete()
+
+    def _has_body(self) -> bool:
+        return any(
+            (name == b"content-length" and value.strip() != b"0") or name == b"transfer-encoding"
+            for name, value in self.headers
+        )
 
     def pause_writing(self) -> None:
         """The caller does not take its answer as fast as it comes."""
@@ -118,7 +148,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._read_timer = None
-        if self._in_headers and self._header_bytes == 0:
+        if self._in_headers and self._unparsed == 0:
             self.transport.close()  # nobody has asked anything
         else:
             self._refuse(RequestTimedOut())

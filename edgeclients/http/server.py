@@ -2,71 +2,17 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from uvicorn import Config, Server
 
-from edgeclients.errors import StartError
-from edgeclients.http.protocol import ConnectionLimits, limited
+from edgeclients.http.protocol import ConnectionLimits, LimitedProtocol, limited
+from edgeclients.ops.listen import BACKLOG
 
-_BACKLOG = 512
 _GRACE = 7  # seconds for requests that have begun; all of a shutdown has 10
-
-
-def bind(host: str, port: int, variable: str) -> list[socket.socket]:
-    """Sockets on every address of `host`; port 0 takes a free one, the same on all.
-
-    Args:
-        host: a name or an address.
-        port: the port.
-        variable: the setting to name when it cannot be had.
-
-    Raises:
-        StartError: the name is unknown, or the port is taken.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise StartError(f"cannot find the address {host!r} to listen on: set {variable}_HOST") from error
-    bound: list[socket.socket] = []
-    failure: OSError | None = None
-    for family, *_, address in found:
-        wanted = (address[0], bound[0].getsockname()[1] if bound and not port else port, *address[2:])
-        try:
-            bound.append(_listener(family, wanted))
-        except OSError as error:
-            # A machine without IPv6 still has a "localhost" of that kind.
-            if not _has_no_such_address(error):
-                failure = error
-    if failure is not None or not bound:
-        for one in bound:
-            one.close()
-        reason = failure.strerror if failure else "no address"
-        raise StartError(f"cannot listen on {host}:{port} ({reason}): stop what listens there, or set {variable}_PORT")
-    return bound
-
-
-def _listener(family: int, address: tuple[Any, ...]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)  # noqa: FBT003
-    return listener
-
-
-def _has_no_such_address(error: OSError) -> bool:
-    return error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class HttpServer:
@@ -92,12 +38,12 @@ class HttpServer:
             proxy_headers=False,
             timeout_keep_alive=max(1, round(idle)),
             timeout_graceful_shutdown=_GRACE,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
         )
         config.load()
         config.ssl = tls
         self._sockets = list(sockets)
-        self._server = _QuietServer(config)
+        self._server = _QuietServer(config, limits.read_header)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -116,6 +62,25 @@ class HttpServer:
 
 
 class _QuietServer(Server):
+    """uvicorn's server, on sockets that exist, with a time limit on TLS handshakes, and no signals of its own."""
+
+    def __init__(self, config: Config, handshake: float) -> None:
+        super().__init__(config)
+        self._handshake = handshake
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+        config, loop = self.config, asyncio.get_running_loop()
+        tls: dict[str, Any] = {"ssl": config.ssl, "ssl_handshake_timeout": self._handshake} if config.ssl else {}
+
+        kind = cast("type[LimitedProtocol]", config.http_protocol_class)
+
+        def protocol() -> asyncio.Protocol:
+            return kind(config=config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        self.servers = [await loop.create_server(protocol, sock=one, backlog=config.backlog, **tls) for one in sockets or ()]
+        self.started = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield

@@ -10,7 +10,7 @@ from litestar import MediaType, get
 from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
-from edgeclients.errors import NoRoute, Unavailable
+from edgeclients.errors import NoRoute, Unavailable, row_of
 from edgeclients.files import schema_path
 from edgeclients.http.answers import answer
 from edgeclients.http.call import Call
@@ -83,7 +83,10 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
     )
     async def get_ready() -> ASGIResponse:
         ready, document = await readiness.report()
-        return answer(document, 200 if ready else 503)
+        if ready:
+            return answer(document)
+        row = row_of(Unavailable())
+        return answer(document | {"message": row.message, "error": row.code}, row.http, {"retry-after": "1"})
 
     @get(
         "/metrics",

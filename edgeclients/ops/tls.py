@@ -23,20 +23,15 @@ def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls | None:
 
     Args:
         certificate: a path or PEM, or nothing.
-        key: likewise.
+        key: likewise; there is one where there is a certificate.
         client_ca: likewise.
         prefix: of the variables' names, for errors.
 
     Raises:
-        StartError: half of the pair is missing, a file cannot be read, or it is no PEM.
+        StartError: a file cannot be read, or is no PEM.
     """
-    if not certificate and not key:
-        if client_ca:
-            raise StartError(f"{prefix}_CLIENT_CA_CERTS needs {prefix}_SERVER_CERT and {prefix}_SERVER_KEY too")
+    if not certificate:
         return None
-    if not certificate or not key:
-        missing = "SERVER_KEY" if certificate else "SERVER_CERT"
-        raise StartError(f"{prefix}_{missing} is missing: TLS needs a certificate and its key")
     tls = Tls(
         _pem(certificate, f"{prefix}_SERVER_CERT"),
         _pem(key, f"{prefix}_SERVER_KEY"),

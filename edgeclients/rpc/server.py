@@ -5,6 +5,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from edgeclients.errors import StartError
+from edgeclients.ops.listen import bind
 from edgeclients.ops.tls import Tls
 from edgeclients.rpc.services import NAME, ClientsService
 
@@ -40,13 +41,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            self.port = _listen(self._server, address, tls)
-        except RuntimeError as error:
-            raise StartError(
-                f"cannot listen on {address}: stop what listens there, or set MG_CLIENTS_GRPC_HOST and _PORT"
-            ) from error
+        self.port = _listen(self._server, host, port, tls)
 
     async def start(self) -> None:
         """Accept calls from here on."""
@@ -60,12 +55,27 @@ class GrpcServer:
         await self._server.stop(grace)
 
 
-def _listen(server: grpc.aio.Server, address: str, tls: Tls | None) -> int:
-    if tls is None:
-        return int(server.add_insecure_port(address))
-    credentials = grpc.ssl_server_credentials(
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None) -> int:
+    """Listen on every address of `host`, or on none: gRPC by itself is content with some of them."""
+    probes = bind(host, port, "MG_CLIENTS_GRPC")
+    addresses = [probe.getsockname()[:2] for probe in probes]
+    for probe in probes:
+        probe.close()
+    for address, number in addresses:
+        target = f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
+        try:
+            if tls is None:
+                server.add_insecure_port(target)
+            else:
+                server.add_secure_port(target, _credentials(tls))
+        except RuntimeError as error:
+            raise StartError(f"cannot listen on {target}: stop what listens there, or set MG_CLIENTS_GRPC_PORT") from error
+    return int(addresses[0][1])
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials(
         [(tls.key, tls.certificate)],
         root_certificates=tls.client_ca,
         require_client_auth=tls.client_ca is not None,
     )
-    return int(server.add_secure_port(address, credentials))

@@ -14,13 +14,21 @@ class Clock:
     """
 
     def __init__(self, newest: int = 0) -> None:
-        self._newest = newest
-        self._since = time.monotonic_ns()
+        self._newest = (newest, time.monotonic_ns())  # one value, so that two threads see it whole
 
     def now(self) -> int:
         """The system clock, in microseconds since 1970 UTC."""
         return time.time_ns() // 1000
 
+    def stored(self, at: int) -> None:
+        """Note a time that has been stored: from here on nothing is older."""
+        if at > self._advanced():
+            self._newest = (at, time.monotonic_ns())
+
     def latest(self) -> int:
         """What expiry is compared with."""
-        return max(self.now(), self._newest + (time.monotonic_ns() - self._since) // 1000)
+        return max(self.now(), self._advanced())
+
+    def _advanced(self) -> int:
+        newest, since = self._newest
+        return newest + (time.monotonic_ns() - since) // 1000

@@ -19,9 +19,10 @@ class DataDirectory:
         """
         self.path = path
         try:
-            if not path.is_dir():
-                path.mkdir(mode=0o700, parents=True)
-                sync_directory(path.parent)
+            missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in missing:
+                sync_directory(folder.parent)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StartError(

@@ -89,3 +89,9 @@ def test_a_disabled_client_can_be_disconnected(api: Api) -> None:
 def test_what_is_no_set_of_connections(api: Api, verb: str, changed: dict[str, Any], status: int, code: str) -> None:
     body = {"channel_ids": [str(uuid.uuid4())], "client_ids": [str(uuid.uuid4())], "types": ["publish"]} | changed
     assert error_of(api.request("POST", f"/channels/{verb}", json=body)) == (status, code)
+
+
+@pytest.mark.parametrize("verb", ["connect", "disconnect"])
+def test_a_channel_in_the_path_that_is_none(api: Api, verb: str) -> None:
+    body = {"client_ids": [api.create()["id"]], "types": ["publish"]}
+    assert error_of(api.request("POST", f"/channels/nope/{verb}", json=body)) == (404, "not_found")

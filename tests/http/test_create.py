@@ -92,6 +92,7 @@ def test_a_secret_is_taken_in_its_domain_only(api: Api, other: Api) -> None:
         ({"tags": ["t"] * 101}, "invalid_tags"),
         ({"tags": ["x" * 256]}, "invalid_tags"),
         ({"metadata": {"x": "y" * 65536}}, "invalid_metadata"),
+        ({"metadata": {"x": [0] * 1001}}, "invalid_metadata"),
         ({"status": "deleted"}, "invalid_status"),
         ({"status": "all"}, "invalid_status"),
         ({"status": 0}, "invalid_status"),
@@ -184,6 +185,7 @@ def test_bulk(api: Api) -> None:
         ([{}, None], 400, "invalid_body"),
         ({}, 400, "invalid_body"),
         ([{}] * 10_001, 413, "too_many_elements"),
+        ([{"metadata": {"x": [0] * 1000}}] * 201, 413, "too_many_elements"),
         ([{"credentials": {"secret": f"chosen {n}"}} for n in range(101)], 413, "too_many_chosen_secrets"),
     ],
 )

@@ -105,10 +105,10 @@ def test_what_is_no_query(api: Api, query: str, code: str) -> None:
     assert error_of(api.request("GET", f"/clients?{query}")) == (400, code)
 
 
-def test_a_query_of_thousands_of_values(api: Api) -> None:
+def test_a_query_of_a_thousand_values(api: Api) -> None:
     """Metadata with more leaves than a statement has room for is still answered."""
-    metadata: dict[str, Any] = {f"k{n}": n for n in range(3000)}
+    metadata: dict[str, Any] = {f"k{n}": n for n in range(1000)}
     client = api.create(metadata=metadata)
-    query = quote("{" + ",".join(f'"k{n}":{n}' for n in range(3000)) + "}")
+    query = quote("{" + ",".join(f'"k{n}":{n}' for n in range(1000)) + "}")
     response = api.request("GET", f"/clients?metadata={query}")
     assert [one["id"] for one in response.json()["clients"]] == [client["id"]]

@@ -151,6 +151,7 @@ class TestSecret:
             ({}, 400, "missing_secret"),
             ({"secret": ""}, 400, "missing_secret"),
             ({"generate": False}, 400, "missing_secret"),
+            ({"generate": True, "secret": "x"}, 400, "invalid_secret"),
             ({"secret": 7}, 400, "invalid_body"),
             ({"generate": True, "grace": -1}, 400, "invalid_grace"),
             ({"generate": True, "grace": 30 * 24 * 3600 + 1}, 400, "invalid_grace"),

@@ -76,3 +76,26 @@ def test_a_secret_is_never_shown() -> None:
 def test_a_slip_of_the_pen_is_noticed() -> None:
     environment = {"MG_CLIENTS_HTP_PORT": "1", "MG_CLIENTS_HTTP_PORT": "1", "PATH": "/bin"}
     assert settings.unknown(environment) == ["MG_CLIENTS_HTP_PORT"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "variable"),
+    [
+        ({"MG_CLIENTS_STANDALONE_ID": "x"}, "MG_CLIENTS_STANDALONE_TOKEN"),
+        ({"MG_CLIENTS_STANDALONE_TOKEN": "x" * 16}, "MG_CLIENTS_STANDALONE_ID"),
+        ({"MG_CLIENTS_STANDALONE_ID": "x", "MG_CLIENTS_STANDALONE_TOKEN": "short"}, "MG_CLIENTS_STANDALONE_TOKEN"),
+        (
+            {"MG_CLIENTS_STANDALONE_ID": "x", "MG_CLIENTS_STANDALONE_TOKEN": "x" * 16, "MG_AUTH_GRPC_URL": "auth:7001"},
+            "MG_AUTH_GRPC_URL",
+        ),
+        ({"MG_CLIENTS_HTTP_SERVER_CERT": "x"}, "MG_CLIENTS_HTTP_SERVER_KEY"),
+        ({"MG_CLIENTS_GRPC_SERVER_KEY": "x"}, "MG_CLIENTS_GRPC_SERVER_CERT"),
+        ({"MG_CLIENTS_GRPC_CLIENT_CA_CERTS": "x"}, "MG_CLIENTS_GRPC_CLIENT_CA_CERTS"),
+    ],
+)
+def test_settings_that_do_not_go_together(environment: dict[str, str], variable: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load(environment)
+    (line,) = faults.value.lines
+    assert line.startswith(variable)
+    assert "short" not in line.replace("shorter", "")

@@ -31,6 +31,8 @@ def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
         raise StartError(f"{path} belongs to the original Magistrala service: use an empty data directory")
     if tables and "schema_migrations" not in tables:
         raise StartError(f"{path} is not a database of edgeclients: use another data directory")
+    # Not before it is known to be ours: this changes the file.
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute(_RECORD)
     applied = dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
     wanted = pending(available(folder), applied, str(path))

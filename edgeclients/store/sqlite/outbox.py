@@ -14,16 +14,28 @@ class OutboxBounds(NamedTuple):
     payload_bytes: int
 
 
-def append(connection: sqlite3.Connection, events: Sequence[Event], bounds: OutboxBounds) -> None:
-    """Add `events`, then drop from the front what no longer fits."""
+class Added(NamedTuple):
+    """How much a unit put into the outbox."""
+
+    rows: int
+    payload_bytes: int
+
+
+def append(connection: sqlite3.Connection, events: Sequence[Event]) -> Added:
+    """Add `events`; `settle` has to be told before the transaction ends."""
     connection.executemany(
         "INSERT INTO outbox (stream, client_id, payload, occurred_at) VALUES (?, ?, ?, ?)",
         [(e.stream, e.client_id, e.payload, e.occurred_at) for e in events],
     )
+    return Added(len(events), sum(len(e.payload) for e in events))
+
+
+def settle(connection: sqlite3.Connection, added: Sequence[Added], bounds: OutboxBounds) -> None:
+    """Count what the units of a transaction added, and drop from the front what no longer fits."""
     rows, payload_bytes = connection.execute(
         "UPDATE store_state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ? WHERE id = 1"
         " RETURNING outbox_rows, outbox_bytes",
-        (len(events), sum(len(e.payload) for e in events)),
+        (sum(one.rows for one in added), sum(one.payload_bytes for one in added)),
     ).fetchall()[0]
     if rows > bounds.rows or payload_bytes > bounds.payload_bytes:
         _trim(connection, rows, payload_bytes, bounds)

@@ -27,10 +27,24 @@ SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
 FROM store_state s JOIN secret_retirements r ON r.lookup = ?1 JOIN clients c ON c.id = r.client_id
 """
 
+# From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
 _SCHEMES = """
-SELECT DISTINCT secret_scheme FROM clients WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+WITH RECURSIVE
+of_clients (scheme) AS (
+    SELECT min(secret_scheme) FROM clients WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(secret_scheme) FROM clients WHERE domain_id = ?1 AND secret_scheme > scheme)
+    FROM of_clients WHERE scheme IS NOT NULL
+),
+of_retirements (scheme) AS (
+    SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme > scheme)
+    FROM of_retirements WHERE scheme IS NOT NULL
+)
+SELECT scheme FROM of_clients WHERE scheme IS NOT NULL
 UNION
-SELECT DISTINCT secret_scheme FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
 """
 
 

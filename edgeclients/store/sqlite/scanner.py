@@ -35,7 +35,7 @@ class Scanner:
         self._path = path
         self._limit = limit
         self._idle: asyncio.LifoQueue[_Timed] = asyncio.LifoQueue()
-        self._opened = 0
+        self._all: list[_Timed] = []
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
@@ -53,12 +53,23 @@ class Scanner:
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
+    async def open(self) -> None:
+        """Open the connections: later there may be no file descriptor left for them."""
+        for _ in range(CONNECTIONS):
+            timed = await _Timed.open(self._path)
+            self._all.append(timed)
+            self._idle.put_nowait(timed)
+
     async def close(self) -> None:
-        """Finish what runs, then close."""
+        """Cut short what runs or waits, then close."""
+        for timed in self._all:
+            timed.deadline = 0.0
+        for task in self._running:
+            task.cancel()
         if self._running:
             await asyncio.wait(self._running)
-        while not self._idle.empty():
-            await self._idle.get_nowait().connection.close()
+        for timed in self._all:
+            await timed.connection.close()
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -66,7 +77,7 @@ class Scanner:
             task.exception()  # its caller may be gone; it is not news then
 
     async def _read(self, work: Work[T]) -> T:
-        timed = await self._take()
+        timed = await self._idle.get()
         try:
             timed.deadline = time.monotonic() + self._limit
             await timed.connection.execute("BEGIN")
@@ -77,16 +88,6 @@ class Scanner:
                 await timed.connection.rollback()
         finally:
             self._idle.put_nowait(timed)
-
-    async def _take(self) -> "_Timed":
-        if self._idle.empty() and self._opened < CONNECTIONS:
-            self._opened += 1
-            try:
-                return await _Timed.open(self._path)
-            except BaseException:
-                self._opened -= 1
-                raise
-        return await self._idle.get()
 
 
 class _Timed:

@@ -14,8 +14,10 @@ def add(connection: sqlite3.Connection, clients: Sequence[NewClient]) -> None:
     """Write the search rows of new clients."""
     tags = [(c.client.domain_id, tag, c.client.id) for c in clients for tag in set(c.client.tags)]
     pairs = [(c.client.domain_id, path, value, c.client.id) for c in clients for path, value in terms(c.metadata)]
-    connection.executemany("INSERT INTO client_tags VALUES (?, ?, ?)", tags)
-    connection.executemany("INSERT INTO client_metadata VALUES (?, ?, ?, ?)", pairs)
+    if tags:
+        connection.executemany("INSERT INTO client_tags VALUES (?, ?, ?)", tags)
+    if pairs:
+        connection.executemany("INSERT INTO client_metadata VALUES (?, ?, ?, ?)", pairs)
 
 
 def change(connection: sqlite3.Connection, old: Client, new: Client, metadata: Mapping[str, Any] | None) -> None:

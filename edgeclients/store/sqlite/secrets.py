@@ -19,9 +19,11 @@ def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret
     Raises:
         SecretTaken: another client of the domain has it.
     """
-    free_expired(connection, latest)
-    connection.execute("DELETE FROM secret_retirements WHERE lookup = ? AND client_id = ?", (secret.lookup, client.id))
-    refuse_retiring(connection, [secret.lookup, *secret.equivalents])
+    connection.executemany(
+        "DELETE FROM secret_retirements WHERE lookup = ? AND client_id = ?",
+        [(lookup, client.id) for lookup in (secret.lookup, *secret.equivalents)],
+    )
+    refuse_retiring(connection, [secret.lookup, *secret.equivalents], latest)
     refuse_equivalents(connection, [secret], client.id)
     try:
         connection.execute(
@@ -32,10 +34,11 @@ def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret
         raise SecretTaken from error
 
 
-def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes]) -> None:
-    """Raise `SecretTaken` if one of `lookups` is a retiring secret's."""
+def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes], latest: int) -> None:
+    """Raise `SecretTaken` if one of `lookups` is a retiring secret's; those that have expired are forgotten first."""
     if not connection.execute("SELECT 1 FROM secret_retirements LIMIT 1").fetchall():
         return
+    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (latest,))
     for lookup in lookups:
         if connection.execute("SELECT 1 FROM secret_retirements WHERE lookup = ?", (lookup,)).fetchall():
             raise SecretTaken
@@ -48,11 +51,6 @@ def refuse_equivalents(connection: sqlite3.Connection, new: Iterable[StoredSecre
             rows = connection.execute("SELECT 1 FROM clients WHERE secret_lookup = ? AND id <> ?", (lookup, own_id))
             if rows.fetchall():
                 raise SecretTaken
-
-
-def free_expired(connection: sqlite3.Connection, latest: int) -> None:
-    """Forget retiring secrets that have expired: they are free again."""
-    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (latest,))
 
 
 def retire(connection: sqlite3.Connection, retirement: Retirement, domain_id: str) -> None:

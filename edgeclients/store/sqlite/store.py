@@ -1,8 +1,9 @@
 """`ports.Store` on one SQLite file."""
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -51,29 +52,39 @@ class SqliteDatabase:
         except (sqlite3.Error, OSError) as error:
             raise _unusable(path, error) from error
         try:
-            migrate(self.connection, path, schema_path("sqlite"))
-        except sqlite3.Error as error:
-            self.connection.close()
-            raise _unusable(path, error) from error
+            with self._told():
+                migrate(self.connection, path, schema_path("sqlite"))
+                self.newest_at = int(self.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0])
         except StartError:
             self.connection.close()
             raise
 
     def has_peppers(self) -> bool:
         """Whether secrets in it may need a pepper that was made before."""
-        return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
+        with self._told():
+            return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
 
     def settle_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
-        peppers.settle(self.connection, given)
+        with self._told():
+            peppers.settle(self.connection, given)
 
     def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
-        return peppers.argon2_schemes(self.connection)
+        with self._told():
+            return peppers.argon2_schemes(self.connection)
 
     def close(self) -> None:
         """Let go of the file."""
         self.connection.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What SQLite says before anybody is served is a reason not to start."""
+        try:
+            yield
+        except (sqlite3.Error, IndexError) as error:
+            raise _unusable(self.path, error) from error
 
 
 class SqliteStore:
@@ -86,8 +97,7 @@ class SqliteStore:
     """
 
     def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
-        newest = database.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0]
-        self.clock = Clock(newest)
+        self.clock = Clock(database.newest_at)
         self._path = database.path
         self._reader = Reader(database.path)
         self._scanner = Scanner(database.path, limits.query_seconds)
@@ -95,6 +105,7 @@ class SqliteStore:
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
+        await self._scanner.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -31,13 +31,13 @@ WHERE id = ?
 class SqliteTransaction:
     """`ports.Transaction` on the writer's connection, for the length of one unit."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock, bounds: outbox.OutboxBounds) -> None:
+    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
-        self._bounds = bounds
         self.now = clock.now()
         self.latest = clock.latest()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
+        self.added: list[outbox.Added] = []
 
     def effects(self) -> Effects:
         """What the commit of this unit must cause."""
@@ -52,9 +52,8 @@ class SqliteTransaction:
         return {client.id: client async for client in found if client}
 
     async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
-        secrets.free_expired(self._connection, self.latest)
         new = [c.secret for c in clients]
-        secrets.refuse_retiring(self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)))
+        secrets.refuse_retiring(self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self.latest)
         secrets.refuse_equivalents(self._connection, new)
         try:
             self._connection.executemany(_INSERT_CLIENT, map(_row_of, clients))
@@ -138,7 +137,7 @@ class SqliteTransaction:
         self._connection.execute("DELETE FROM connections WHERE channel_id = ?", (channel_id,))
 
     async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
-        outbox.append(self._connection, events, self._bounds)
+        self.added.append(outbox.append(self._connection, events))
 
     async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
         for client_id in client_ids:

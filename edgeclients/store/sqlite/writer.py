@@ -10,6 +10,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -17,6 +18,7 @@ from edgeclients.errors import Busy, DomainError, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
+from edgeclients.store.sqlite import outbox
 from edgeclients.store.sqlite.faults import translate
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.transaction import SqliteTransaction
@@ -63,10 +65,15 @@ class Writer:
         self._bounds = bounds
         self._on_commit = on_commit
         self._longest_queue = longest_queue
-        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._waiting = 0
+        # The loop's own: jobs collected while the thread is at work, and what else stands between them and it.
+        self._collected: deque[_Job[Any]] = deque()
+        self._under_way = 0
+        self._handing_over = False
         self._closing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
         self._thread.start()
         self.last_commit_at: int | None = None
@@ -77,86 +84,94 @@ class Writer:
         """`Store.run`."""
         if self._closing:
             raise Unavailable("closing")
-        if self._waiting >= self._longest_queue:
+        if len(self._collected) + self._under_way >= self._longest_queue:
             raise Busy("write queue is full", retry_after=1)
         job = _Job(unit, self._loop.create_future())
-        self._waiting += 1
-        self._queue.put(job)
+        self._collected.append(job)
+        self._idle.clear()
+        self._plan_hand_over()
         result: T = await job.future
         return result
 
     async def close(self) -> None:
         """Finish what waits, then close the connection."""
         self._closing = True
-        self._queue.put(None)
+        await self._idle.wait()
+        self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    def _serve(self) -> None:
-        while True:
-            jobs, last = self._take()
-            if jobs:
-                self._commit(jobs)
-            if last:
-                break
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._connection.close()
+    def _plan_hand_over(self) -> None:
+        """Hand over at the end of the loop's round, so that all who want to write in this round share one commit."""
+        if not self._handing_over and not self._under_way:
+            self._handing_over = True
+            self._loop.call_soon(self._hand_over)
 
-    def _take(self) -> tuple[list[_Job[Any]], bool]:
-        """The next batch, and whether nothing comes after it."""
-        jobs: list[_Job[Any]] = []
-        job = self._queue.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == BATCH:
-                return jobs, False
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return jobs, False
-        return jobs, True
+    def _hand_over(self) -> None:
+        self._handing_over = False
+        jobs = [self._collected.popleft() for _ in range(min(BATCH, len(self._collected)))]
+        if jobs:
+            self._under_way = len(jobs)
+            self._batches.put(jobs)
+        else:
+            self._idle.set()
+
+    def _serve(self) -> None:
+        while (jobs := self._batches.get()) is not None:
+            self._commit(jobs)
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            _log.warning("the log stays as it is until the next start", extra={"error": str(error)})
+        finally:
+            self._connection.close()
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         outcomes: list[_Outcome] = []
-        effects: list[Effects] = []
+        done: list[SqliteTransaction] = []
         failure: BaseException | None = None
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes += [self._try(job, effects) for job in jobs]
-            self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (self._clock.now(),))
+            outcomes += [self._try(job, done) for job in jobs]
+            newest = self._clock.now()
+            self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (newest,))
+            if added := [one for transaction in done for one in transaction.added]:
+                outbox.settle(self._connection, added, self._bounds)
             self._connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - this thread must outlive whatever it was
+            self._clock.stored(newest)
+        except BaseException as error:  # noqa: BLE001 - this thread must outlive whatever it was
             failure = translate(error)
             self._roll_back()
         if failure is not None:
             outcomes = [_Outcome(job, error=failure) for job in jobs]
-            effects = []
+            done = []
+        effects = [transaction.effects() for transaction in done]
         committed_at = None if failure else time.time_ns() // 1000
         try:
             self._loop.call_soon_threadsafe(self._settle, outcomes, effects, committed_at)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             _log.warning("a commit finished after its callers had gone")
 
-    def _try(self, job: _Job[Any], effects: list[Effects]) -> _Outcome:
-        """Run one unit in a savepoint.
+    def _try(self, job: _Job[Any], done: list[SqliteTransaction]) -> _Outcome:
+        """Run one unit in a savepoint; what succeeds joins `done`.
 
         Raises:
             sqlite3.Error: the whole transaction is gone, with what other units of the batch did.
         """
         if job.future.cancelled():
             return _Outcome(job)
-        transaction = SqliteTransaction(self._connection, self._clock, self._bounds)
+        transaction = SqliteTransaction(self._connection, self._clock)
         self._connection.execute("SAVEPOINT unit")
         try:
             result = _drive(cast("Coroutine[Any, Any, object]", job.unit(transaction)))
             self._connection.execute("RELEASE unit")
-        except Exception as error:
+        except BaseException as error:
             if not self._connection.in_transaction:
                 # Some errors (disk full) roll everything back, not just the savepoint.
                 raise error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("rolled back") from error
             self._connection.execute("ROLLBACK TO unit")
             self._connection.execute("RELEASE unit")
-            return _Outcome(job, error=translate(error))
-        effects.append(transaction.effects())
+            return _Outcome(job, error=translate(error) if isinstance(error, Exception) else RuntimeError(repr(error)))
+        done.append(transaction)
         return _Outcome(job, result)
 
     def _roll_back(self) -> None:
@@ -167,13 +182,16 @@ class Writer:
                 _log.error("rollback failed", extra={"error": str(error)})
 
     def _settle(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None) -> None:
-        self._waiting -= len(outcomes)
+        self._under_way = 0
         self.failing = committed_at is None
         if committed_at is not None:
             self.last_commit_at = committed_at
             self.commits += 1
         for effect in effects:
-            self._on_commit(effect)
+            try:
+                self._on_commit(effect)
+            except Exception:  # noqa: BLE001 - the writer goes on, and the log has it all
+                _log.exception("an effect of a commit failed")
         for outcome in outcomes:
             if outcome.job.future.done():
                 continue
@@ -181,6 +199,8 @@ class Writer:
                 outcome.job.future.set_exception(_own(outcome.error))
             else:
                 outcome.job.future.set_result(outcome.result)
+        # Behind the callers that were just woken: what they write next shares the next commit.
+        self._plan_hand_over()
 
 
 def _own(error: BaseException) -> BaseException:
