@@ -81,7 +81,10 @@ def _read(path: Path) -> str:
 
 def _checked(operator: Operator) -> Operator:
     if len(operator.token) < SHORTEST_TOKEN:
-        raise StartError(f"the operator's token is shorter than {SHORTEST_TOKEN} characters: choose a longer one")
+        raise StartError(
+            f"the operator's token is shorter than {SHORTEST_TOKEN} characters: "
+            "choose a longer one in MG_CLIENTS_STANDALONE_TOKEN_FILE"
+        )
     if not 0 < len(operator.id) <= 254 or "\0" in operator.id:
         raise StartError("the operator's id must have 1 to 254 characters")
     return operator

@@ -41,8 +41,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, unless there are too many connections already."""
-        # Any unsent byte counts as a caller who does not read: below the default mark nobody would notice.
-        transport.set_write_buffer_limits(high=0)
+        if transport.get_extra_info("sslcontext") is None:
+            # Any unsent byte counts as a caller who does not read: below the default mark nobody would notice. (Under TLS
+            # the transport does not tell when it is empty again; there `timeout_keep_alive_handler` sees to them.)
+            transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             transport.abort()
@@ -127,6 +129,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """The caller has taken a part of it."""
         super().resume_writing()
         self._disarm_write()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while: close, and wait for a caller who does not read no longer than for any other."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(self.limits.write, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text; ours is the table's
         """Answer what is no HTTP."""

@@ -254,7 +254,7 @@ def test_all_malformed_variables_are_told_together(tmp_path: Path) -> None:
                 "MG_CLIENTS_STANDALONE_TOKEN": TOKEN,
                 "MG_CLIENTS_STANDALONE_TOKEN_FILE": "/dev/null",
             },
-            "not both",
+            "exclude each other",
         ),
         ({"MG_CLIENTS_STANDALONE_ID": "op", "MG_CLIENTS_STANDALONE_TOKEN_FILE": "/no/such/file"}, "/no/such/file"),
         ({"MG_CLIENTS_STANDALONE_ID": "op", "MG_CLIENTS_STANDALONE_TOKEN_FILE": "/dev/null"}, "MG_CLIENTS_STANDALONE_TOKEN"),

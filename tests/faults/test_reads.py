@@ -15,12 +15,13 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLim
 from tests.conformance.harness import add, new_client
 
 
-def _store(path: Path, limits: StoreLimits = StoreLimits()) -> SqliteStore:
+def _store(path: Path, query_seconds: float = 5.0) -> SqliteStore:
+    limits = StoreLimits(query_seconds=query_seconds)
     return SqliteStore(SqliteDatabase(path / "clients.db"), limits, lambda _: None)
 
 
 async def test_a_list_has_a_time_limit_and_the_next_one_is_not_its_victim(tmp_path: Path) -> None:
-    async with _store(tmp_path, StoreLimits(query_seconds=0.000_001)) as store:
+    async with _store(tmp_path, query_seconds=0.000_001) as store:
         await add(store, *(new_client(name=f"name {n}", metadata={"a": [{"b": n, "c": 1}]}) for n in range(5000)))
         for _ in range(5):
             with pytest.raises(QueryTimedOut):

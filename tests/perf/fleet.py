@@ -57,7 +57,7 @@ def drafts(numbers: Iterable[int]) -> list[ClientDraft]:
 async def registry(path: Path) -> AsyncIterator[Registry]:
     """A store on the file `path`, with its use cases, as the service has them."""
     keyring = Keyring([bytes(32)], 19 * 1024, 2)
-    cache = MemoryTokenCache(3600, 50_000)
+    cache = MemoryTokenCache(3600, 50_000, lambda: 0)
     operator = Standalone(Operator("operator", "0123456789abcdef", None), ())
     async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
         yield Registry(store, Clients(store, operator, Secrets(store, keyring, HashLane(keyring, 1, 1, Busy))))

@@ -55,9 +55,9 @@ def test_every_error_has_one_row() -> None:
 
 
 def test_an_error_of_somebody_else_is_internal() -> None:
-    class Foreign(DomainError): ...
+    class ForeignError(DomainError): ...
 
-    assert row_of(Foreign()).code == "internal"
+    assert row_of(ForeignError()).code == "internal"
 
 
 @pytest.mark.parametrize("field", list(settings.fields()), ids=lambda field: field.variable.name)
