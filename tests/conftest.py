@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 import grpc
+import hypothesis
 import pytest
 
 from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api
 from tests.support.service import Service, started
+
+# Examples have no deadline and are not called slow: the machine may be busy with something else.
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
