@@ -41,10 +41,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, unless there are too many connections already."""
-        if transport.get_extra_info("sslcontext") is None:
-            # Any unsent byte counts as a caller who does not read: below the default mark nobody would notice. (Under TLS
-            # the transport does not tell when it is empty again; there `timeout_keep_alive_handler` sees to them.)
-            transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             transport.abort()
@@ -131,7 +127,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._disarm_write()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while: close, and wait for a caller who does not read no longer than for any other."""
+        """Nothing was asked for a while: close, and wait for a caller who does not read no longer than for any other.
+
+        What such a caller has not taken may be too little for `pause_writing`.
+        """
         super().timeout_keep_alive_handler()
         self.loop.call_later(self.limits.write, self.transport.abort)
 
