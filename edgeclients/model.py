@@ -6,9 +6,9 @@ whoever needs its content decodes it once. A client's secret is in none of these
 
 import time
 from collections.abc import Mapping
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -42,6 +42,7 @@ class Action(IntFlag):
     VIEW_ROLE_USERS = 256
 
 
+NO_ACTIONS = Action(0)
 ALL_ACTIONS = Action(2 ** len(Action) - 1)
 
 
@@ -77,6 +78,20 @@ class Identity(Struct, frozen=True):
     pat_id: str = ""
 
 
+class Standing(Struct, frozen=True):
+    """What a caller may do in a domain beyond what the roles of its clients give.
+
+    `actions` may be done to every client of the domain; `creates` says whether clients may be created.
+    """
+
+    actions: Action
+    creates: bool
+
+
+EVERYTHING = Standing(ALL_ACTIONS, creates=True)
+MEMBERSHIP = Standing(NO_ACTIONS, creates=False)
+
+
 class Client(Struct, frozen=True):
     """One client as stored, without its secret; field order is the order of the stores' columns."""
 
@@ -106,6 +121,19 @@ class StoredSecret(Struct, frozen=True):
     equivalents: tuple[bytes, ...] = ()
 
 
+class Role(Struct, frozen=True):
+    """What its members may do with one client; field order is the order of the stores' columns."""
+
+    id: str
+    entity_id: str
+    name: str
+    actions: Action
+    created_at: int
+    created_by: str
+    updated_at: int | None = None
+    updated_by: str | None = None
+
+
 class NewRole(Struct, frozen=True):
     """A role to be written with its members."""
 
@@ -116,6 +144,10 @@ class NewRole(Struct, frozen=True):
     created_at: int
     created_by: str
     members: tuple[str, ...]
+
+    def role(self) -> Role:
+        """The role without its members."""
+        return Role(self.id, self.entity_id, self.name, self.actions, self.created_at, self.created_by)
 
 
 class NewClient(Struct, frozen=True):
@@ -153,6 +185,23 @@ class Event(Struct, frozen=True):
     occurred_at: int
 
 
+class RoleFilter(Struct, frozen=True):
+    """Which roles are meant; None means any. An access type other than these two admits nothing at a store."""
+
+    actions: Action | None = None  # all of them
+    role_id: str | None = None
+    role_name: str | None = None
+    access_type: str | None = None
+
+    @property
+    def of_role(self) -> bool:
+        """Whether only a role can fit."""
+        return (self.actions, self.role_id, self.role_name) != (None, None, None) or self.access_type == DIRECT
+
+
+DIRECT, BY_DOMAIN = "direct", "domain"  # access types (contract 2): by a role of the client, by what the domain grants
+
+
 class TagFilter(Struct, frozen=True):
     """Tags a client must have: all of them, or any."""
 
@@ -181,13 +230,22 @@ class ClientFilter(Struct, frozen=True, kw_only=True):
     created_from: int | None = None
     created_to: int | None = None
     only_total: bool = False
+    role: RoleFilter = RoleFilter()
+
+
+class Viewer(Struct, frozen=True):
+    """Through whose eyes a list is seen: the clients on which `user_id` has a role with an action, or `everything`."""
+
+    user_id: str
+    everything: bool
 
 
 class ListedClient(Struct, frozen=True):
-    """A row of a list: the client, and when listed by channel what it may do there."""
+    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, the role they have on it."""
 
     client: Client
     connection_types: tuple[ConnectionType, ...] = ()
+    role: Role | None = None
 
 
 class Page(Struct, frozen=True):
@@ -195,6 +253,72 @@ class Page(Struct, frozen=True):
 
     total: int
     items: tuple[ListedClient, ...] = ()
+
+
+class RolePage(Struct, frozen=True):
+    """Some roles of a client, and how many it has."""
+
+    total: int
+    items: tuple[Role, ...] = ()
+
+
+class MemberPage(Struct, frozen=True):
+    """Some members of a role, and how many it has."""
+
+    total: int
+    items: tuple[str, ...] = ()
+
+
+class MemberFilter(Struct, frozen=True, kw_only=True):
+    """Which members of a client's roles a list shows; `order` is `role_name`, `role_id` or None for the member's own id."""
+
+    offset: int = 0
+    limit: int = 10
+    order: str | None = None
+    descending: bool = False
+    role: RoleFilter = RoleFilter()
+
+
+class Membership(NamedTuple):
+    """Somebody and the role they have on a client: one at most (contract 4.1)."""
+
+    member_id: str
+    role: Role
+
+
+class MembershipPage(Struct, frozen=True):
+    """Some of those who have a role with an action on a client, and how many there are."""
+
+    total: int
+    items: tuple[Membership, ...] = ()
+
+
+class DomainStanding(StrEnum):
+    """What a local operator is in a domain."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class LocalOperator(Struct, frozen=True):
+    """A person who may call besides the standalone operator, and what they are in which domain."""
+
+    id: str
+    name: str
+    created_at: int
+    domains: Mapping[str, DomainStanding]
+
+
+class OperatorToken(Struct, frozen=True):
+    """A bearer token of a local operator, as the HMAC `digest` made with the pepper `key_id`."""
+
+    operator_id: str
+    name: str
+    digest: bytes
+    key_id: str
+    created_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
 
 
 class SecretRow(Struct, frozen=True):

@@ -7,20 +7,114 @@ from edgeclients.model import (
     Client,
     ClientFilter,
     Connection,
+    DomainStanding,
     Event,
     Identity,
+    LocalOperator,
+    MemberFilter,
+    MemberPage,
+    MembershipPage,
     NewClient,
+    NewRole,
+    OperatorToken,
     Page,
     Retirement,
+    Role,
+    RolePage,
     SecretRead,
     Session,
+    Standing,
     StoredSecret,
+    Viewer,
 )
 
 T = TypeVar("T")
 
 
-class Transaction(Protocol):
+class RoleTransaction(Protocol):
+    """What a unit of work may do with roles. Their client is known to exist."""
+
+    async def role(self, client_id: str, role_id: str) -> Role | None:
+        """The role with this id, if it is one of this client."""
+
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
+        """The role that somebody has on a client; nobody has two."""
+
+    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:
+        """The id of the role each of these has on a client, by member; those without one are left out."""
+
+    async def count_roles(self, client_id: str) -> int:
+        """How many roles a client has."""
+
+    async def is_managed(self, client_id: str) -> bool:
+        """Whether a client has a role with `manage_role` and a member."""
+
+    async def add_role(self, role: NewRole) -> None:
+        """Write a role with its members, none of whom has a role on the client.
+
+        Raises:
+            RoleNameTaken: the client has a role of this name.
+        """
+
+    async def replace_role(self, old: Role, new: Role) -> None:
+        """Write `new` in the place of `old`, which this transaction has read and which has the same id and client.
+
+        Raises:
+            RoleNameTaken: the client has another role of this name.
+        """
+
+    async def remove_role(self, role: Role) -> None:
+        """Remove a role with its memberships."""
+
+    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:
+        """Make people members of a role, none of whom has a role on the client."""
+
+    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
+        """End the membership of these, or with None of all.
+
+        Returns:
+            Those who were members.
+        """
+
+
+class OperatorTransaction(Protocol):
+    """What a unit of work may do with local operators."""
+
+    async def operator(self, operator_id: str) -> LocalOperator | None:
+        """The operator with this id."""
+
+    async def put_operator(self, operator: LocalOperator) -> None:
+        """Write an operator, in the place of the one with that id if there is one; tokens stay."""
+
+    async def remove_operator(self, operator_id: str) -> None:
+        """Remove an operator with all tokens."""
+
+    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:
+        """End every membership somebody has, on any client; those roles count as changed now by the user `by`.
+
+        Returns:
+            The roles, as they were.
+        """
+
+    async def add_operator_token(self, token: OperatorToken) -> None:
+        """Write a token of an operator that exists.
+
+        Raises:
+            TokenNameTaken: the operator has one of this name.
+        """
+
+    async def remove_operator_token(self, operator_id: str, name: str) -> bool:
+        """Remove a token.
+
+        Returns:
+            Whether there was one.
+        """
+
+    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:
+        """Note that a token was used now, and that this is its digest from now on; nothing if it is no more."""
+
+
+class Transaction(RoleTransaction, OperatorTransaction, Protocol):
     """What a unit of work may do. Nothing of it is visible to others before the store has committed.
 
     A unit awaits these methods and nothing else, and keeps no reference to its transaction.
@@ -111,7 +205,42 @@ class Transaction(Protocol):
 Unit: TypeAlias = Callable[[Transaction], Awaitable[T]]
 
 
-class Store(Protocol):
+class RoleStore(Protocol):
+    """Roles as they are committed."""
+
+    async def role(self, client_id: str, role_id: str) -> Role | None:
+        """The role with this id, if it is one of this client."""
+
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
+        """The role that somebody has on a client; nobody has two."""
+
+    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
+        """Roles of a client, the oldest first."""
+
+    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
+        """Members of a role, by id."""
+
+    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
+        """Those who have a role with an action on a client."""
+
+
+class OperatorStore(Protocol):
+    """Local operators as they are committed: nothing of them is remembered between calls."""
+
+    async def operators(self) -> tuple[LocalOperator, ...]:
+        """All of them, by id."""
+
+    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:
+        """The tokens of an operator, by name, expired ones included."""
+
+    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
+        """The token with one of these digests, expired or not."""
+
+    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
+        """What an operator is in a domain; None for nothing, or for nobody."""
+
+
+class Store(RoleStore, OperatorStore, Protocol):
     """The lasting state. A read shows what was committed when it began; a change goes through `run`."""
 
     async def run(self, unit: Unit[T]) -> T:
@@ -135,8 +264,13 @@ class Store(Protocol):
     async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
         """Those of `client_ids` that exist, once each, the oldest first."""
 
-    async def page(self, domain_id: str, wanted: ClientFilter) -> Page:
+    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
         """One page of the clients of a domain, and how many there are in all.
+
+        Args:
+            domain_id: whose clients.
+            wanted: which of them; what it says of roles is about those of `viewer`, and needs one.
+            viewer: whose view it is; None for all clients, without roles.
 
         Raises:
             QueryTimedOut: the time limit for reads was reached.
@@ -193,13 +327,23 @@ class Authenticator(Protocol):
 
 
 class Authorizer(Protocol):
-    """Who may do what. Every operation of a use case asks once, before it reads or changes anything."""
+    """What callers may do beyond what the roles of clients give; `core.access` asks, once for each operation."""
 
-    async def authorize(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> None:
-        """Return if `session` may do `operation` (contract 12.4's names) on these clients, or on its domain.
+    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:
+        """What `session` may do in its domain, as far as `operation` (contract 12.4's names) on these clients needs to know.
 
         Raises:
-            Forbidden: it may not.
             DomainForbidden: it may do nothing in this domain.
+            Forbidden: it may not do this, whatever roles it has.
             Unavailable: whoever knows cannot be asked.
         """
+
+
+class Operators(Protocol):
+    """Local operators, for an authenticator that admits them. Every answer is as of now."""
+
+    async def holder(self, token: str) -> str | None:
+        """The id of the operator whose valid token this is."""
+
+    async def standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
+        """What an operator is in a domain; None for nothing, or for nobody."""

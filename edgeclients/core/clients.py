@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from edgeclients.core import events, limits
+from edgeclients.core.access import Access, EffectiveRole, Permit, admitted, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
-from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
+from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, metadata_text, values
 from edgeclients.core.secrets import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
@@ -24,10 +25,11 @@ from edgeclients.model import (
     NewClient,
     NewRole,
     Page,
+    RoleFilter,
     Session,
     Status,
 )
-from edgeclients.ports import Authorizer, Store, Transaction
+from edgeclients.ports import Store, Transaction
 
 ADMIN_ROLE = "admin"
 _INLINE = 64  # more clients than this are prepared off the event loop
@@ -67,13 +69,13 @@ class Clients:
 
     Args:
         store: where they are kept.
-        authorizer: who may do what.
+        access: who may do what.
         secrets: what is kept of their secrets.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer, secrets: Secrets) -> None:
+    def __init__(self, store: Store, access: Access, secrets: Secrets) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._secrets = secrets
 
     async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
@@ -88,9 +90,9 @@ class Clients:
             raise EmptyList
         if len(drafts) > limits.BULK_CLIENTS:
             raise TooManyElements
-        await self._authorizer.authorize(session, "create_clients")
+        await self._access.create(session)
         if any(draft.parent_group_id for draft in drafts):
-            await self._authorizer.authorize(session, "set_parent_group")
+            await self._access.place(session)
         if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
             raise TooManyElements("metadata values")
         ids = [draft.id or new_uuid() for draft in drafts]
@@ -117,16 +119,34 @@ class Clients:
         Raises:
             NotFound: there is none in this domain.
         """
-        await self._authorizer.authorize(session, "view", (client_id,))
-        client = await self._store.client(client_id) if is_uuid(client_id) else None
-        if client is None or client.domain_id != session.domain_id:
-            raise NotFound
-        return client
+        permit = await self._access.permit(session, "view", client_id)
+        return await self._access.admitted(permit, client_id)
 
-    async def page(self, session: Session, wanted: ClientFilter) -> Page:
-        """One page of the clients of the domain."""
-        await self._authorizer.authorize(session, "list_clients")
-        return await self._store.page(session.domain_id, wanted)
+    async def view_with_roles(self, session: Session, client_id: str) -> tuple[Client, tuple[EffectiveRole, ...]]:
+        """The client, and by what the caller may do something to it.
+
+        Raises:
+            NotFound: there is none in this domain, or the caller (a super admin, then) has no role on it.
+        """
+        permit = await self._access.permit(session, "view", client_id)
+        client = await self._access.admitted(permit, client_id)
+        roles = effective_roles(permit, await self._store.role_held(client_id, session.user_id))
+        if not roles:
+            raise NotFound
+        return client, roles
+
+    async def page(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Page:
+        """One page of the clients of the domain that the caller, or for a super admin `user_id`, may do something to.
+
+        A super admin sees all of them, and without roles unless the filter is about roles.
+
+        Raises:
+            SuperAdminOnly: it is not for the caller to see what others see.
+        """
+        viewer = await self._access.viewer(session, user_id)
+        if session.super_admin and not user_id and wanted.role == RoleFilter():
+            return await self._store.page(session.domain_id, wanted)
+        return await self._store.page(session.domain_id, wanted, viewer)
 
     async def update(self, session: Session, client_id: str, change: ClientChange) -> Client:
         """Change name and metadata of an enabled client.
@@ -140,10 +160,10 @@ class Clients:
             fields["metadata"] = metadata_text(change.metadata)
         if change.private_metadata is not None:
             fields["private_metadata"] = metadata_text(change.private_metadata)
-        await self._authorizer.authorize(session, "update", (client_id,))
+        permit = await self._access.permit(session, "update", client_id)
 
         async def unit(tx: Transaction) -> Client:
-            old = await enabled_client(tx, session, client_id)
+            old = await enabled(tx, permit, client_id)
             new = touched(old, tx, session, **fields)
             await tx.replace(old, new, change.metadata)
             await tx.append([events.updated(session, "client.update", new)])
@@ -158,10 +178,10 @@ class Clients:
             NotFound: there is no such enabled client in this domain.
         """
         kept = check_tags(tags)
-        await self._authorizer.authorize(session, "update_tags", (client_id,))
+        permit = await self._access.permit(session, "update_tags", client_id)
 
         async def unit(tx: Transaction) -> Client:
-            old = await enabled_client(tx, session, client_id)
+            old = await enabled(tx, permit, client_id)
             new = touched(old, tx, session, tags=kept)
             await tx.replace(old, new)
             await tx.append([events.updated(session, "client.update_tags", new)])
@@ -193,10 +213,10 @@ class Clients:
         Raises:
             NotFound: there is none in this domain.
         """
-        await self._authorizer.authorize(session, "delete", (client_id,))
+        permit = await self._access.permit(session, "delete", client_id)
 
         async def unit(tx: Transaction) -> None:
-            client = await own_client(tx, session, client_id)
+            client = await admitted(tx, permit, client_id)
             await tx.remove(client)
             await tx.revoke([client.id])
             await tx.append([events.removed(session, client.id)])
@@ -204,10 +224,10 @@ class Clients:
         await self._store.run(unit)
 
     async def _switch(self, session: Session, client_id: str, operation: str, status: Status) -> Client:
-        await self._authorizer.authorize(session, operation, (client_id,))
+        permit = await self._access.permit(session, operation, client_id)
 
         async def unit(tx: Transaction) -> Client:
-            old = await own_client(tx, session, client_id)
+            old = await admitted(tx, permit, client_id)
             if old.status == status:
                 raise StatusUnchanged
             new = touched(old, tx, session, status=int(status))
@@ -222,25 +242,13 @@ class Clients:
         return await self._store.run(unit)
 
 
-async def own_client(tx: Transaction, session: Session, client_id: str) -> Client:
-    """The client, in the session's domain.
+async def enabled(tx: Transaction, permit: Permit, client_id: str) -> Client:
+    """The client, enabled, if the caller may do this to it.
 
     Raises:
-        NotFound: there is none.
+        NotFound, Forbidden: as `Permit.admit` has it; a client that is not enabled is not found.
     """
-    client = await tx.client(client_id) if is_uuid(client_id) else None
-    if client is None or client.domain_id != session.domain_id:
-        raise NotFound
-    return client
-
-
-async def enabled_client(tx: Transaction, session: Session, client_id: str) -> Client:
-    """The client, in the session's domain and enabled.
-
-    Raises:
-        NotFound: there is none.
-    """
-    client = await own_client(tx, session, client_id)
+    client = await admitted(tx, permit, client_id)
     if client.status != Status.ENABLED:
         raise NotFound
     return client

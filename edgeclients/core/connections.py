@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from edgeclients.core import limits
-from edgeclients.core.rules import check_id, check_text, is_uuid
+from edgeclients.core.access import Access, Permit, admitted
+from edgeclients.core.rules import check_id, check_text
 from edgeclients.errors import (
     AlreadyConnected,
     ClientNotEnabled,
@@ -18,7 +19,7 @@ from edgeclients.errors import (
     TooManyElements,
 )
 from edgeclients.model import Client, Connection, ConnectionType, Session, Status
-from edgeclients.ports import Authorizer, Store, Transaction
+from edgeclients.ports import Store, Transaction
 
 _ID_CHARACTERS = 36
 
@@ -28,12 +29,12 @@ class Connections:
 
     Args:
         store: where connections are kept.
-        authorizer: who may do what.
+        access: who may do what.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer) -> None:
+    def __init__(self, store: Store, access: Access) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
 
     async def connect(
         self, session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
@@ -46,10 +47,11 @@ class Connections:
             ClientNotEnabled: a client is disabled.
             AlreadyConnected: one of the connections exists.
         """
-        wanted = await self._combine(session, "connect_to_channel", channel_ids, client_ids, types)
+        wanted = _combine(session, channel_ids, client_ids, types)
+        permit = await self._access.permit(session, "connect_to_channel", *client_ids)
 
         async def unit(tx: Transaction) -> None:
-            for client in await _own_clients(tx, session, client_ids):
+            for client in await _admitted(tx, permit, client_ids):
                 if client.status != Status.ENABLED:
                     raise ClientNotEnabled
             if await tx.connect(wanted) < len(wanted):
@@ -66,38 +68,14 @@ class Connections:
             MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: not a set of connections.
             NotFound: a client is not in this domain.
         """
-        wanted = await self._combine(session, "disconnect_from_channel", channel_ids, client_ids, types)
+        wanted = _combine(session, channel_ids, client_ids, types)
+        permit = await self._access.permit(session, "disconnect_from_channel", *client_ids)
 
         async def unit(tx: Transaction) -> None:
-            await _own_clients(tx, session, client_ids)
+            await _admitted(tx, permit, client_ids)
             await tx.disconnect(wanted)
 
         await self._store.run(unit)
-
-    async def _combine(
-        self,
-        session: Session,
-        operation: str,
-        channel_ids: Sequence[str],
-        client_ids: Sequence[str],
-        types: Sequence[ConnectionType],
-    ) -> list[Connection]:
-        if not channel_ids or not client_ids:
-            raise MissingId
-        if not types:
-            raise MissingConnectionType
-        if not all(text.strip() for text in (*channel_ids, *client_ids)):
-            raise MissingChannelId  # for client ids too (contract 14.1)
-        for channel_id in channel_ids:
-            check_id(channel_id)
-        channels, clients, ways = set(channel_ids), set(client_ids), set(types)
-        if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
-            raise TooManyElements
-        await self._authorizer.authorize(session, operation, tuple(clients))
-        return [
-            Connection(channel_id, session.domain_id, client_id, way)
-            for channel_id, client_id, way in product(channels, clients, ways)
-        ]
 
     # What follows is for services, which are not asked who they are (contract 5).
 
@@ -139,19 +117,33 @@ class Connections:
             await self._store.run(lambda tx: tx.disconnect_channel(channel_id))
 
 
-async def _own_clients(tx: Transaction, session: Session, client_ids: Iterable[str]) -> list[Client]:
-    """All of these clients, in the session's domain.
+def _combine(
+    session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
+) -> list[Connection]:
+    if not channel_ids or not client_ids:
+        raise MissingId
+    if not types:
+        raise MissingConnectionType
+    if not all(text.strip() for text in (*channel_ids, *client_ids)):
+        raise MissingChannelId  # for client ids too (contract 14.1)
+    for channel_id in channel_ids:
+        check_id(channel_id)
+    channels, clients, ways = set(channel_ids), set(client_ids), set(types)
+    if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
+        raise TooManyElements
+    return [
+        Connection(channel_id, session.domain_id, client_id, way)
+        for channel_id, client_id, way in product(channels, clients, ways)
+    ]
+
+
+async def _admitted(tx: Transaction, permit: Permit, client_ids: Iterable[str]) -> list[Client]:
+    """All of these clients, if the caller may do this to each.
 
     Raises:
-        NotFound: one is not there.
+        NotFound, Forbidden: as `Permit.admit` has it, of the first that is in the way.
     """
-    wanted = {client_id for client_id in client_ids if is_uuid(client_id)}
-    found = await tx.clients(wanted)
-    clients = [found.get(client_id) for client_id in dict.fromkeys(client_ids)]
-    own = [client for client in clients if client is not None and client.domain_id == session.domain_id]
-    if len(own) < len(clients):
-        raise NotFound
-    return own
+    return [await admitted(tx, permit, client_id) for client_id in dict.fromkeys(client_ids)]
 
 
 def _checked(connections: Sequence[tuple[str, str, str, int]]) -> list[Connection]:

@@ -1,11 +1,14 @@
-"""What the outbox is told of a change: names and fields of contract 10.2. No secret is ever in one."""
+"""What the outbox is told of a change: names and fields of contract 10.2 and 10.3. No secret is ever in one."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from edgeclients.model import Client, Event, NewClient, Session, Status, action_names, rfc3339
+from edgeclients.model import Action, Client, Event, NewClient, NewRole, Role, Session, Status, action_names, rfc3339
+
+NEVER = "0001-01-01T00:00:00Z"  # contract 4: the time of a change that there was not
 
 _STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 _encode = msgspec.json.Encoder().encode
@@ -14,23 +17,12 @@ _encode = msgspec.json.Encoder().encode
 def created(session: Session, new: NewClient) -> Event:
     """A client and its built-in role were written."""
     client, role = new.client, new.role
-    provisioned = {
-        "id": role.id,
-        "name": role.name,
-        "entity_id": role.entity_id,
-        "created_by": role.created_by,
-        "created_at": rfc3339(role.created_at),
-        "updated_by": "",
-        "updated_at": "0001-01-01T00:00:00Z",
-        "optional_actions": action_names(role.actions),
-        "optional_members": role.members,
-    }
     return _event(
         session,
         "client.create",
         client.id,
         {
-            "roles_provisioned": [provisioned],
+            "roles_provisioned": [_provisioned(role)],
             "status": status_name(client.status),
             "created_at": rfc3339(client.created_at),
             **_described(client),
@@ -73,9 +65,79 @@ def parent_removed(session: Session, client_id: str) -> Event:
     return _event(session, "client.remove_parent", client_id, {})
 
 
+def role_added(session: Session, role: NewRole) -> Event:
+    """A client has a new role."""
+    return _role_event(session, "client.role.add", role.entity_id, _provisioned(role))
+
+
+def role_renamed(session: Session, role: Role) -> Event:
+    """A role has another name."""
+    return _role_event(session, "client.role.update", role.entity_id, role_fields(role))
+
+
+def role_removed(session: Session, role: Role) -> Event:
+    """A role is gone."""
+    return _role_event(session, "client.role.remove", role.entity_id, _of_role(role))
+
+
+def actions_added(session: Session, role: Role, actions: Action) -> Event:
+    """The members of a role may do more."""
+    return _role_event(session, "client.role.actions.add", role.entity_id, _of_role(role, actions=action_names(actions)))
+
+
+def actions_removed(session: Session, role: Role, actions: Action) -> Event:
+    """The members of a role may do less."""
+    return _role_event(session, "client.role.actions.remove", role.entity_id, _of_role(role, actions=action_names(actions)))
+
+
+def all_actions_removed(session: Session, role: Role) -> Event:
+    """The members of a role may do nothing."""
+    return _role_event(session, "client.role.actions.remove_all", role.entity_id, _of_role(role))
+
+
+def members_added(session: Session, role: Role, members: Sequence[str]) -> Event:
+    """A role has more members."""
+    return _role_event(session, "client.role.members.add", role.entity_id, _of_role(role, members=members))
+
+
+def members_removed(session: Session, role: Role, members: Sequence[str]) -> Event:
+    """A role has fewer members."""
+    return _role_event(session, "client.role.members.remove", role.entity_id, _of_role(role, members=members))
+
+
+def all_members_removed(session: Session, role: Role) -> Event:
+    """A role has no members."""
+    return _role_event(session, "client.role.members.remove_all", role.entity_id, _of_role(role))
+
+
+def role_fields(role: Role) -> dict[str, Any]:
+    """A role as the wire writes it: no key is ever left out (contract 4)."""
+    return {
+        "id": role.id,
+        "name": role.name,
+        "entity_id": role.entity_id,
+        "created_by": role.created_by,
+        "created_at": rfc3339(role.created_at),
+        "updated_by": role.updated_by or "",
+        "updated_at": NEVER if role.updated_at is None else rfc3339(role.updated_at),
+    }
+
+
 def status_name(status: int) -> str:
     """A status as the wire writes it."""
     return _STATUS_NAMES[status]
+
+
+def _provisioned(role: NewRole) -> dict[str, Any]:
+    return {
+        **role_fields(role.role()),
+        "optional_actions": action_names(role.actions),
+        "optional_members": role.members,
+    }
+
+
+def _of_role(role: Role, **fields: Any) -> dict[str, Any]:
+    return {"entity_id": role.entity_id, "role_id": role.id, **fields}
 
 
 def _described(client: Client) -> dict[str, Any]:
@@ -95,6 +157,12 @@ def _touched(client: Client) -> dict[str, Any]:
     if client.updated_by:
         fields["updated_by"] = client.updated_by
     return fields
+
+
+def _role_event(session: Session, operation: str, client_id: str, fields: dict[str, Any]) -> Event:
+    """One stream for all of them, without domain and user (contract 10.3)."""
+    payload = {"operation": operation, "request_id": session.request_id, **fields}
+    return Event("client.roles", client_id, _encode(payload), time.time_ns())
 
 
 def _event(session: Session, stream: str, client_id: str, fields: dict[str, Any]) -> Event:

@@ -3,11 +3,11 @@
 import msgspec
 
 from edgeclients.core import events
-from edgeclients.core.clients import own_client
+from edgeclients.core.access import Access, admitted
 from edgeclients.core.rules import check_id
 from edgeclients.errors import HasParent, MissingParentGroup, SameParent
 from edgeclients.model import Session
-from edgeclients.ports import Authorizer, Store, Transaction
+from edgeclients.ports import Store, Transaction
 
 
 class Parents:
@@ -15,12 +15,12 @@ class Parents:
 
     Args:
         store: where clients are kept.
-        authorizer: who may do what.
+        access: who may do what.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer) -> None:
+    def __init__(self, store: Store, access: Access) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
 
     async def set(self, session: Session, client_id: str, group_id: str) -> None:
         """Put a client without a parent group into one.
@@ -33,10 +33,10 @@ class Parents:
         if not group_id:
             raise MissingParentGroup
         check_id(group_id)
-        await self._authorizer.authorize(session, "set_parent_group", (client_id,))
+        permit = await self._access.permit(session, "set_parent_group", client_id)
 
         async def unit(tx: Transaction) -> None:
-            old = await own_client(tx, session, client_id)
+            old = await admitted(tx, permit, client_id)
             if old.parent_group_id is not None:
                 raise SameParent if old.parent_group_id == group_id else HasParent
             new = msgspec.structs.replace(old, parent_group_id=group_id, updated_at=tx.now, updated_by=session.user_id)
@@ -51,10 +51,10 @@ class Parents:
         Raises:
             NotFound: there is no such client in this domain.
         """
-        await self._authorizer.authorize(session, "remove_parent_group", (client_id,))
+        permit = await self._access.permit(session, "remove_parent_group", client_id)
 
         async def unit(tx: Transaction) -> None:
-            old = await own_client(tx, session, client_id)
+            old = await admitted(tx, permit, client_id)
             if old.parent_group_id is None:
                 return
             new = msgspec.structs.replace(old, parent_group_id=None, updated_at=tx.now, updated_by=session.user_id)

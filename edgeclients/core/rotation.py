@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 from edgeclients.core import events, limits
-from edgeclients.core.clients import enabled_client, touched
+from edgeclients.core.access import Access
+from edgeclients.core.clients import enabled, touched
 from edgeclients.core.secrets import Secrets, Wish
 from edgeclients.errors import InvalidGrace, InvalidSecret, MissingSecret, SecretTaken, TooManyRetiring
 from edgeclients.model import Client, Retirement, Session
-from edgeclients.ports import Authorizer, Store, Transaction
+from edgeclients.ports import Store, Transaction
 
 
 class SecretChange(NamedTuple):
@@ -30,13 +31,13 @@ class Rotation:
 
     Args:
         store: where clients are kept.
-        authorizer: who may do what.
+        access: who may do what.
         secrets: what is kept of a secret.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer, secrets: Secrets) -> None:
+    def __init__(self, store: Store, access: Access, secrets: Secrets) -> None:
         self._store = store
-        self._authorizer = authorizer
+        self._access = access
         self._secrets = secrets
 
     async def rotate(self, session: Session, client_id: str, change: SecretChange) -> Rotated:
@@ -56,12 +57,13 @@ class Rotation:
             raise InvalidSecret("one was sent, and another one asked for")
         if not 0 <= change.grace <= limits.GRACE_SECONDS:
             raise InvalidGrace
-        await self._authorizer.authorize(session, "update_secret", (client_id,))
+        permit = await self._access.permit(session, "update_secret", client_id)
+        await self._access.admitted(permit, client_id)  # who may not has nothing hashed
         wish = Wish(client_id, None if change.generate else change.secret)
         (kept,) = await self._secrets.keep(session, [wish])
 
         async def unit(tx: Transaction) -> Client:
-            old = await enabled_client(tx, session, client_id)
+            old = await enabled(tx, permit, client_id)
             new = touched(old, tx, session)
             replaced = await tx.secret(client_id)
             await tx.set_secret(old, kept.stored)

@@ -1,7 +1,7 @@
 """What may be stored: sizes, forms and characters of what callers send."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,11 +14,15 @@ from edgeclients.errors import (
     InvalidName,
     InvalidTags,
     MalformedRequest,
+    MissingRoleName,
     NotFound,
+    TooManyElements,
 )
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, action_names
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_ACTIONS = dict(zip(action_names(ALL_ACTIONS), Action, strict=True))
 
 Metadata = Mapping[str, Any]
 
@@ -77,6 +81,47 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if len(kept) > limits.TAGS or any(len(tag) > limits.TAG_CHARACTERS for tag in kept):
         raise InvalidTags
     return kept
+
+
+def check_role_name(name: str) -> None:
+    """Raise `MissingRoleName` or `InvalidName` unless a role can have this name (1 to 200 bytes)."""
+    check_text(name)
+    if not name:
+        raise MissingRoleName
+    if len(name) > limits.ROLE_NAME_BYTES or len(name.encode()) > limits.ROLE_NAME_BYTES:
+        raise InvalidName
+
+
+def check_actions(names: Sequence[str]) -> Action:
+    """Actions by name.
+
+    Raises:
+        MalformedRequest: one is none, or there twice.
+    """
+    found = NO_ACTIONS
+    for name in names:
+        action = _ACTIONS.get(name, NO_ACTIONS)
+        if not action or action in found:
+            raise MalformedRequest("unknown or repeated action")
+        found |= action
+    return found
+
+
+def check_members(members: Sequence[str]) -> tuple[str, ...]:
+    """Members as they are kept. Nobody has to be known here (contract A4).
+
+    Raises:
+        MalformedRequest: an id is empty or too long, or there twice.
+        TooManyElements: there are more than one call may name.
+    """
+    if len(members) > limits.MEMBERS:
+        raise TooManyElements
+    check_text(*members)
+    if len(set(members)) < len(members):
+        raise MalformedRequest("repeated member")
+    if any(not 0 < len(member) <= limits.MEMBER_CHARACTERS for member in members):
+        raise MalformedRequest("member id is empty or too long")
+    return tuple(members)
 
 
 def metadata_text(metadata: Metadata) -> str:

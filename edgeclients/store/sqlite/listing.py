@@ -1,13 +1,15 @@
 """The SQL of a list: the rarest filter leads, the others are checked by key, the page is cut before rows are fetched."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiosqlite
 import msgspec
 
-from edgeclients.model import ClientFilter, ConnectionType, ListedClient, Page, Status
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fold, to_client
+from edgeclients.model import BY_DOMAIN, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
+from edgeclients.store.sqlite.clause import Clause
+from edgeclients.store.sqlite.rolelists import role_conditions
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
 from edgeclients.store.sqlite.terms import Query, query
 
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
@@ -15,27 +17,31 @@ _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates 
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
 _COUNTED = (1000, 20_000)
 
+# Where a row of a page has what comes behind the client.
+_ADDED_TYPES = len(CLIENT_COLUMNS.split(", "))
+_TOTAL, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2
+
 _COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", private_metadata").split(", "))
-
-
-class _Clause(NamedTuple):
-    """SQL with its parameters."""
-
-    sql: str
-    parameters: tuple[object, ...]
 
 
 class _Source(NamedTuple):
     """A filter that can lead (`ids` are the clients it admits) or check what another leads to (`check`)."""
 
-    ids: _Clause
-    check: _Clause
+    ids: Clause
+    check: Clause
 
 
-async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter) -> Page:
+async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
     """`Store.page`, in the transaction that is open on `connection`."""
-    lead = await _leading(connection, _sources(domain_id, wanted))
-    frame = _frame(lead, _conditions(domain_id, wanted))
+    sources = _sources(domain_id, wanted)
+    conditions = _conditions(domain_id, wanted)
+    if viewer is not None:
+        if not viewer.everything or wanted.role.of_role:
+            sources.append(_held_source(viewer, wanted.role))
+        elif wanted.role.access_type is not None:
+            conditions.append(_not_held(viewer) if wanted.role.access_type == BY_DOMAIN else Clause("0", ()))
+    lead = await _leading(connection, sources)
+    frame = _frame(lead, conditions)
     if wanted.only_total:
         return Page(await _count(connection, frame))
     direction = "DESC" if wanted.descending else "ASC"
@@ -44,19 +50,46 @@ async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientF
     # order, a page ends early, and another index counts faster.
     total = "count(*) OVER ()" if lead else "0"
     chosen = f"SELECT c.rowid AS chosen, {total} AS total {frame.sql} {order} LIMIT ? OFFSET ?"
+    held = _held_columns(viewer)
     rows = await _rows(
         connection,
-        _Clause(
-            f"SELECT {_COLUMNS}, '{{}}', {_TYPES}, total FROM ({chosen}) JOIN clients c ON c.rowid = chosen {order}",
-            (wanted.channel_id, *frame.parameters, wanted.limit, wanted.offset),
+        Clause(
+            f"SELECT {_COLUMNS}, '{{}}', {_TYPES}, total, {held.columns} FROM ({chosen}) JOIN clients c ON c.rowid = chosen "
+            f"{held.join.sql} {order}",
+            (wanted.channel_id, *frame.parameters, wanted.limit, wanted.offset, *held.join.parameters),
         ),
     )
-    items = tuple(ListedClient(to_client(row[:-2]), _types(row[-2], wanted)) for row in rows)
-    return Page(rows[0][-1] if lead and rows else await _count(connection, frame), items)
+    items = tuple(_listed(row, wanted) for row in rows)
+    return Page(rows[0][_TOTAL] if lead and rows else await _count(connection, frame), items)
 
 
-async def _count(connection: aiosqlite.Connection, frame: _Clause) -> int:
-    return (await _rows(connection, _Clause(f"SELECT count(*) {frame.sql}", frame.parameters)))[0][0]
+class _Held(NamedTuple):
+    """What adds the viewer's role to each row of a page."""
+
+    columns: str
+    join: Clause
+
+
+def _held_columns(viewer: Viewer | None) -> _Held:
+    if viewer is None:
+        return _Held("NULL", Clause("", ()))
+    return _Held(
+        ROLE_COLUMNS,
+        Clause(
+            "LEFT JOIN clients_role_members m ON m.entity_id = c.id AND m.member_id = ? "
+            "LEFT JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id AND r.actions <> 0",
+            (viewer.user_id,),
+        ),
+    )
+
+
+def _listed(row: Any, wanted: ClientFilter) -> ListedClient:
+    role = to_role(row[_ROLE:]) if row[_ROLE] is not None else None
+    return ListedClient(to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted), role)
+
+
+async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:
+    return (await _rows(connection, Clause(f"SELECT count(*) {frame.sql}", frame.parameters)))[0][0]
 
 
 _TYPES = "(SELECT sum(k.type) FROM connections k WHERE k.channel_id = ? AND k.domain_id = c.domain_id AND k.client_id = c.id)"
@@ -69,16 +102,14 @@ def _types(added: int | None, wanted: ClientFilter) -> tuple[ConnectionType, ...
     return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
 
 
-def _frame(lead: Sequence[_Source], conditions: Sequence[_Clause]) -> _Clause:
+def _frame(lead: Sequence[_Source], conditions: Sequence[Clause]) -> Clause:
     """FROM and WHERE: the first source leads, if there is one."""
-    checks = [*conditions, *(source.check for source in lead[1:])]
-    where = " AND ".join(clause.sql for clause in checks)
-    parameters = tuple(p for clause in checks for p in clause.parameters)
+    where, parameters = Clause.all_of([*conditions, *(source.check for source in lead[1:])])
     if not lead:
-        return _Clause(f"FROM clients c WHERE {where}", parameters)
+        return Clause(f"FROM clients c WHERE {where}", parameters)
     ids = lead[0].ids
     # CROSS JOIN keeps SQLite from choosing another order.
-    return _Clause(
+    return Clause(
         f"FROM (SELECT DISTINCT client_id FROM ({ids.sql})) lead CROSS JOIN clients c ON c.id = lead.client_id WHERE {where}",
         (*ids.parameters, *parameters),
     )
@@ -91,13 +122,13 @@ async def _leading(connection: aiosqlite.Connection, sources: Sequence[_Source])
     for most in _COUNTED:
         counts = [f"SELECT count(*) FROM ({source.ids.sql} LIMIT {most})" for source in sources]
         parameters = tuple(p for source in sources for p in source.ids.parameters)
-        sizes = [n for (n,) in await _rows(connection, _Clause(" UNION ALL ".join(counts), parameters))]
+        sizes = [n for (n,) in await _rows(connection, Clause(" UNION ALL ".join(counts), parameters))]
         if min(sizes) < most:
             break
     return [source for _, source in sorted(zip(sizes, sources, strict=True), key=lambda pair: pair[0])]
 
 
-async def _rows(connection: aiosqlite.Connection, clause: _Clause) -> list[tuple[int, ...]]:
+async def _rows(connection: aiosqlite.Connection, clause: Clause) -> list[tuple[int, ...]]:
     return list(await connection.execute_fetchall(clause.sql, clause.parameters))  # type: ignore[arg-type]
 
 
@@ -126,31 +157,54 @@ def _tag_source(domain_id: str, tags: Sequence[str]) -> _Source:
 
 def _source(table: str, where: str, parameters: tuple[object, ...]) -> _Source:
     return _Source(
-        _Clause(f"SELECT client_id FROM {table} WHERE {where}", parameters),
-        _Clause(f"EXISTS (SELECT 1 FROM {table} WHERE {where} AND client_id = lead.client_id)", parameters),
+        Clause(f"SELECT client_id FROM {table} WHERE {where}", parameters),
+        Clause(f"EXISTS (SELECT 1 FROM {table} WHERE {where} AND client_id = lead.client_id)", parameters),
     )
 
 
-def _conditions(domain_id: str, wanted: ClientFilter) -> list[_Clause]:
-    conditions = [_Clause("c.domain_id = ?", (domain_id,))]
+_OF_VIEWER = """
+clients_role_members m CROSS JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id WHERE m.member_id = ?
+"""
+
+
+def _held_source(viewer: Viewer, wanted: RoleFilter) -> _Source:
+    """The clients on which the viewer has a role that fits."""
+    fitting = Clause.all_of(role_conditions(wanted))
+    parameters = (viewer.user_id, *fitting.parameters)
+    return _Source(
+        Clause(f"SELECT m.entity_id AS client_id FROM {_OF_VIEWER} AND {fitting.sql}", parameters),
+        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = lead.client_id AND {fitting.sql})", parameters),
+    )
+
+
+def _not_held(viewer: Viewer) -> Clause:
+    """What is true of clients on which the viewer has no role with an action."""
+    return Clause(
+        f"NOT EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = c.id AND r.actions <> 0)",
+        (viewer.user_id,),
+    )
+
+
+def _conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
+    conditions = [Clause("c.domain_id = ?", (domain_id,))]
     if len(wanted.statuses) < len(Status):
         marks = ", ".join("?" for _ in wanted.statuses)
-        conditions.append(_Clause(f"c.status IN ({marks})", tuple(map(int, wanted.statuses))))
+        conditions.append(Clause(f"c.status IN ({marks})", tuple(map(int, wanted.statuses))))
     if wanted.name is not None:
-        conditions.append(_Clause("c.name_folded LIKE ?", (f"%{fold(wanted.name)}%",)))
+        conditions.append(Clause("c.name_folded LIKE ?", (f"%{fold(wanted.name)}%",)))
     if wanted.id is not None:
-        conditions.append(_Clause("c.id = ?", (wanted.id,)))
+        conditions.append(Clause("c.id = ?", (wanted.id,)))
     if wanted.parent_group_id == "":
-        conditions.append(_Clause("c.parent_group_id IS NULL", ()))
+        conditions.append(Clause("c.parent_group_id IS NULL", ()))
     elif wanted.parent_group_id is not None:
-        conditions.append(_Clause("c.parent_group_id = ?", (wanted.parent_group_id,)))
+        conditions.append(Clause("c.parent_group_id = ?", (wanted.parent_group_id,)))
     if wanted.created_from is not None:
-        conditions.append(_Clause("c.created_at >= ?", (wanted.created_from,)))
+        conditions.append(Clause("c.created_at >= ?", (wanted.created_from,)))
     if wanted.created_to is not None:
-        conditions.append(_Clause("c.created_at <= ?", (wanted.created_to,)))
+        conditions.append(Clause("c.created_at <= ?", (wanted.created_to,)))
     if wanted.metadata and _needs_comparing(query(wanted.metadata)):
         text = msgspec.json.encode(wanted.metadata).decode()
-        conditions.append(_Clause("metadata_contains(c.metadata, ?)", (text,)))
+        conditions.append(Clause("metadata_contains(c.metadata, ?)", (text,)))
     return conditions
 
 

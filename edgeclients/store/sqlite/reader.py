@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeclients.model import Client, SecretRead
+from edgeclients.model import Client, DomainStanding, OperatorToken, Role, SecretRead
+from edgeclients.store.sqlite import operators, roles
 from edgeclients.store.sqlite.connect import open_reader
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client, to_secrets
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
 
@@ -78,12 +79,24 @@ class Reader:
         """`Store.schemes`."""
         return tuple(scheme for (scheme,) in self._all(_SCHEMES, (domain_id,)))
 
+    def role(self, client_id: str, role_id: str) -> Role | None:
+        """`Store.role`."""
+        return roles.role(self._connection, client_id, role_id)
+
+    def role_held(self, client_id: str, member_id: str) -> Role | None:
+        """`Store.role_held`."""
+        return roles.held(self._connection, client_id, member_id)
+
+    def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
+        """`Store.operator_token`."""
+        return operators.token(self._connection, digests)
+
+    def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
+        """`Store.operator_standing`."""
+        return operators.standing(self._connection, operator_id, domain_id)
+
     def _all(self, sql: str, parameters: Sequence[object]) -> list[Any]:
-        cursor = self._connection.execute(sql, parameters)
-        try:
-            return cursor.fetchall()
-        finally:
-            cursor.close()
+        return fetch(self._connection, sql, parameters)
 
 
 def _secrets(rows: list[Any]) -> SecretRead:

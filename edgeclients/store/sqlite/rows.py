@@ -1,17 +1,20 @@
 """Between rows and structs: one list of columns, in the order of `Client`'s fields."""
 
+import sqlite3
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from edgeclients.model import Client, Connection, ConnectionType, SecretRead, SecretRow
+from edgeclients.model import Action, Client, Connection, ConnectionType, Role, SecretRead, SecretRow
 
 CLIENT_COLUMNS = (
     "id, domain_id, status, name, tags, identity, parent_group_id, created_at, updated_at, updated_by, "
     "metadata, private_metadata"
 )
+
+ROLE_COLUMNS = "r.id, r.entity_id, r.name, r.actions, r.created_at, r.created_by, r.updated_at, r.updated_by"
 
 _tags = msgspec.json.Decoder(tuple[str, ...])
 
@@ -26,6 +29,12 @@ def to_client(row: Sequence[Any]) -> Client:
 def tags_text(tags: tuple[str, ...]) -> str:
     """Tags as the column keeps them."""
     return msgspec.json.encode(tags).decode()
+
+
+def to_role(row: Sequence[Any]) -> Role:
+    """The role in a row of `ROLE_COLUMNS`."""
+    role_id, entity_id, name, actions, *rest = row
+    return Role(role_id, entity_id, name, Action(actions), *rest)
 
 
 def to_connection(row: Sequence[Any]) -> Connection:
@@ -43,3 +52,12 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def fetch(connection: sqlite3.Connection, sql: str, parameters: Sequence[object]) -> list[Any]:
+    """All rows at once; the statement is closed then, whatever happened: an open one would pin an old snapshot."""
+    cursor = connection.execute(sql, parameters)
+    try:
+        return cursor.fetchall()
+    finally:
+        cursor.close()

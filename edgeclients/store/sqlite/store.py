@@ -5,16 +5,33 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import aiosqlite
 
 from edgeclients.errors import StartError
 from edgeclients.files import schema_path
-from edgeclients.model import Client, ClientFilter, Connection, Effects, Event, Page, SecretRead
+from edgeclients.model import (
+    Client,
+    ClientFilter,
+    Connection,
+    DomainStanding,
+    Effects,
+    Event,
+    LocalOperator,
+    MemberFilter,
+    MemberPage,
+    MembershipPage,
+    OperatorToken,
+    Page,
+    Role,
+    RolePage,
+    SecretRead,
+    Viewer,
+)
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
-from edgeclients.store.sqlite import listing, peppers
+from edgeclients.store.sqlite import listing, operators, peppers, rolelists
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
 from edgeclients.store.sqlite.migration import migrate
@@ -137,31 +154,45 @@ class SqliteStore:
 
     async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:  # noqa: D102
         sql, parameters = listing.clients_query(client_ids)
+        return tuple(map(to_client, await self._rows(sql, *parameters)))
 
-        async def work(connection: aiosqlite.Connection) -> tuple[Client, ...]:
-            return tuple(map(to_client, await connection.execute_fetchall(sql, parameters)))
+    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:  # noqa: D102
+        return await self._scan(lambda connection: listing.page(connection, domain_id, wanted, viewer))
 
-        return await self._scan(work)
+    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
+        return await self._read(lambda reader: reader.role(client_id, role_id))
 
-    async def page(self, domain_id: str, wanted: ClientFilter) -> Page:  # noqa: D102
-        return await self._scan(lambda connection: listing.page(connection, domain_id, wanted))
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+        return await self._read(lambda reader: reader.role_held(client_id, member_id))
+
+    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:  # noqa: D102
+        return await self._scan(lambda connection: rolelists.roles(connection, client_id, offset, limit))
+
+    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:  # noqa: D102
+        return await self._scan(lambda connection: rolelists.members(connection, role, offset, limit))
+
+    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:  # noqa: D102
+        return await self._scan(lambda connection: rolelists.memberships(connection, client_id, wanted))
+
+    async def operators(self) -> tuple[LocalOperator, ...]:  # noqa: D102
+        return operators.to_operators(await self._rows(operators.OPERATORS))
+
+    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
+        return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, operator_id))
+
+    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:  # noqa: D102
+        return await self._read(lambda reader: reader.operator_token(digests))
+
+    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+        return await self._read(lambda reader: reader.operator_standing(operator_id, domain_id))
 
     async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
         sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = ? ORDER BY channel_id, type"
-
-        async def work(connection: aiosqlite.Connection) -> tuple[Connection, ...]:
-            return tuple(map(to_connection, await connection.execute_fetchall(sql, (client_id,))))
-
-        return await self._scan(work)
+        return tuple(map(to_connection, await self._rows(sql, client_id)))
 
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
-
-        async def work(connection: aiosqlite.Connection) -> tuple[tuple[int, Event], ...]:
-            rows = await connection.execute_fetchall(sql, (after, limit))
-            return tuple((row[0], Event(*row[1:])) for row in rows)
-
-        return await self._scan(work)
+        return tuple((row[0], Event(*row[1:])) for row in await self._rows(sql, after, limit))
 
     async def _read(self, read: Callable[[Reader], T]) -> T:
         try:
@@ -181,6 +212,12 @@ class SqliteStore:
             return read(reader)
         finally:
             reader.close()
+
+    async def _rows(self, sql: str, *parameters: object) -> list[Any]:
+        async def work(connection: aiosqlite.Connection) -> list[Any]:
+            return list(await connection.execute_fetchall(sql, parameters))
+
+        return await self._scan(work)
 
     async def _scan(self, work: Work[T]) -> T:
         try:

@@ -7,7 +7,9 @@ from typing import Any
 from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
 from edgeclients.store.clock import MICROSECOND, Clock
-from edgeclients.store.sqlite import outbox, search, secrets
+from edgeclients.store.sqlite import outbox, roles, search, secrets
+from edgeclients.store.sqlite.operators import SqliteOperators
+from edgeclients.store.sqlite.roles import SqliteRoles
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fold, tags_text, to_client
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
@@ -28,7 +30,7 @@ WHERE id = ?
 """
 
 
-class SqliteTransaction:
+class SqliteTransaction(SqliteRoles, SqliteOperators):
     """`ports.Transaction` on the writer's connection, for the length of one unit."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
@@ -60,15 +62,7 @@ class SqliteTransaction:
         except sqlite3.IntegrityError as error:
             raise (SecretTaken if "secret_lookup" in str(error) else IdTaken) from error
         search.add(self._connection, clients)
-        roles = [c.role for c in clients]
-        self._connection.executemany(
-            "INSERT INTO clients_roles (entity_id, id, name, actions, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?)",
-            [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles],
-        )
-        self._connection.executemany(
-            "INSERT INTO clients_role_members (member_id, entity_id, role_id) VALUES (?, ?, ?)",
-            [(member, r.entity_id, r.id) for r in roles for member in r.members],
-        )
+        roles.insert(self._connection, [c.role for c in clients])
 
     async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: D102
         changed_at = new.created_at if new.updated_at is None else new.updated_at

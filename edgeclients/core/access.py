@@ -1,0 +1,182 @@
+"""Who may do what: the table of contract 12.4, and the one place that decides by it.
+
+A permission holds if the caller's standing in the domain gives it, or a role the caller has on the client. The standing is
+asked for once an operation, before anything is done; roles are looked at where the operation takes effect: inside its
+transaction, so that a role taken away a moment ago gives nothing any more.
+"""
+
+from typing import Final
+
+import msgspec
+
+from edgeclients.core.rules import is_uuid
+from edgeclients.errors import DomainForbidden, Forbidden, NotFound, SuperAdminOnly
+from edgeclients.model import BY_DOMAIN, DIRECT, MEMBERSHIP, NO_ACTIONS, Action, Client, Role, Session, Standing, Viewer
+from edgeclients.ports import Authorizer, Store, Transaction
+
+PERMISSIONS: Final = {
+    "view": Action.READ,
+    "update": Action.UPDATE,
+    "update_tags": Action.UPDATE,
+    "update_secret": Action.UPDATE,
+    "enable": Action.UPDATE,
+    "disable": Action.UPDATE,
+    "delete": Action.DELETE,
+    "set_parent_group": Action.SET_PARENT_GROUP,
+    "remove_parent_group": Action.SET_PARENT_GROUP,
+    "connect_to_channel": Action.CONNECT_TO_CHANNEL,
+    "disconnect_from_channel": Action.CONNECT_TO_CHANNEL,
+    # The prefix is that of contract 12.6: clients and roles both have an `update`.
+    "role_add": Action.MANAGE_ROLE,
+    "role_remove": Action.MANAGE_ROLE,
+    "role_update": Action.MANAGE_ROLE,
+    "role_add_actions": Action.MANAGE_ROLE,
+    "role_remove_actions": Action.MANAGE_ROLE,
+    "role_remove_all_actions": Action.MANAGE_ROLE,
+    "role_retrieve": Action.VIEW_ROLE_USERS,
+    "role_retrieve_all": Action.VIEW_ROLE_USERS,
+    "role_list_actions": Action.VIEW_ROLE_USERS,
+    "role_list_members": Action.VIEW_ROLE_USERS,
+    "role_list_entity_members": Action.VIEW_ROLE_USERS,
+    "role_add_members": Action.ADD_ROLE_USERS,
+    "role_remove_members": Action.REMOVE_ROLE_USERS,
+    "role_remove_all_members": Action.REMOVE_ROLE_USERS,
+}
+"""What each operation on a client needs. Creating is asked of the domain, listing of nothing (it shows what one may see)."""
+
+
+class Permit(msgspec.Struct, frozen=True):
+    """What is known of a caller before the client is: the standing in the domain, and the action the operation needs."""
+
+    session: Session
+    action: Action
+    standing: Standing
+
+    @property
+    def granted(self) -> bool:
+        """Whether the domain gives the action, on every client of it."""
+        return self.action in self.standing.actions
+
+    def admit(self, client: Client | None, held: Role | None) -> Client:
+        """`client`, if the caller may do this to it, having the role `held` there.
+
+        Raises:
+            NotFound: there is no such client in the caller's domain.
+            Forbidden: there is, and the caller may not.
+        """
+        if client is None or client.domain_id != self.session.domain_id:
+            raise NotFound
+        if not self.granted and (held is None or self.action not in held.actions):
+            raise Forbidden
+        return client
+
+
+class EffectiveRole(msgspec.Struct, frozen=True):
+    """By what somebody may do something to a client: a role of it, or what the domain grants (without a role's id)."""
+
+    role_id: str
+    role_name: str
+    actions: Action
+    access_type: str
+    access_provider_id: str
+
+
+def effective_roles(permit: Permit, held: Role | None) -> tuple[EffectiveRole, ...]:
+    """By what the caller may do something to a client, having the role `held` there.
+
+    For a super admin, whom nobody granted anything, it is the role alone (contract 3.4).
+    """
+    roles = []
+    if held is not None and held.actions:
+        roles.append(EffectiveRole(held.id, held.name, held.actions, DIRECT, ""))
+    if permit.standing.actions and not permit.session.super_admin:
+        roles.append(EffectiveRole("", "", permit.standing.actions, BY_DOMAIN, permit.session.domain_id))
+    return tuple(roles)
+
+
+class Access:
+    """Asks who may.
+
+    Args:
+        store: where roles are.
+        authorizer: what is granted beyond them.
+    """
+
+    def __init__(self, store: Store, authorizer: Authorizer) -> None:
+        self._store = store
+        self._authorizer = authorizer
+
+    async def permit(self, session: Session, operation: str, *client_ids: str) -> Permit:
+        """What `session` brings along for `operation` on these clients; whoever gets it admits the clients with it.
+
+        Raises:
+            DomainForbidden, Forbidden: nothing, whatever the clients.
+            Unavailable: whoever knows cannot be asked.
+        """
+        standing = await self._authorizer.standing(session, operation, client_ids)
+        return Permit(session, PERMISSIONS[operation], standing)
+
+    async def create(self, session: Session) -> None:
+        """Return if `session` may create clients in its domain.
+
+        Raises:
+            DomainForbidden, Forbidden: it may not.
+        """
+        if not (await self._authorizer.standing(session, "create_clients")).creates:
+            raise Forbidden
+
+    async def place(self, session: Session) -> None:
+        """Return if `session` may put clients that are yet to be into parent groups.
+
+        Raises:
+            DomainForbidden, Forbidden: it may not.
+        """
+        if not (await self.permit(session, "set_parent_group")).granted:
+            raise Forbidden
+
+    async def viewer(self, session: Session, user_id: str = "") -> Viewer:
+        """Through whose eyes a list is: the caller's, or those of `user_id`, which only a super admin may ask for.
+
+        Raises:
+            DomainForbidden: the caller may do nothing in this domain.
+            SuperAdminOnly: it is not for the caller to see what others see.
+        """
+        operation = "list_user_clients" if user_id else "list_clients"
+        standing = await self._authorizer.standing(session, operation)
+        if user_id:
+            if not session.super_admin:
+                raise SuperAdminOnly
+            standing = await self._standing_of(session, user_id)
+        return Viewer(user_id or session.user_id, standing.actions != NO_ACTIONS)
+
+    async def _standing_of(self, session: Session, user_id: str) -> Standing:
+        theirs = msgspec.structs.replace(session, user_id=user_id, super_admin=False, pat_id="")
+        try:
+            return await self._authorizer.standing(theirs, "list_clients")
+        except (DomainForbidden, Forbidden):
+            return MEMBERSHIP  # what roles give them shows, also before they may come
+
+    async def admitted(self, permit: Permit, client_id: str) -> Client:
+        """The client as of now, if the caller may do this to it.
+
+        Raises:
+            NotFound, Forbidden: as `Permit.admit` has it.
+        """
+        client = await self._store.client(client_id) if is_uuid(client_id) else None
+        held = None
+        if client is not None and not permit.granted:
+            held = await self._store.role_held(client_id, permit.session.user_id)
+        return permit.admit(client, held)
+
+
+async def admitted(tx: Transaction, permit: Permit, client_id: str) -> Client:
+    """The client, if the caller may do this to it; for units of work.
+
+    Raises:
+        NotFound, Forbidden: as `Permit.admit` has it.
+    """
+    client = await tx.client(client_id) if is_uuid(client_id) else None
+    held = None
+    if client is not None and not permit.granted:
+        held = await tx.role_held(client_id, permit.session.user_id)
+    return permit.admit(client, held)

@@ -1,0 +1,112 @@
+"""Who has which role on a client (contract 4): one person has one role at most."""
+
+from collections.abc import Sequence
+
+from edgeclients.core import events
+from edgeclients.core.access import Access
+from edgeclients.core.roles import changed, role_of, staying_managed
+from edgeclients.core.rules import check_members
+from edgeclients.errors import MemberOfOtherRole, MemberOfRole, MissingMembers, NotFound
+from edgeclients.model import MemberFilter, MemberPage, MembershipPage, Session
+from edgeclients.ports import Store, Transaction
+
+
+class Members:
+    """The use cases of members.
+
+    Args:
+        store: where roles are kept.
+        access: who may do what.
+    """
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    async def add(self, session: Session, client_id: str, role_id: str, members: Sequence[str]) -> None:
+        """Give a role to people who have none on this client, all of them or none.
+
+        Raises:
+            MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
+            MemberOfRole, MemberOfOtherRole: somebody has this role, or another one on this client.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        added = _some(members)
+        permit = await self._access.permit(session, "role_add_members", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            held = (await tx.roles_held(client_id, added)).values()
+            if held:
+                raise MemberOfRole if role_id in held else MemberOfOtherRole
+            await tx.add_members(role, added)
+            await changed(tx, session, role)
+            await tx.append([events.members_added(session, role, added)])
+
+        await self._store.run(unit)
+
+    async def page(self, session: Session, client_id: str, role_id: str, offset: int, limit: int) -> MemberPage:
+        """Some members of a role.
+
+        Raises:
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        permit = await self._access.permit(session, "role_list_members", client_id)
+        await self._access.admitted(permit, client_id)
+        role = await self._store.role(client_id, role_id)
+        if role is None:
+            raise NotFound
+        return await self._store.members(role, offset, limit)
+
+    async def effective(self, session: Session, client_id: str, wanted: MemberFilter) -> MembershipPage:
+        """Some of those who may do something to a client by a role of it.
+
+        Raises:
+            NotFound: there is no such client in this domain.
+        """
+        permit = await self._access.permit(session, "role_list_entity_members", client_id)
+        await self._access.admitted(permit, client_id)
+        return await self._store.memberships(client_id, wanted)
+
+    async def remove(self, session: Session, client_id: str, role_id: str, members: Sequence[str]) -> None:
+        """Take a role from people; those who do not have it are left alone.
+
+        Raises:
+            MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
+            LastManagingRole: nobody could manage the client's roles any more.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        unwanted = _some(members)
+        permit = await self._access.permit(session, "role_remove_members", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            removed = await tx.remove_members(role, unwanted)
+            if removed:
+                await changed(tx, session, role)
+                await tx.append([events.members_removed(session, role, removed)])
+
+        await self._store.run(staying_managed(unit, client_id))
+
+    async def remove_all(self, session: Session, client_id: str, role_id: str) -> None:
+        """Take a role from everybody who has it.
+
+        Raises:
+            LastManagingRole: nobody could manage the client's roles any more.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        permit = await self._access.permit(session, "role_remove_all_members", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            if await tx.remove_members(role, None):
+                await changed(tx, session, role)
+                await tx.append([events.all_members_removed(session, role)])
+
+        await self._store.run(staying_managed(unit, client_id))
+
+
+def _some(members: Sequence[str]) -> tuple[str, ...]:
+    if not members:
+        raise MissingMembers
+    return check_members(members)

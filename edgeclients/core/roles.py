@@ -1,0 +1,241 @@
+"""Roles of a client and what they allow (contract 4).
+
+A role can manage roles if it holds `manage_role` and has a member; a client that has such a role keeps one.
+"""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from edgeclients.core import events, limits
+from edgeclients.core.access import Access, Permit, admitted
+from edgeclients.core.ids import new_role_id
+from edgeclients.core.rules import check_actions, check_members, check_role_name
+from edgeclients.errors import ActionHeld, LastManagingRole, MemberOfOtherRole, MissingActions, NotFound, TooManyRoles
+from edgeclients.model import NO_ACTIONS, Action, NewRole, Role, RolePage, Session
+from edgeclients.ports import Store, Transaction, Unit
+
+
+class Roles:
+    """The use cases of roles.
+
+    Args:
+        store: where they are kept.
+        access: who may do what.
+    """
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    async def add(
+        self, session: Session, client_id: str, name: str, actions: Sequence[str] = (), members: Sequence[str] = ()
+    ) -> NewRole:
+        """Give a client a role, with these actions and members.
+
+        Raises:
+            MissingRoleName, InvalidName, MalformedRequest, TooManyElements: there cannot be such a role.
+            RoleNameTaken: the client has one of this name.
+            MemberOfOtherRole: somebody has a role on this client already.
+            TooManyRoles: the client has as many as it may.
+            NotFound: there is no such client in this domain.
+        """
+        check_role_name(name)
+        role = NewRole(
+            id=new_role_id(),
+            entity_id=client_id,
+            name=name,
+            actions=check_actions(actions),
+            created_at=time.time_ns() // 1000,
+            created_by=session.user_id,
+            members=check_members(members),
+        )
+        permit = await self._access.permit(session, "role_add", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            await admitted(tx, permit, client_id)
+            if await tx.count_roles(client_id) >= limits.ROLES:
+                raise TooManyRoles
+            if await tx.roles_held(client_id, role.members):
+                raise MemberOfOtherRole
+            await tx.add_role(role)
+            await tx.append([events.role_added(session, role)])
+
+        await self._store.run(unit)
+        return role
+
+    async def one(self, session: Session, client_id: str, role_id: str) -> Role:
+        """A role of a client.
+
+        Raises:
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        return await self._read(session, "role_retrieve", client_id, role_id)
+
+    async def page(self, session: Session, client_id: str, offset: int, limit: int) -> RolePage:
+        """Some roles of a client, the oldest first.
+
+        Raises:
+            NotFound: there is no such client in this domain.
+        """
+        permit = await self._access.permit(session, "role_retrieve_all", client_id)
+        await self._access.admitted(permit, client_id)
+        return await self._store.roles(client_id, offset, limit)
+
+    async def rename(self, session: Session, client_id: str, role_id: str, name: str) -> Role:
+        """Give a role another name.
+
+        Raises:
+            MissingRoleName, InvalidName: no role can have it.
+            RoleNameTaken: the client has another role of this name.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        check_role_name(name)
+        permit = await self._access.permit(session, "role_update", client_id)
+
+        async def unit(tx: Transaction) -> Role:
+            old = await role_of(tx, permit, client_id, role_id)
+            new = await changed(tx, session, old, name=name)
+            await tx.append([events.role_renamed(session, new)])
+            return new
+
+        return await self._store.run(unit)
+
+    async def remove(self, session: Session, client_id: str, role_id: str) -> None:
+        """Remove a role with its memberships.
+
+        Raises:
+            LastManagingRole: nobody could manage the client's roles any more.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        permit = await self._access.permit(session, "role_remove", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            await tx.remove_role(role)
+            await tx.append([events.role_removed(session, role)])
+
+        await self._store.run(staying_managed(unit, client_id))
+
+    async def add_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
+        """Let a role's members do more.
+
+        Raises:
+            MissingActions, MalformedRequest: these are no actions.
+            ActionHeld: the role has one of them.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        added = _some(actions)
+        permit = await self._access.permit(session, "role_add_actions", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            if role.actions & added:
+                raise ActionHeld
+            await changed(tx, session, role, actions=role.actions | added)
+            await tx.append([events.actions_added(session, role, added)])
+
+        await self._store.run(unit)
+
+    async def actions(self, session: Session, client_id: str, role_id: str) -> Action:
+        """What a role's members may do.
+
+        Raises:
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        return (await self._read(session, "role_list_actions", client_id, role_id)).actions
+
+    async def remove_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
+        """Let a role's members do less; what they may not do anyway does no harm.
+
+        Raises:
+            MissingActions, MalformedRequest: these are no actions.
+            LastManagingRole: nobody could manage the client's roles any more.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        removed = _some(actions)
+        permit = await self._access.permit(session, "role_remove_actions", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            if role.actions & removed:
+                await changed(tx, session, role, actions=role.actions & ~removed)
+                await tx.append([events.actions_removed(session, role, role.actions & removed)])
+
+        await self._store.run(staying_managed(unit, client_id))
+
+    async def remove_all_actions(self, session: Session, client_id: str, role_id: str) -> None:
+        """Let a role's members do nothing.
+
+        Raises:
+            LastManagingRole: nobody could manage the client's roles any more.
+            NotFound: the client is not in this domain, or has no such role.
+        """
+        permit = await self._access.permit(session, "role_remove_all_actions", client_id)
+
+        async def unit(tx: Transaction) -> None:
+            role = await role_of(tx, permit, client_id, role_id)
+            if role.actions:
+                await changed(tx, session, role, actions=NO_ACTIONS)
+                await tx.append([events.all_actions_removed(session, role)])
+
+        await self._store.run(staying_managed(unit, client_id))
+
+    async def _read(self, session: Session, operation: str, client_id: str, role_id: str) -> Role:
+        permit = await self._access.permit(session, operation, client_id)
+        await self._access.admitted(permit, client_id)
+        role = await self._store.role(client_id, role_id)
+        if role is None:
+            raise NotFound
+        return role
+
+
+async def role_of(tx: Transaction, permit: Permit, client_id: str, role_id: str) -> Role:
+    """A role of a client, if the caller may do this to that.
+
+    Raises:
+        NotFound, Forbidden: as `Permit.admit` has it; or the client has no such role.
+    """
+    await admitted(tx, permit, client_id)
+    role = await tx.role(client_id, role_id)
+    if role is None:
+        raise NotFound
+    return role
+
+
+async def changed(
+    tx: Transaction, session: Session, role: Role, name: str | None = None, actions: Action | None = None
+) -> Role:
+    """`role`, written as changed now by the session's user."""
+    new = msgspec.structs.replace(
+        role,
+        name=role.name if name is None else name,
+        actions=role.actions if actions is None else actions,
+        updated_at=tx.now,
+        updated_by=session.user_id,
+    )
+    await tx.replace_role(role, new)
+    return new
+
+
+def staying_managed(unit: Unit[None], client_id: str) -> Unit[None]:
+    """`unit`, which must leave somebody who can manage the client's roles if there is anybody now.
+
+    Raises, when run:
+        LastManagingRole: it would not.
+    """
+
+    async def guarded(tx: Transaction) -> None:
+        managed = await tx.is_managed(client_id)
+        await unit(tx)
+        if managed and not await tx.is_managed(client_id):
+            raise LastManagingRole
+
+    return guarded
+
+
+def _some(actions: Sequence[str]) -> Action:
+    if not actions:
+        raise MissingActions
+    return check_actions(actions)

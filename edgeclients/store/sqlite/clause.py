@@ -1,0 +1,17 @@
+"""SQL with its parameters."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+
+class Clause(NamedTuple):
+    """A piece of SQL and what its question marks stand for."""
+
+    sql: str
+    parameters: tuple[object, ...]
+
+    @classmethod
+    def all_of(cls, clauses: "Iterable[Clause]") -> Self:
+        """The condition that all of `clauses` hold."""
+        several = list(clauses)
+        return cls(" AND ".join(one.sql for one in several), tuple(p for one in several for p in one.parameters))

@@ -1,0 +1,103 @@
+"""Local operators: reads by key, and what a unit of work changes."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from edgeclients.errors import TokenNameTaken
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
+from edgeclients.store.sqlite import roles
+from edgeclients.store.sqlite.rows import fetch
+
+_TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at"  # noqa: S105 - no password
+
+OPERATORS = (
+    "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
+    " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
+)
+_OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = ? ORDER BY")
+TOKENS = f"SELECT {_TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = ? ORDER BY name"
+_TOKEN = f"SELECT {_TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ?"
+_STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND domain_id = ?"
+
+
+def token(connection: sqlite3.Connection, digests: Sequence[bytes]) -> OperatorToken | None:
+    """`ports.OperatorStore.operator_token`."""
+    for digest in digests:
+        for row in fetch(connection, _TOKEN, (digest,)):
+            return OperatorToken(*row)
+    return None
+
+
+def standing(connection: sqlite3.Connection, operator_id: str, domain_id: str) -> DomainStanding | None:
+    """`ports.OperatorStore.operator_standing`."""
+    rows = fetch(connection, _STANDING, (operator_id, domain_id))
+    return DomainStanding(rows[0][0]) if rows else None
+
+
+def to_operators(rows: Iterable[Any]) -> tuple[LocalOperator, ...]:
+    """The operators in rows of `OPERATORS`: a row a domain, or one without."""
+    domains: dict[tuple[str, str, int], dict[str, DomainStanding]] = {}
+    for operator_id, name, created_at, domain_id, kind in rows:
+        of_operator = domains.setdefault((operator_id, name, created_at), {})
+        if domain_id is not None:
+            of_operator[domain_id] = DomainStanding(kind)
+    return tuple(LocalOperator(*operator, of_operator) for operator, of_operator in domains.items())
+
+
+class SqliteOperators:
+    """`ports.OperatorTransaction` on the writer's connection, for the length of one unit."""
+
+    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
+        self._connection = connection
+        self.now = now
+
+    async def operator(self, operator_id: str) -> LocalOperator | None:  # noqa: D102 - see ports, here and below
+        return next(iter(to_operators(fetch(self._connection, _OPERATOR, (operator_id,)))), None)
+
+    async def put_operator(self, operator: LocalOperator) -> None:  # noqa: D102
+        self._connection.execute(
+            "INSERT INTO operators (id, name, created_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_at = excluded.created_at",
+            (operator.id, operator.name, operator.created_at),
+        )
+        self._connection.execute("DELETE FROM operator_domains WHERE operator_id = ?", (operator.id,))
+        self._connection.executemany(
+            "INSERT INTO operator_domains (operator_id, domain_id, standing) VALUES (?, ?, ?)",
+            [(operator.id, domain_id, str(kind)) for domain_id, kind in operator.domains.items()],
+        )
+
+    async def remove_operator(self, operator_id: str) -> None:  # noqa: D102
+        self._connection.execute("DELETE FROM operators WHERE id = ?", (operator_id,))
+
+    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
+        return roles.leave_all(self._connection, member_id, self.now, by)
+
+    async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
+        try:
+            self._connection.execute(
+                f"INSERT INTO operator_tokens ({_TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    token.operator_id,
+                    token.name,
+                    token.digest,
+                    token.key_id,
+                    token.created_at,
+                    token.expires_at,
+                    token.last_used_at,
+                ),
+            )
+        except sqlite3.IntegrityError as error:
+            if "operator_tokens.name" not in str(error):
+                raise
+            raise TokenNameTaken from error
+
+    async def remove_operator_token(self, operator_id: str, name: str) -> bool:  # noqa: D102
+        sql = "DELETE FROM operator_tokens WHERE operator_id = ? AND name = ? RETURNING 1"
+        return bool(fetch(self._connection, sql, (operator_id, name)))
+
+    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
+        self._connection.execute(
+            "UPDATE operator_tokens SET last_used_at = ?, digest = ?, key_id = ? WHERE digest = ?",
+            (self.now, digest, key_id, old.digest),
+        )
