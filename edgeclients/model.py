@@ -186,12 +186,13 @@ class Event(Struct, frozen=True):
 
 
 class RoleFilter(Struct, frozen=True):
-    """Which roles are meant; None means any. An access type other than these two admits nothing at a store."""
+    """Which roles are meant; None means any. A store knows no access type but these two, and no provider of access."""
 
     actions: Action | None = None  # all of them
     role_id: str | None = None
     role_name: str | None = None
     access_type: str | None = None
+    access_provider_id: str | None = None
 
     @property
     def of_role(self) -> bool:
@@ -241,11 +242,12 @@ class Viewer(Struct, frozen=True):
 
 
 class ListedClient(Struct, frozen=True):
-    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, the role they have on it."""
+    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, by what they may see it."""
 
     client: Client
     connection_types: tuple[ConnectionType, ...] = ()
     role: Role | None = None
+    access_type: str | None = None
 
 
 class Page(Struct, frozen=True):

@@ -268,7 +268,12 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 
 
-def _duration(text: str) -> float:
+def duration(text: str) -> float:
+    """Seconds, from what `Duration` describes.
+
+    Raises:
+        ValueError: "`text` is not …".
+    """
     if _NUMBER.fullmatch(text):
         return float(text)
     parts = _PART.findall(text)
@@ -291,7 +296,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     int: _integer,
     Path: Path,
-    Duration: _duration,
+    Duration: duration,
     tuple[str, ...]: _list,
     tuple[Path, ...]: lambda text: tuple(map(Path, _list(text))),
 }

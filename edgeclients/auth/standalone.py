@@ -1,4 +1,4 @@
-"""One operator, who may do everything in every domain, or in the domains named."""
+"""One operator, who may do everything in every domain or in the domains named; and local operators beside."""
 
 import hashlib
 import hmac
@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
 from edgeclients.files import write_private
-from edgeclients.model import Identity, Session
+from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
+from edgeclients.ports import Operators
 from edgeclients.settings import SHORTEST_TOKEN, Settings
+
+ID_FILE, TOKEN_FILE = "operator.id", "operator.token"
 
 
 class Operator(NamedTuple):
@@ -23,32 +26,48 @@ class Operator(NamedTuple):
 
 
 class Standalone:
-    """`ports.Authenticator` and `ports.Authorizer` for one operator."""
+    """`ports.Authenticator` and `ports.Authorizer` for the standalone operator and local ones.
 
-    def __init__(self, operator: Operator, domains: Sequence[str]) -> None:
+    Args:
+        operator: who may do everything.
+        domains: the only ones anybody may act in; none named: any.
+        locals_: who else may call.
+    """
+
+    def __init__(self, operator: Operator, domains: Sequence[str], locals_: Operators) -> None:
         self.operator = operator
         self._digest = hashlib.sha256(operator.token.encode()).digest()
         self._identity = Identity(operator.id, super_admin=True)
         self._domains = frozenset(domains)
+        self._locals = locals_
 
     async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
         presented = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        if not hmac.compare_digest(presented, self._digest):
+        if hmac.compare_digest(presented, self._digest):
+            return self._identity
+        holder = await self._locals.holder(token)
+        if holder is None:
             raise Unauthenticated
-        return self._identity
+        return Identity(holder, super_admin=False)
 
-    async def authorize(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> None:  # noqa: ARG002, D102
+    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:  # noqa: ARG002, D102
         if self._domains and session.domain_id not in self._domains:
             raise DomainForbidden
+        if session.super_admin:
+            return EVERYTHING
+        standing = await self._locals.standing(session.user_id, session.domain_id)
+        if standing is None:
+            raise DomainForbidden
+        return EVERYTHING if standing is DomainStanding.ADMIN else MEMBERSHIP
 
 
-def create(settings: Settings) -> Standalone:
-    """The operator the settings name; else the one in the data directory, made there on the first start.
+def create(settings: Settings, operators: Operators) -> Standalone:
+    """The operator the settings name, else the one in the data directory, made there on the first start; and `operators`.
 
     Raises:
         StartError: the token is too short, or a file cannot be used.
     """
-    return Standalone(_operator(settings), settings.standalone_domains)
+    return Standalone(_operator(settings), settings.standalone_domains, operators)
 
 
 def _operator(settings: Settings) -> Operator:
@@ -61,7 +80,7 @@ def _operator(settings: Settings) -> Operator:
 
 
 def _kept(data_dir: Path) -> Operator:
-    id_file, token_file = data_dir / "operator.id", data_dir / "operator.token"
+    id_file, token_file = data_dir / ID_FILE, data_dir / TOKEN_FILE
     try:
         if not token_file.exists():
             write_private(id_file, str(uuid.uuid4()).encode())

@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 
 from edgeclients import __version__
-from edgeclients.cli import config, health
+from edgeclients.cli import config, health, operators
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parsed = _parser().parse_args(arguments)
-    code: int = parsed.run()
+    code: int = parsed.run(parsed)
     return code
 
 
@@ -39,21 +39,22 @@ def _parser() -> argparse.ArgumentParser:
         epilog=config.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    check.set_defaults(run=config.check)
+    check.set_defaults(run=lambda _: config.check())
 
+    operators.add_commands(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="ask the service on this machine whether it is alive; exit code 0 or 1").set_defaults(
-        run=health.check
+        run=lambda _: health.check()
     )
     return parser
 
 
-def _serve() -> int:
+def _serve(_: argparse.Namespace) -> int:
     from edgeclients.cli.serve import serve  # what it imports takes most of the start
 
     return serve()
 
 
-def _version() -> int:
+def _version(_: argparse.Namespace) -> int:
     print(__version__)
     return 0

@@ -12,7 +12,7 @@ import uvloop
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.errors import DomainError, StartError, text_of
-from edgeclients.wiring import build, set_up_logs
+from edgeclients.wiring.service import build, set_up_logs
 
 _COLLECT_AFTER = 50_000  # objects; Python's own number is 700
 _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms

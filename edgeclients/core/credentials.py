@@ -83,6 +83,7 @@ class Pepper:
         self.check_value = hmac.digest(secret, b"edgeclients check value", "sha256")
         self._lookup = hmac.digest(secret, b"edgeclients K_lookup", "sha256")
         self._salt = hmac.digest(secret, b"edgeclients K_salt", "sha256")
+        self._auth = hmac.digest(secret, b"edgeclients K_auth", "sha256")
 
     def digest(self, domain_id: str, secret: str) -> bytes:
         """The keyed hash of a generated secret: 1.5 µs."""
@@ -92,6 +93,10 @@ class Pepper:
         """The argon2 salt of a domain: shared there, so that a secret can be found by its hash."""
         return hmac.digest(self._salt, domain_id.encode(), "sha256")[:_SALT_BYTES]
 
+    def token_digest(self, token: str) -> bytes:
+        """The keyed hash of a local operator's token."""
+        return hmac.digest(self._auth, token.encode("utf-8", "surrogateescape"), "sha256")
+
 
 class Keyring:
     """The peppers in use, the one for new secrets first, and the argon2 parameters for new chosen secrets."""
@@ -100,6 +105,11 @@ class Keyring:
         self._peppers = {pepper.key_id: pepper for pepper in map(Pepper, peppers)}
         self._current = next(iter(self._peppers.values()))
         self.argon2 = Argon2(memory_kib, passes, 1, self._current.key_id)
+
+    @property
+    def key_id(self) -> str:
+        """The key id of the pepper for new secrets."""
+        return self._current.key_id
 
     def check_values(self) -> dict[str, bytes]:
         """What the database compares: check value by key id."""
@@ -119,6 +129,14 @@ class Keyring:
     def lookups(self, domain_id: str, secret: str) -> tuple[bytes, ...]:
         """The digests a generated secret may be kept under, that of new secrets first."""
         return tuple(pepper.digest(domain_id, secret) for pepper in self._peppers.values())
+
+    def keep_token(self, token: str) -> tuple[bytes, str]:
+        """What is kept of a local operator's token: its digest, and the key id of the pepper that made it."""
+        return self._current.token_digest(token), self._current.key_id
+
+    def token_digests(self, token: str) -> tuple[bytes, ...]:
+        """The digests a local operator's token may be kept under, that of new tokens first."""
+        return tuple(pepper.token_digest(token) for pepper in self._peppers.values())
 
     def matches(self, kept: str, domain_id: str, secret: str) -> bool:
         """Whether a generated `secret` is the one of which `kept` is the hash."""

@@ -15,3 +15,13 @@ def new_uuid() -> str:
 def new_role_id() -> str:
     """A new role's id; opaque to callers (contract 4.1)."""
     return f"client_{os.urandom(16).hex()}"
+
+
+OPERATOR_TOKEN_PREFIX = "mgo_"  # noqa: S105 - no secret
+_TOKEN_BYTES = 32
+OPERATOR_TOKEN_CHARACTERS = len(OPERATOR_TOKEN_PREFIX) + 36 + 1 + 2 * _TOKEN_BYTES
+
+
+def new_operator_token(operator_id: str) -> str:
+    """A new bearer token of an operator: `mgo_<operator's id>_<256 random bits>`."""
+    return f"{OPERATOR_TOKEN_PREFIX}{operator_id}_{os.urandom(_TOKEN_BYTES).hex()}"

@@ -22,6 +22,7 @@ from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, action_names
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_NO_ROLE_HAS = Action(ALL_ACTIONS + 1)
 _ACTIONS = dict(zip(action_names(ALL_ACTIONS), Action, strict=True))
 
 Metadata = Mapping[str, Any]
@@ -104,6 +105,14 @@ def check_actions(names: Sequence[str]) -> Action:
         if not action or action in found:
             raise MalformedRequest("unknown or repeated action")
         found |= action
+    return found
+
+
+def actions_named(names: Iterable[str]) -> Action:
+    """Actions to look for; a name that is none becomes one that no role has."""
+    found = NO_ACTIONS
+    for name in names:
+        found |= _ACTIONS.get(name, _NO_ROLE_HAS)
     return found
 
 

@@ -8,9 +8,11 @@ from litestar.openapi.config import OpenAPIConfig
 
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
+from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
+from edgeclients.core.roles import Roles
 from edgeclients.core.rotation import Rotation
-from edgeclients.http import channels, clients, credentials, parents, site
+from edgeclients.http import channels, clients, credentials, members, parents, roles, site
 from edgeclients.http.call import Call
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
@@ -23,6 +25,8 @@ class UseCases(NamedTuple):
     rotation: Rotation
     parents: Parents
     connections: Connections
+    roles: Roles
+    members: Members
 
 
 class Operations(NamedTuple):
@@ -62,6 +66,8 @@ def build(
         *clients.routes(cases.clients, limits.bulk),
         *credentials.routes(cases.rotation),
         *parents.routes(cases.parents),
+        *roles.routes(cases.roles),
+        *members.routes(cases.members),
     ]
     return Litestar(
         route_handlers=[

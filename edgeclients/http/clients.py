@@ -28,6 +28,7 @@ from edgeclients.errors import (
     QueryTimedOut,
     SecretTaken,
     StatusUnchanged,
+    SuperAdminOnly,
     Throttled,
     TooManyChosenSecrets,
     TooManyElements,
@@ -38,6 +39,7 @@ from edgeclients.http import query
 from edgeclients.http.answers import answer, empty
 from edgeclients.http.call import Call, Turnstile, body_of, session_of
 from edgeclients.http.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.parameters import Parameter, boolean, by_name, read
 from edgeclients.http.wire import (
     ClientBody,
     ClientsBody,
@@ -47,6 +49,7 @@ from edgeclients.http.wire import (
     UpdateTags,
     decoder,
     to_body,
+    to_body_with_roles,
     to_page,
 )
 
@@ -54,6 +57,15 @@ _create = decoder(CreateClient)
 _create_many = decoder(list[CreateClient])
 _update = decoder(UpdateClient)
 _update_tags = decoder(UpdateTags)
+
+_VIEW_PARAMETERS = by_name(
+    Parameter(
+        "roles",
+        boolean,
+        {"type": "boolean", "default": False},
+        "With the caller's roles on the client, and without private metadata; 404 if the caller has none.",
+    )
+)
 
 _BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
 _STORED = (Forbidden, Unavailable)
@@ -135,20 +147,32 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
                 InvalidOrder,
                 InvalidDirection,
                 QueryTimedOut,
+                SuperAdminOnly,
                 *_STORED,
             ),
-            query=query.PARAMETERS,
+            query=query.PARAMETERS.values(),
         ),
     )
     async def list_clients(request: Call) -> ASGIResponse:
         wanted = query.parse(request.scope["query_string"])
-        return answer(to_page(await clients.page(session_of(request), wanted), wanted))
+        page = await clients.page(session_of(request), wanted.clients, wanted.user_id)
+        return answer(to_page(page, wanted.clients))
 
     @get(
         "/{client_id:str}",
-        **describe("viewClient", "View a client", answer=ClientBody, example=CLIENT_EXAMPLE, errors=(NotFound, *_STORED)),
+        **describe(
+            "viewClient",
+            "View a client",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(InvalidQuery, NotFound, *_STORED),
+            query=_VIEW_PARAMETERS.values(),
+        ),
     )
     async def view_client(request: Call, client_id: str) -> ASGIResponse:
+        if read(request.scope["query_string"], _VIEW_PARAMETERS).get("roles"):
+            client, roles = await clients.view_with_roles(session_of(request), client_id)
+            return answer(to_body_with_roles(client, roles))
         return answer(to_body(await clients.view(session_of(request), client_id)))
 
     @patch(

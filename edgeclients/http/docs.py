@@ -1,6 +1,6 @@
 """How routes describe themselves: what the decorators of Litestar are given, and what `openapi` adds from `opt`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -12,6 +12,7 @@ from edgeclients.http.answers import ErrorBody
 CLIENT_ID = "bb7edb32-2eac-4aad-aebe-ed96fe073879"
 CHANNEL_ID = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
 GROUP_ID = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
+ROLE_ID = "client_0b7c6a528a6e4a1b9a5f6a8f7d0f3c21"
 DOMAIN_ID = "plant-7"
 
 CLIENT_EXAMPLE: dict[str, Any] = {
@@ -39,7 +40,7 @@ def describe(
     errors: Sequence[type[DomainError]] = (),
     body: Any = None,
     body_example: Any = None,
-    query: Sequence[Any] = (),
+    query: Iterable[Any] = (),
     tag: str = "clients",
     protected: bool = True,
     media_type: str = "application/json",

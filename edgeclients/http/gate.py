@@ -5,17 +5,18 @@ One ASGI middleware around the application. The path is read here once, before L
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from edgeclients.core.ids import new_uuid
 from edgeclients.core.rules import is_domain
 from edgeclients.errors import (
     Busy,
     InvalidId,
     MissingDomain,
     MissingId,
+    MissingRoleId,
     MissingToken,
     NoRoute,
     NotFound,
@@ -37,10 +38,25 @@ _log = logging.getLogger(__name__)
 _BEARER = b"Bearer "
 _PROTECTED = {"clients", "channels"}
 # Routes without a trailing-slash form.
-_LEAVES = {"bulk", "tags", "secret", "enable", "disable", "parent", "connect", "disconnect"}
+_LEAVES = {
+    "bulk",
+    "tags",
+    "secret",
+    "enable",
+    "disable",
+    "parent",
+    "connect",
+    "disconnect",
+    "available-actions",
+    "delete",
+    "delete-all",
+}
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
-# One route, for POST; anywhere else "bulk" is a client id (contract 1.1), and no client has it.
+# Routes that are no client's; anywhere else these words are client ids (contract 1.1), and no client has them.
 _BULK = ["clients", "bulk"]
+_AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
+_WORDS = {"bulk", "roles"}
+_ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
 _QUIET = {"GET", "HEAD"}
 _GONE = 499  # for log and metrics: the caller left before it was answered
 
@@ -67,7 +83,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = scope[REQUEST_ID] = str(uuid.uuid4())
+        request_id = scope[REQUEST_ID] = new_uuid()
         status = 0
         gone = False
 
@@ -109,8 +125,8 @@ class Gate:
             # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
             # not be served.
             rest = _checked(segments[1:])
-            if rest[:2] == _BULK and (rest != _BULK or scope["method"] != "POST"):
-                raise NotFound("bulk is a client id here")
+            if _is_client_id(rest, scope["method"]):
+                raise NotFound(f"{rest[1]} is a client id here")
             scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:
             raise NoRoute
@@ -147,6 +163,13 @@ class Gate:
             )
 
 
+def _is_client_id(rest: list[str], method: str) -> bool:
+    """Whether a word that routes begin with stands where a client's id does."""
+    if len(rest) < 2 or rest[1] not in _WORDS or rest[0] != "clients":
+        return False
+    return rest != _AVAILABLE_ACTIONS and (rest != _BULK or method != "POST")
+
+
 def _level(method: str, status: int) -> int:
     if status >= 500 or status == 0:
         return logging.ERROR
@@ -181,7 +204,7 @@ def _checked(segments: list[str]) -> list[str]:
     """The segments behind the domain, without a trailing empty one where that is allowed.
 
     Raises:
-        MissingId: an id is empty.
+        MissingId, MissingRoleId: an id is empty.
         NoRoute: a trailing slash behind a verb.
         NotFound: an id that cannot be.
     """
@@ -192,5 +215,5 @@ def _checked(segments: list[str]) -> list[str]:
             raise NoRoute
         segments = segments[:-1]
     if "" in segments:
-        raise MissingId
+        raise MissingRoleId if segments.index("") == _ROLE_SEGMENT and segments[_ROLE_SEGMENT - 1] == "roles" else MissingId
     return segments

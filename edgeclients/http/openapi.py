@@ -18,7 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from edgeclients import __version__
 from edgeclients.files import schema_path
 from edgeclients.http.app import BodyLimits, Operations, UseCases, build
-from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DOMAIN_ID
+from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DOMAIN_ID, ROLE_ID
 from edgeclients.ops.health import health_document
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -29,6 +29,7 @@ _PATH_PARAMETERS = {
         "description": "The domain.",
     },
     "client_id": {"schema": {"type": "string"}, "example": CLIENT_ID, "description": "The client's id, a UUID."},
+    "role_id": {"schema": {"type": "string"}, "example": ROLE_ID, "description": "The role's id."},
     "channel_id": {"schema": {"type": "string"}, "example": CHANNEL_ID, "description": "The channel's id, a UUID."},
 }
 _LOCATION = {"location": {"description": "`/clients/<id>`", "schema": {"type": "string"}}}
@@ -68,7 +69,7 @@ def _application() -> Litestar:
     config = OpenAPIConfig(
         title="edgeclients",
         version=__version__,
-        description="The list of an IoT installation's clients, their secrets, and the channels they are connected to.",
+        description="An IoT installation's clients, their secrets, the channels they are connected to, and who may do what.",
         components=Components(security_schemes={"operator": SecurityScheme(type="http", scheme="bearer")}),
         create_examples=False,
         use_handler_docstrings=False,

@@ -1,23 +1,18 @@
-"""The query of a list (contract 1.4, 3.3): every parameter once, as data, in the order they are checked."""
+"""The query of a list of clients (contract 3.3)."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
 from edgeclients.core import limits
-from edgeclients.core.rules import metadata_text
-from edgeclients.errors import InvalidDirection, InvalidLimit, InvalidName, InvalidOrder, InvalidQuery, InvalidStatus
-from edgeclients.model import ClientFilter, ConnectionType, Status, TagFilter
+from edgeclients.core.rules import actions_named, metadata_text
+from edgeclients.errors import InvalidDirection, InvalidName, InvalidOrder, InvalidQuery, InvalidStatus
+from edgeclients.http.parameters import LIMIT, OFFSET, STRING, Parameter, boolean, by_name, read, slice_of
+from edgeclients.model import Action, ClientFilter, ConnectionType, RoleFilter, Status, TagFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST = 2**64 - 1
-_LARGEST_STORED = 2**63 - 1
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 _STATUSES = {
     "": (Status.ENABLED,),
@@ -31,41 +26,32 @@ _ORDERS = {"": "created_at", "name": "name", "created_at": "created_at", "update
 _DIRECTIONS = {"": False, "asc": False, "desc": True}
 
 
-class Parameter(NamedTuple):
-    """One query parameter: its name, what it is parsed by, and how it is described."""
+class Wanted(NamedTuple):
+    """What a list shall show, and through whose eyes; "" for the caller's."""
 
-    name: str
-    parse: Callable[[str], Any]
-    schema: Mapping[str, Any]
-    help: str
-    raw: bool = False
+    clients: ClientFilter
+    user_id: str
 
 
-def parse(query: bytes) -> ClientFilter:
-    """The filter a query string asks for; unknown parameters are ignored.
+def parse(query: bytes) -> Wanted:
+    """What a query string asks for; unknown parameters are ignored.
 
     Raises:
-        InvalidQuery, InvalidStatus, InvalidLimit, InvalidName, InvalidOrder, InvalidDirection: it asks for none.
+        InvalidQuery, InvalidStatus, InvalidLimit, InvalidName, InvalidOrder, InvalidDirection: it asks for nothing.
     """
-    given = _split(query)
-    values = {p.name: p.parse(given[p.name]) for p in PARAMETERS if p.name in given}
-    limit = values.get("limit", 10)
-    if not 1 <= limit <= limits.PAGE:
-        raise InvalidLimit
+    values = read(query, PARAMETERS)
+    offset, limit = slice_of(values)
     name = values.get("name") or None
     if name and len(name.encode()) > limits.NAME_BYTES:
         raise InvalidName
     order = values.get("order", "updated_at")
     if order not in _ORDERS:
         raise InvalidOrder
-    direction = values.get("dir", "desc")
-    if direction not in _DIRECTIONS:
-        raise InvalidDirection
-    return ClientFilter(
-        offset=min(values.get("offset", 0), _LARGEST_STORED),
+    wanted = ClientFilter(
+        offset=offset,
         limit=limit,
         order=_ORDERS[order],
-        descending=_DIRECTIONS[direction],
+        descending=descending(values, "desc"),
         name=name,
         id=values.get("id") or None,
         tags=values.get("tags"),
@@ -77,44 +63,37 @@ def parse(query: bytes) -> ClientFilter:
         created_from=values.get("created_from"),
         created_to=values.get("created_to"),
         only_total=values.get("only_total", False),
+        role=role_filter(values),
     )
+    return Wanted(wanted, values.get("user", ""))
 
 
-def _split(query: bytes) -> dict[str, str]:
-    """Parameters we know, decoded."""
-    found: dict[str, str] = {}
-    try:
-        for part in filter(None, query.decode("ascii").split("&")):
-            key, _, text = part.partition("=")
-            name = unquote_plus(key, errors="strict")
-            parameter = _BY_NAME.get(name)
-            if parameter is None:
-                continue
-            if name in found:
-                raise InvalidQuery("given twice")
-            found[name] = unquote(text, errors="strict") if parameter.raw else unquote_plus(text, errors="strict")
-            if "\0" in found[name]:
-                raise InvalidQuery("NUL")
-    except UnicodeDecodeError as error:
-        raise InvalidQuery("not UTF-8") from error
-    return found
+def direction(default: str) -> Parameter:
+    """The parameter `dir`."""
+    return Parameter("dir", str, {"type": "string", "enum": [*_DIRECTIONS], "default": default}, "Direction of the order.")
 
 
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) > _LARGEST:
-        raise InvalidQuery("not a number")
-    return int(text)
-
-
-def boolean(text: str) -> bool:
-    """A flag (contract 1.4).
+def descending(values: Mapping[str, Any], default: str) -> bool:
+    """Whether the direction asked for, or else `default`, is down.
 
     Raises:
-        InvalidQuery: it is none.
+        InvalidDirection: it is none.
     """
-    if text not in _TRUE | _FALSE:
-        raise InvalidQuery("not a flag")
-    return text in _TRUE
+    wanted = values.get("dir", default)
+    if wanted not in _DIRECTIONS:
+        raise InvalidDirection
+    return _DIRECTIONS[wanted]
+
+
+def role_filter(values: Mapping[str, Any]) -> RoleFilter:
+    """Which roles are meant."""
+    return RoleFilter(
+        actions=values.get("actions"),
+        role_id=values.get("role_id") or None,
+        role_name=values.get("role_name") or None,
+        access_type=values.get("access_type") or None,
+        access_provider_id=values.get("access_provider_id") or None,
+    )
 
 
 def _tags(text: str) -> TagFilter | None:
@@ -162,31 +141,41 @@ def _connection_type(text: str) -> ConnectionType | None:
         raise InvalidQuery("not a connection type") from error
 
 
-_STRING: Final = {"type": "string"}
-_TIME: Final = {"type": "string", "format": "date-time"}
-_WHOLE: Final = {"type": "integer", "minimum": 0}
+def _actions(text: str) -> Action | None:
+    return actions_named(text.split(",")) if text else None
 
-PARAMETERS: Final = (
-    Parameter("name", str, _STRING, "Part of the name, in any letter case; `%` and `_` stand for any text, any character."),
-    Parameter("tags", _tags, _STRING, "One tag; with `,` between several any of them, with `+` all.", raw=True),
+
+_TIME: Final = {"type": "string", "format": "date-time"}
+
+ACTIONS: Final = Parameter("actions", _actions, STRING, "Actions, with `,` between, all of which the role has.")
+ROLE_ID_FILTER: Final = Parameter("role_id", str, STRING, "Only by the role with this id.")
+ROLE_NAME: Final = Parameter("role_name", str, STRING, "Only by a role of this name.")
+ACCESS_TYPE: Final = Parameter("access_type", str, STRING, "Only access of this kind: `direct`, `direct_group` or `domain`.")
+
+PARAMETERS: Final = by_name(
+    Parameter("name", str, STRING, "Part of the name, in any letter case; `%` and `_` stand for any text, any character."),
+    Parameter("tags", _tags, STRING, "One tag; with `,` between several any of them, with `+` all.", raw=True),
     Parameter("status", _status, {"type": "string", "enum": [*_STATUSES], "default": "enabled"}, "Only clients in this state."),
-    Parameter("metadata", _metadata, _STRING, "A JSON object that the client's metadata contains."),
-    Parameter("offset", _number, {**_WHOLE, "default": 0}, "How many to leave out at the start."),
-    Parameter("limit", _number, {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "default": 10}, "How many to show."),
-    Parameter("dir", str, {"type": "string", "enum": [*_DIRECTIONS], "default": "desc"}, "Direction of the order."),
+    Parameter("metadata", _metadata, STRING, "A JSON object that the client's metadata contains."),
+    OFFSET,
+    LIMIT,
+    direction("desc"),
     Parameter("order", str, {"type": "string", "enum": [*_ORDERS], "default": "updated_at"}, "What to sort by."),
-    Parameter("group", str, _STRING, "Clients of this parent group; empty: clients without one."),
-    Parameter("channel", str, _STRING, "Clients connected to this channel, with their connection types."),
+    ACTIONS,
+    ROLE_ID_FILTER,
+    ROLE_NAME,
+    ACCESS_TYPE,
+    Parameter("user", str, STRING, "The clients of this user; for super admins."),
+    Parameter("group", str, STRING, "Clients of this parent group; empty: clients without one."),
+    Parameter("channel", str, STRING, "Clients connected to this channel, with their connection types."),
     Parameter(
         "connection_type",
         _connection_type,
         {"type": "string", "enum": ["publish", "subscribe"]},
         "With `channel`: connected in this way, in any letter case.",
     ),
-    Parameter("id", str, _STRING, "The client with this id."),
+    Parameter("id", str, STRING, "The client with this id."),
     Parameter("only_total", boolean, {"type": "boolean", "default": False}, "Only count."),
     Parameter("created_from", _time, _TIME, "Created then or later."),
     Parameter("created_to", _time, _TIME, "Created then or earlier."),
 )
-
-_BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}

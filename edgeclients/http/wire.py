@@ -1,15 +1,27 @@
 """JSON as contract 2 and 3 write it: what comes in, what goes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from edgeclients.core.access import EffectiveRole
 from edgeclients.core.clients import ClientDraft
 from edgeclients.core.events import status_name
 from edgeclients.errors import InvalidBody, InvalidStatus
-from edgeclients.model import Client, ClientFilter, ConnectionType, ListedClient, Page, Status, rfc3339
+from edgeclients.model import (
+    BY_DOMAIN,
+    Client,
+    ClientFilter,
+    ConnectionType,
+    ListedClient,
+    Page,
+    Status,
+    action_names,
+    rfc3339,
+)
 
 Text = str | None
 Timestamp = Annotated[datetime, Meta(tz=True)] | None
@@ -118,6 +130,16 @@ class CredentialsBody(Struct):
     secret: str | UnsetType = UNSET
 
 
+class EffectiveRoleBody(Struct):
+    """By what the caller may do something to a client: a role of it, or what the domain grants."""
+
+    role_id: str
+    role_name: str
+    actions: tuple[str, ...] | UnsetType = UNSET
+    access_provider_id: str | UnsetType = UNSET
+    access_type: str | UnsetType = UNSET
+
+
 class ClientBody(Struct, kw_only=True):
     """A client (contract 2); empty fields are left out."""
 
@@ -132,7 +154,13 @@ class ClientBody(Struct, kw_only=True):
     created_at: str
     updated_at: str | UnsetType = UNSET
     updated_by: str | UnsetType = UNSET
+    role_id: str | UnsetType = UNSET
+    role_name: str | UnsetType = UNSET
+    actions: tuple[str, ...] | UnsetType = UNSET
+    access_type: str | UnsetType = UNSET
+    access_provider_id: str | UnsetType = UNSET
     connection_types: tuple[str, ...] | UnsetType = UNSET
+    roles: tuple[EffectiveRoleBody, ...] | UnsetType = UNSET
     status: str
 
 
@@ -170,6 +198,23 @@ def to_body(client: Client, secret: str = "") -> ClientBody:
     )
 
 
+def to_body_with_roles(client: Client, roles: Sequence[EffectiveRole]) -> ClientBody:
+    """A client as it is answered to somebody who asks for their roles; private metadata is not shown then (contract 2)."""
+    body = to_body(client)
+    body.private_metadata = UNSET
+    body.roles = tuple(
+        EffectiveRoleBody(
+            role.role_id,
+            role.role_name,
+            action_names(role.actions) or UNSET,
+            role.access_provider_id or UNSET,
+            role.access_type or UNSET,
+        )
+        for role in roles
+    )
+    return body
+
+
 def to_page(page: Page, wanted: ClientFilter) -> PageBody:
     """A page as it is answered."""
     return PageBody(
@@ -196,6 +241,12 @@ def _listed(item: ListedClient) -> ClientBody:
     body = to_body(item.client)
     if item.connection_types:
         body.connection_types = tuple(TYPE_NAMES[kind] for kind in item.connection_types)
+    if item.access_type is not None:
+        body.access_type = item.access_type
+    if item.access_type == BY_DOMAIN:
+        body.access_provider_id = item.client.domain_id
+    if item.role is not None:
+        body.role_id, body.role_name, body.actions = item.role.id, item.role.name, action_names(item.role.actions)
     return body
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
+from edgeclients.core.ids import new_uuid
 from edgeclients.core.parents import Parents
 from edgeclients.errors import DomainError, Internal, MalformedRequest, row_of, text_of
 from edgeclients.model import Client
@@ -134,7 +134,7 @@ def _telling(method: str, error: Exception) -> tuple[DomainError, str]:
     """What a caller is told of `error`: its row and its text. A fault of ours is logged with a request id, which is told."""
     if isinstance(error, DomainError):
         return error, text_of(error)
-    request_id = str(uuid.uuid4())
+    request_id = new_uuid()
     _log.error("call failed unexpectedly", exc_info=error, extra={"method": method, "request_id": request_id})
     return Internal(), f"{text_of(Internal())}, request {request_id}"
 

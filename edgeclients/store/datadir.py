@@ -2,10 +2,13 @@
 
 import fcntl
 import os
+import pwd
 from pathlib import Path
 
 from edgeclients.errors import StartError
 from edgeclients.files import sync_directory
+
+DATABASE = "clients.db"
 
 
 class DataDirectory:
@@ -40,3 +43,25 @@ class DataDirectory:
     def close(self) -> None:
         """Let others have the directory."""
         os.close(self._lock)
+
+
+def become_owner(path: Path) -> None:
+    """Go on as the owner of the directory `path` if this process is root's: what it writes there must be the service's.
+
+    Raises:
+        StartError: that cannot be done.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        owner = path.stat()
+        if owner.st_uid == 0:
+            return
+        try:
+            os.initgroups(pwd.getpwuid(owner.st_uid).pw_name, owner.st_gid)
+        except KeyError:  # a user without a name, as containers have them
+            os.setgroups([owner.st_gid])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+    except OSError as error:
+        raise StartError(f"the owner of {path} cannot be acted for ({error.strerror}): run this as that user") from error

@@ -33,11 +33,12 @@ def test_a_gateway_imports_nothing_it_does_not_need(tmp_path: Path) -> None:
     """After a start, a create and an Authenticate with a generated secret."""
     program = f"""
 import asyncio, sys
-from edgeclients import settings, wiring
+from edgeclients import settings
+from edgeclients.wiring import service
 async def main():
     loaded = settings.load({{"MG_CLIENTS_DATA_DIR": {str(tmp_path / "data")!r}, "MG_CLIENTS_HTTP_PORT": "0",
                              "MG_CLIENTS_GRPC_PORT": "0"}})
-    async with wiring.build(loaded):
+    async with service.build(loaded):
         pass
     late = {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich", "http.server"}}
     print(sorted(late & set(sys.modules)))

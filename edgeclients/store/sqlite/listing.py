@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
-from edgeclients.model import BY_DOMAIN, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
+from edgeclients.model import BY_DOMAIN, DIRECT, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
 from edgeclients.store.sqlite.clause import Clause
 from edgeclients.store.sqlite.rolelists import role_conditions
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
@@ -59,7 +59,7 @@ async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientF
             (wanted.channel_id, *frame.parameters, wanted.limit, wanted.offset, *held.join.parameters),
         ),
     )
-    items = tuple(_listed(row, wanted) for row in rows)
+    items = tuple(_listed(row, wanted, viewer) for row in rows)
     return Page(rows[0][_TOTAL] if lead and rows else await _count(connection, frame), items)
 
 
@@ -83,9 +83,13 @@ def _held_columns(viewer: Viewer | None) -> _Held:
     )
 
 
-def _listed(row: Any, wanted: ClientFilter) -> ListedClient:
-    role = to_role(row[_ROLE:]) if row[_ROLE] is not None else None
-    return ListedClient(to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted), role)
+def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None) -> ListedClient:
+    client, types = to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted)
+    if viewer is None:
+        return ListedClient(client, types)
+    if row[_ROLE] is None:
+        return ListedClient(client, types, None, BY_DOMAIN)
+    return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT)
 
 
 async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:

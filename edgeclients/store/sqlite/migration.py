@@ -26,20 +26,46 @@ def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
     Raises:
         StartError: it is newer than this program, or another program's.
     """
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
-    if "gorp_migrations" in tables:
-        raise StartError(f"{path} belongs to the original Magistrala service: use an empty data directory")
-    if tables and "schema_migrations" not in tables:
-        raise StartError(f"{path} is not a database of edgeclients: use another data directory")
+    _check_ours(connection, path)
     # Not before it is known to be ours: this changes the file.
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute(_RECORD)
-    applied = dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
+    applied = _applied(connection)
     wanted = pending(available(folder), applied, str(path))
     if wanted and applied:
         _backup(connection, path.with_name(f"{path.name}.schema-{max(applied)}"))
     for migration in wanted:
         _apply(connection, migration)
+
+
+def check_current(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
+    """Return if the database at `path` has all migrations of `folder`; nothing is changed.
+
+    Raises:
+        StartError: it does not, is newer than this program, or another program's.
+    """
+    tables = _check_ours(connection, path)
+    applied = _applied(connection) if tables else {}
+    if pending(available(folder), applied, str(path)):
+        raise StartError(f"{path} has the schema of an older edgeclients: start the service of this version once")
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> set[str]:
+    """The tables there are.
+
+    Raises:
+        StartError: they are another program's.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()}
+    if "gorp_migrations" in tables:
+        raise StartError(f"{path} belongs to the original Magistrala service: use an empty data directory")
+    if tables and "schema_migrations" not in tables:
+        raise StartError(f"{path} is not a database of edgeclients: use another data directory")
+    return tables
+
+
+def _applied(connection: sqlite3.Connection) -> dict[int, str]:
+    return dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration) -> None:

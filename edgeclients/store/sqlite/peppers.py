@@ -10,6 +10,7 @@ from edgeclients.errors import StartError
 _ROWS = """
 SELECT (SELECT count(*) FROM clients WHERE secret LIKE ?1 OR secret LIKE ?2)
      + (SELECT count(*) FROM secret_retirements WHERE secret LIKE ?1 OR secret LIKE ?2)
+     + (SELECT count(*) FROM operator_tokens WHERE key_id = ?3)
 """
 
 
@@ -19,8 +20,8 @@ def known(connection: sqlite3.Connection) -> dict[str, bytes]:
 
 
 def rows_of(connection: sqlite3.Connection, key_id: str) -> int:
-    """How many secrets were made with a pepper."""
-    patterns = (f"$hmac-sha256${key_id}$%", f"$argon2id$%,keyid={key_id}$%")
+    """How many secrets and operators' tokens were made with a pepper."""
+    patterns = (f"$hmac-sha256${key_id}$%", f"$argon2id$%,keyid={key_id}$%", key_id)
     return int(connection.execute(_ROWS, patterns).fetchall()[0][0])
 
 

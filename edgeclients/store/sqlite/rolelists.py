@@ -20,7 +20,7 @@ def role_conditions(wanted: RoleFilter) -> list[Clause]:
         conditions.append(Clause("r.id = ?", (wanted.role_id,)))
     if wanted.role_name is not None:
         conditions.append(Clause("r.name = ?", (wanted.role_name,)))
-    if wanted.access_type not in {None, DIRECT}:
+    if wanted.access_type not in {None, DIRECT} or wanted.access_provider_id is not None:
         conditions.append(Clause("0", ()))
     return conditions
 

@@ -34,7 +34,7 @@ from edgeclients.store.clock import Clock
 from edgeclients.store.sqlite import listing, operators, peppers, rolelists
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
-from edgeclients.store.sqlite.migration import migrate
+from edgeclients.store.sqlite.migration import check_current, migrate
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.rows import to_client, to_connection
@@ -57,20 +57,25 @@ class StoreLimits(NamedTuple):
 class SqliteDatabase:
     """A database file brought up to date, before anybody is served from it.
 
+    Args:
+        path: the file; it is made if there is none.
+        upgrade: whether to bring it up to date; else it has to be so.
+
     Raises:
         StartError: it is newer than the program, another program's, corrupt, or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, upgrade: bool = True) -> None:
         self.path = path
         try:
-            path.touch(mode=0o600, exist_ok=True)
+            if upgrade:
+                path.touch(mode=0o600, exist_ok=True)
             self.connection = open_writer(path)
         except (sqlite3.Error, OSError) as error:
             raise _unusable(path, error) from error
         try:
             with self._told():
-                migrate(self.connection, path, schema_path("sqlite"))
+                (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
                 self.newest_at = int(self.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0])
         except StartError:
             self.connection.close()
@@ -80,6 +85,11 @@ class SqliteDatabase:
         """Whether secrets in it may need a pepper that was made before."""
         with self._told():
             return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
+
+    def knows_pepper(self, key_id: str) -> bool:
+        """Whether the service has used the pepper with this key id."""
+        with self._told():
+            return key_id in peppers.known(self.connection)
 
     def settle_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""

@@ -1,4 +1,4 @@
-"""The one place that knows every concrete class: from settings to a running service, in order."""
+"""From settings to a running service, in order."""
 
 import asyncio
 import contextlib
@@ -8,17 +8,21 @@ import resource
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from edgeclients.auth.standalone import Standalone
 from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.access import Access
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.credentials import Argon2, Keyring
 from edgeclients.core.entities import Entities
 from edgeclients.core.hashing import HashLane
+from edgeclients.core.holders import Holders
+from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
+from edgeclients.core.roles import Roles
 from edgeclients.core.rotation import Rotation
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import Busy, CheckRationed, StartError
@@ -31,18 +35,17 @@ from edgeclients.ops import logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
-from edgeclients.ports import Authenticator, Authorizer, Transaction
+from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
 from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
-from edgeclients.store.datadir import DataDirectory
+from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
 
 _log = logging.getLogger(__name__)
 
-DATABASE = "clients.db"
 PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _ARGON2_SETS = 2
@@ -50,7 +53,10 @@ _OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
 class AuthPlugin(Authenticator, Authorizer, Protocol):
-    """What an `edgeclients.auth` entry point makes of the settings."""
+    """What an `edgeclients.auth` entry point makes of the settings, and of the local operators."""
+
+
+PluginFactory: TypeAlias = Callable[[Settings, Operators], AuthPlugin]
 
 
 class Running(NamedTuple):
@@ -83,7 +89,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
         store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), cache.apply))
         await store.run(_write_check)
-        auth: AuthPlugin = plugin(settings)
+        holders = Holders(store, keyring)
+        stack.push_async_callback(holders.close)
+        auth = plugin(settings, holders)
+        access = Access(store, auth)
 
         checks = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, CheckRationed)
         writes = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, Busy)
@@ -92,8 +101,9 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         authentication = Authentication(store, cache, keyring, checks, writes)
         stack.push_async_callback(authentication.close)
         secrets = Secrets(store, keyring, writes)
-        parents, connections = Parents(store, auth), Connections(store, auth)
-        cases = UseCases(Clients(store, auth, secrets), Rotation(store, auth, secrets), parents, connections)
+        parents, connections = Parents(store, access), Connections(store, access)
+        clients, rotation = Clients(store, access, secrets), Rotation(store, access, secrets)
+        cases = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
 
         metrics = Metrics()
         _watch(metrics, store, cache, authentication)
@@ -158,7 +168,7 @@ def _connections_allowed(wanted: int) -> int:
     return allowed
 
 
-def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:
+def _plugin(name: str) -> PluginFactory:
     """What makes the authenticator called `name`.
 
     Raises:
@@ -169,7 +179,7 @@ def _plugin(name: str) -> Callable[[Settings], AuthPlugin]:
         raise StartError(
             f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (there are: {', '.join(sorted(found))})"
         )
-    factory: Callable[[Settings], AuthPlugin] = found[name].load()
+    factory: PluginFactory = found[name].load()
     return factory
 
 

@@ -1,0 +1,195 @@
+"""`edgeclients operators`: who may call besides the standalone operator, kept in the data directory."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from edgeclients import settings
+from edgeclients.cli.config import report
+from edgeclients.errors import DomainError, StartError, text_of
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
+
+Run: TypeAlias = Callable[[Any, argparse.Namespace], Awaitable[str]]
+
+_LONGEST = 100 * 365 * 24 * 3600.0
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `operators` and what belongs to it."""
+    parser = commands.add_parser(
+        "operators",
+        help="keep local operators and their tokens",
+        description="Local operators may call besides the standalone operator: with tokens of their own, in the domains they are "
+        "given. An `admin` may do everything in a domain, a `member` only what roles on clients allow. Works on the data directory, "
+        "whether the service runs or not; what is removed is refused from the next request on.",
+    )
+    sub = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    add = _command(sub, "add", "add an operator", _add)
+    add.add_argument(
+        "operator", metavar="ID", help="1 to 36 letters, digits and `.`, `_`, `@`, `-`; also the id to name in roles"
+    )
+    add.add_argument("--name", help="for people to read; unset: the id")
+    _add_domain_argument(add, "may act in DOMAIN, as `admin` or `member`; can be repeated")
+
+    change = _command(sub, "change", "change an operator's name or domains", _change)
+    change.add_argument("operator", metavar="ID")
+    change.add_argument("--name")
+    _add_domain_argument(change, "from now on is this in DOMAIN; can be repeated")
+    change.add_argument(
+        "--without", metavar="DOMAIN", action="append", default=[], help="may not act in DOMAIN any more; can be repeated"
+    )
+
+    _command(sub, "list", "list the operators", _list)
+
+    remove = _command(sub, "remove", "remove an operator, with tokens and role memberships", _remove)
+    remove.add_argument("operator", metavar="ID")
+
+    token = sub.add_parser("token", help="keep an operator's tokens").add_subparsers(metavar="COMMAND", required=True)
+    add_token = _command(token, "add", "make a token and print it, this once", _add_token, with_peppers=True)
+    add_token.add_argument("operator", metavar="ID")
+    add_token.add_argument("name", metavar="NAME", help="what to call the token, such as where it is used")
+    add_token.add_argument(
+        "--expires-in", metavar="DURATION", type=_lifetime, help="how long it works, such as 720h; unset: until it is removed"
+    )
+    _command(token, "list", "list an operator's tokens", _list_tokens).add_argument("operator", metavar="ID")
+    remove_token = _command(token, "remove", "remove a token", _remove_token)
+    remove_token.add_argument("operator", metavar="ID")
+    remove_token.add_argument("name", metavar="NAME")
+
+
+def _command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool = False) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
+    parser.set_defaults(run=lambda parsed: _run(run, parsed, with_peppers=with_peppers))
+    return parser
+
+
+def _add_domain_argument(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--domain", metavar="DOMAIN=STANDING", type=_domain, action="append", default=[], help=text)
+
+
+def _domain(text: str) -> tuple[str, DomainStanding]:
+    domain, _, standing = text.rpartition("=")
+    try:
+        return domain, DomainStanding(standing)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not DOMAIN=admin or DOMAIN=member") from error
+
+
+def _lifetime(text: str) -> int:
+    try:
+        seconds = settings.duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from error
+    if not 1 <= seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between a second and a hundred years")
+    return int(seconds)
+
+
+def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
+    """Do it, print what there is to tell, and give the exit code."""
+    try:
+        loaded = settings.load(os.environ)
+    except settings.Faults as faults:
+        return report(faults)
+    try:
+        text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
+    except StartError as error:
+        return _failed(str(error))
+    except DomainError as error:
+        return _failed(text_of(error) + (f" ({error.detail})" if error.detail else ""))
+    if text:
+        print(text)
+    return 0
+
+
+async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
+    from edgeclients.wiring.beside import administration  # what it imports is not needed to print a help text
+
+    async with administration(loaded, with_peppers=with_peppers) as found:
+        return await run(found, parsed)
+
+
+async def _add(found: Any, parsed: argparse.Namespace) -> str:
+    name = parsed.operator if parsed.name is None else parsed.name
+    return _shown([await found.operators.add(parsed.operator, name, dict(parsed.domain))], parsed)
+
+
+async def _change(found: Any, parsed: argparse.Namespace) -> str:
+    changed = await found.operators.change(parsed.operator, parsed.name, dict(parsed.domain), parsed.without)
+    return _shown([changed], parsed)
+
+
+async def _list(found: Any, parsed: argparse.Namespace) -> str:
+    return _shown(await found.operators.all(), parsed, several=True)
+
+
+async def _remove(found: Any, parsed: argparse.Namespace) -> str:
+    roles = await found.operators.remove(parsed.operator)
+    if parsed.output == "json":
+        return _json({"id": parsed.operator, "roles": roles})
+    return f"{parsed.operator} is removed, and from {roles} roles"
+
+
+async def _add_token(found: Any, parsed: argparse.Namespace) -> str:
+    made = await found.operators.add_token(found.keyring, parsed.operator, parsed.name, parsed.expires_in)
+    if parsed.output == "json":
+        return _json({**_token(made.kept), "token": made.clear})
+    return str(made.clear)
+
+
+async def _list_tokens(found: Any, parsed: argparse.Namespace) -> str:
+    tokens = [_token(token) for token in await found.operators.tokens(parsed.operator)]
+    if parsed.output == "json":
+        return _json(tokens)
+    rows = [(t["name"], t["created_at"], t["expires_at"] or "never", t["last_used_at"] or "never") for t in tokens]
+    return _table(("NAME", "MADE", "EXPIRES", "LAST USED"), rows)
+
+
+async def _remove_token(found: Any, parsed: argparse.Namespace) -> str:
+    await found.operators.remove_token(parsed.operator, parsed.name)
+    return _json({"operator": parsed.operator, "name": parsed.name}) if parsed.output == "json" else f"{parsed.name} is removed"
+
+
+def _shown(operators: Sequence[LocalOperator], parsed: argparse.Namespace, *, several: bool = False) -> str:
+    if parsed.output == "json":
+        shown = [
+            {"id": one.id, "name": one.name, "domains": one.domains, "created_at": rfc3339(one.created_at)} for one in operators
+        ]
+        return _json(shown if several else shown[0])
+    rows = [
+        (one.id, one.name, ",".join(f"{domain}={standing}" for domain, standing in one.domains.items())) for one in operators
+    ]
+    return _table(("ID", "NAME", "DOMAINS"), rows)
+
+
+def _token(token: OperatorToken) -> dict[str, str | None]:
+    """A token without what it is recognised by."""
+    return {
+        "operator": token.operator_id,
+        "name": token.name,
+        "created_at": rfc3339(token.created_at),
+        "expires_at": None if token.expires_at is None else rfc3339(token.expires_at),
+        "last_used_at": None if token.last_used_at is None else rfc3339(token.last_used_at),
+    }
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
+    return "\n".join(lines)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _failed(line: str) -> int:
+    print(f"edgeclients: {line}", file=sys.stderr)
+    return 1

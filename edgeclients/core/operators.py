@@ -1,0 +1,174 @@
+"""Local operators: who may call besides the standalone operator, what they are in which domain, and their tokens."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from edgeclients.core import events, limits
+from edgeclients.core.credentials import Keyring
+from edgeclients.core.ids import new_operator_token, new_uuid
+from edgeclients.core.rules import is_domain
+from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session
+from edgeclients.ports import Store, Transaction
+
+# A member's id (contract A4) that can be part of a token: printable ASCII without blanks.
+_ID = re.compile(r"[A-Za-z0-9._@-]{1,36}")
+_BY = "edgeclients operators"  # who changed the roles of somebody who was removed
+
+
+class MadeToken(NamedTuple):
+    """A token in clear, to be told once, and what is kept of it."""
+
+    clear: str
+    kept: OperatorToken
+
+
+class Operators:
+    """The use cases of local operators, for whoever may use the data directory.
+
+    Args:
+        store: where they are kept.
+        reserved: the standalone operator's id, which nobody else may have.
+    """
+
+    def __init__(self, store: Store, reserved: str = "") -> None:
+        self._store = store
+        self._reserved = reserved
+
+    async def add(self, operator_id: str, name: str, domains: Mapping[str, DomainStanding]) -> LocalOperator:
+        """A new operator.
+
+        Raises:
+            InvalidId, InvalidName, TooManyElements: there cannot be such an operator.
+            OperatorTaken: there is one with this id.
+        """
+        if not _ID.fullmatch(operator_id):
+            raise InvalidId("operator")
+        _check(name, domains)
+        if operator_id == self._reserved:
+            raise OperatorTaken("the standalone operator's")
+
+        async def unit(tx: Transaction) -> LocalOperator:
+            if await tx.operator(operator_id) is not None:
+                raise OperatorTaken
+            operator = LocalOperator(operator_id, name, tx.now, dict(domains))
+            await tx.put_operator(operator)
+            return operator
+
+        return await self._store.run(unit)
+
+    async def change(
+        self, operator_id: str, name: str | None, domains: Mapping[str, DomainStanding], without: Iterable[str] = ()
+    ) -> LocalOperator:
+        """Give an operator another name, further domains or another standing in some, and take others away.
+
+        Raises:
+            InvalidId, InvalidName, TooManyElements: there cannot be such an operator.
+            UnknownOperator: there is none with this id.
+        """
+        left = set(without)
+
+        async def unit(tx: Transaction) -> LocalOperator:
+            old = await _operator(tx, operator_id)
+            kept = {domain: standing for domain, standing in {**old.domains, **domains}.items() if domain not in left}
+            new = msgspec.structs.replace(old, name=old.name if name is None else name, domains=kept)
+            _check(new.name, new.domains)
+            await tx.put_operator(new)
+            return new
+
+        return await self._store.run(unit)
+
+    async def all(self) -> tuple[LocalOperator, ...]:
+        """Every operator, by id."""
+        return await self._store.operators()
+
+    async def remove(self, operator_id: str) -> int:
+        """Remove an operator with all tokens and all role memberships; whoever calls as them is refused from now on.
+
+        Returns:
+            How many roles they had.
+
+        Raises:
+            UnknownOperator: there is none with this id.
+        """
+        session = Session(_BY, "", super_admin=False, request_id=new_uuid())
+
+        async def unit(tx: Transaction) -> int:
+            await _operator(tx, operator_id)
+            left = await tx.leave_roles(operator_id, _BY)
+            await tx.remove_operator(operator_id)
+            await tx.append([events.members_removed(session, role, (operator_id,)) for role in left])
+            return len(left)
+
+        return await self._store.run(unit)
+
+    async def add_token(self, keyring: Keyring, operator_id: str, name: str, lifetime: int | None = None) -> MadeToken:
+        """A new token of an operator, which works for `lifetime` seconds or until it is removed.
+
+        Raises:
+            InvalidName, TooManyElements: there cannot be such a token.
+            UnknownOperator: there is no operator with this id.
+            TokenNameTaken: the operator has a token of this name.
+        """
+        _check_name(name)
+        clear = new_operator_token(operator_id)
+        digest, key_id = keyring.keep_token(clear)
+        if len(await self._store.operator_tokens(operator_id)) >= limits.OPERATOR_TOKENS:
+            raise TooManyElements("tokens")
+
+        async def unit(tx: Transaction) -> OperatorToken:
+            await _operator(tx, operator_id)
+            expires_at = None if lifetime is None else tx.latest + lifetime * 1_000_000
+            token = OperatorToken(operator_id, name, digest, key_id, tx.now, expires_at)
+            await tx.add_operator_token(token)
+            return token
+
+        return MadeToken(clear, await self._store.run(unit))
+
+    async def tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:
+        """The tokens of an operator, by name.
+
+        Raises:
+            UnknownOperator: there is none with this id.
+        """
+        if all(operator.id != operator_id for operator in await self._store.operators()):
+            raise UnknownOperator
+        return await self._store.operator_tokens(operator_id)
+
+    async def remove_token(self, operator_id: str, name: str) -> None:
+        """Remove a token; whoever calls with it is refused from now on.
+
+        Raises:
+            UnknownOperator, UnknownToken: there is no such operator, or it has no such token.
+        """
+
+        async def unit(tx: Transaction) -> None:
+            await _operator(tx, operator_id)
+            if not await tx.remove_operator_token(operator_id, name):
+                raise UnknownToken
+
+        await self._store.run(unit)
+
+
+async def _operator(tx: Transaction, operator_id: str) -> LocalOperator:
+    operator = await tx.operator(operator_id)
+    if operator is None:
+        raise UnknownOperator
+    return operator
+
+
+def _check(name: str, domains: Mapping[str, DomainStanding]) -> None:
+    _check_name(name)
+    if not all(map(is_domain, domains)):
+        raise InvalidId("domain")
+    if len(domains) > limits.OPERATOR_DOMAINS:
+        raise TooManyElements("domains")
+
+
+def _check_name(name: str) -> None:
+    # It is shown on terminals.
+    if not 0 < len(name) <= limits.OPERATOR_NAME_CHARACTERS or not name.isprintable():
+        raise InvalidName
