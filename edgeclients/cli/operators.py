@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
 
@@ -14,7 +14,11 @@ from edgeclients.cli.config import report
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
-Run: TypeAlias = Callable[[Any, argparse.Namespace], Awaitable[str]]
+if TYPE_CHECKING:
+    from edgeclients.core.credentials import Keyring
+    from edgeclients.wiring.beside import Administration
+
+Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]"
 
 _LONGEST = 100 * 365 * 24 * 3600.0
 
@@ -24,9 +28,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser(
         "operators",
         help="keep local operators and their tokens",
-        description="Local operators may call besides the standalone operator: with tokens of their own, in the domains they are "
-        "given. An `admin` may do everything in a domain, a `member` only what roles on clients allow. Works on the data directory, "
-        "whether the service runs or not; what is removed is refused from the next request on.",
+        description="Local operators may call besides the standalone operator: with tokens of their own, in the domains they "
+        "are given. An `admin` may do everything in a domain, a `member` only what roles on clients allow. Works on the data "
+        "directory, whether the service runs or not; what is removed is refused from the next request on.",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -116,43 +120,43 @@ async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: setti
         return await run(found, parsed)
 
 
-async def _add(found: Any, parsed: argparse.Namespace) -> str:
+async def _add(found: "Administration", parsed: argparse.Namespace) -> str:
     name = parsed.operator if parsed.name is None else parsed.name
     return _shown([await found.operators.add(parsed.operator, name, dict(parsed.domain))], parsed)
 
 
-async def _change(found: Any, parsed: argparse.Namespace) -> str:
+async def _change(found: "Administration", parsed: argparse.Namespace) -> str:
     changed = await found.operators.change(parsed.operator, parsed.name, dict(parsed.domain), parsed.without)
     return _shown([changed], parsed)
 
 
-async def _list(found: Any, parsed: argparse.Namespace) -> str:
+async def _list(found: "Administration", parsed: argparse.Namespace) -> str:
     return _shown(await found.operators.all(), parsed, several=True)
 
 
-async def _remove(found: Any, parsed: argparse.Namespace) -> str:
+async def _remove(found: "Administration", parsed: argparse.Namespace) -> str:
     roles = await found.operators.remove(parsed.operator)
     if parsed.output == "json":
         return _json({"id": parsed.operator, "roles": roles})
     return f"{parsed.operator} is removed, and from {roles} roles"
 
 
-async def _add_token(found: Any, parsed: argparse.Namespace) -> str:
-    made = await found.operators.add_token(found.keyring, parsed.operator, parsed.name, parsed.expires_in)
+async def _add_token(found: "Administration", parsed: argparse.Namespace) -> str:
+    made = await found.operators.add_token(cast("Keyring", found.keyring), parsed.operator, parsed.name, parsed.expires_in)
     if parsed.output == "json":
         return _json({**_token(made.kept), "token": made.clear})
     return str(made.clear)
 
 
-async def _list_tokens(found: Any, parsed: argparse.Namespace) -> str:
+async def _list_tokens(found: "Administration", parsed: argparse.Namespace) -> str:
     tokens = [_token(token) for token in await found.operators.tokens(parsed.operator)]
     if parsed.output == "json":
         return _json(tokens)
-    rows = [(t["name"], t["created_at"], t["expires_at"] or "never", t["last_used_at"] or "never") for t in tokens]
+    rows = [[token[key] or "never" for key in ("name", "created_at", "expires_at", "last_used_at")] for token in tokens]
     return _table(("NAME", "MADE", "EXPIRES", "LAST USED"), rows)
 
 
-async def _remove_token(found: Any, parsed: argparse.Namespace) -> str:
+async def _remove_token(found: "Administration", parsed: argparse.Namespace) -> str:
     await found.operators.remove_token(parsed.operator, parsed.name)
     return _json({"operator": parsed.operator, "name": parsed.name}) if parsed.output == "json" else f"{parsed.name} is removed"
 
