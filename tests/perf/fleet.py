@@ -9,9 +9,11 @@ import msgspec
 
 from edgeclients.auth.standalone import Operator, Standalone
 from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.access import Access
 from edgeclients.core.clients import ClientDraft, Clients
 from edgeclients.core.credentials import Keyring
 from edgeclients.core.hashing import HashLane
+from edgeclients.core.holders import Holders
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import Busy
 from edgeclients.model import Session
@@ -58,9 +60,10 @@ async def registry(path: Path) -> AsyncIterator[Registry]:
     """A store on the file `path`, with its use cases, as the service has them."""
     keyring = Keyring([bytes(32)], 19 * 1024, 2)
     cache = MemoryTokenCache(3600, 50_000, lambda: 0)
-    operator = Standalone(Operator("operator", "0123456789abcdef", None), ())
     async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
-        yield Registry(store, Clients(store, operator, Secrets(store, keyring, HashLane(keyring, 1, 1, Busy))))
+        operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
+        secrets = Secrets(store, keyring, HashLane(keyring, 1, 1, Busy))
+        yield Registry(store, Clients(store, Access(store, operator), secrets))
 
 
 def bulk_body(numbers: Iterable[int]) -> bytes:

@@ -11,10 +11,11 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from edgeclients.errors import Busy, DomainError, Unavailable
+from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_FAULTS = (Busy, StorageFull, Unavailable)
 BATCH = 256  # units a transaction takes at most, so that the first of them is not kept waiting by an endless queue
 
 
@@ -129,27 +131,36 @@ class Writer:
         outcomes: list[_Outcome] = []
         done: list[SqliteTransaction] = []
         failure: BaseException | None = None
+        committed_at: int | None = None
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes += [self._try(job, done) for job in jobs]
-            newest = self._clock.now()
-            self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (newest,))
-            if added := [one for transaction in done for one in transaction.added]:
-                outbox.settle(self._connection, added, self._bounds)
-            self._connection.execute("COMMIT")
-            self._clock.stored(newest)
+            if done or not all(map(_is_refusal, outcomes)):
+                self._finish(done)
+                committed_at = time.time_ns() // 1000
+            else:
+                self._connection.execute("ROLLBACK")  # whoever is refused shall not wear out the disk
         except BaseException as error:  # noqa: BLE001 - this thread must outlive whatever it was
             failure = translate(error)
             self._roll_back()
         if failure is not None:
             outcomes = [_Outcome(job, error=failure) for job in jobs]
             done = []
-        effects = [transaction.effects() for transaction in done]
-        committed_at = None if failure else time.time_ns() // 1000
+        self._tell(outcomes, [transaction.effects() for transaction in done], committed_at, failed=failure is not None)
+
+    def _tell(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._settle, outcomes, effects, committed_at)
+            self._loop.call_soon_threadsafe(partial(self._settle, outcomes, effects, committed_at, failed=failed))
         except RuntimeError:  # the loop is closed: nobody is left to tell
             _log.warning("a commit finished after its callers had gone")
+
+    def _finish(self, done: Sequence[SqliteTransaction]) -> None:
+        newest = self._clock.now()
+        self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (newest,))
+        if added := [one for transaction in done for one in transaction.added]:
+            outbox.settle(self._connection, added, self._bounds)
+        self._connection.execute("COMMIT")
+        self._clock.stored(newest)
 
     def _try(self, job: _Job[Any], done: list[SqliteTransaction]) -> _Outcome:
         """Run one unit in a savepoint; what succeeds joins `done`.
@@ -181,12 +192,13 @@ class Writer:
             except sqlite3.Error as error:
                 _log.error("rollback failed", extra={"error": str(error)})
 
-    def _settle(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None) -> None:
+    def _settle(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
         self._under_way = 0
-        self.failing = committed_at is None
         if committed_at is not None:
             self.last_commit_at = committed_at
             self.commits += 1
+        if failed or committed_at is not None:
+            self.failing = failed
         for effect in effects:
             try:
                 self._on_commit(effect)
@@ -201,6 +213,11 @@ class Writer:
                 outcome.job.future.set_result(outcome.result)
         # Behind the callers that were just woken: what they write next shares the next commit.
         self._plan_hand_over()
+
+
+def _is_refusal(outcome: _Outcome) -> bool:
+    """Whether a unit that did not succeed was at fault itself, and not the storage."""
+    return outcome.error is None or (isinstance(outcome.error, DomainError) and not isinstance(outcome.error, _FAULTS))
 
 
 def _own(error: BaseException) -> BaseException:
