@@ -138,7 +138,7 @@ async def _remove(found: "Administration", parsed: argparse.Namespace) -> str:
     roles = await found.operators.remove(parsed.operator)
     if parsed.output == "json":
         return _json({"id": parsed.operator, "roles": roles})
-    return f"{parsed.operator} is removed, and from {roles} roles"
+    return f"{parsed.operator} is removed, with {roles} role memberships"
 
 
 async def _add_token(found: "Administration", parsed: argparse.Namespace) -> str:

@@ -4,12 +4,14 @@ import time
 
 import uvloop
 
-from edgeclients.model import ClientFilter, TagFilter
+from edgeclients.model import Action, ClientFilter, NewRole, TagFilter, Viewer
+from edgeclients.ports import Transaction
 from tests.perf.fleet import BULK, DOMAIN, ROOMS, SESSION, TAGS, Registry, drafts, registry
 from tests.perf.measure import Row, Run, Spread, chunks
 
 _TAG = TagFilter(("floor-3",), match_all=True)
 _ROOM = {"site": {"room": "room-7"}}
+_MEMBER = "member"
 _MODEL = {"model": "model-2"}
 
 
@@ -19,10 +21,11 @@ def page(run: Run) -> list[Row]:
 
 
 async def _page(run: Run) -> list[Row]:
-    count, rounds = run.pick(100_000, 5_000), run.pick(9, 3)
+    count, rounds, roles = run.pick(100_000, 5_000), run.pick(9, 3), run.pick(1_000, 50)
     async with registry(run.folder / "list.db") as ours:
-        for numbers in chunks(count, BULK):
-            await ours.clients.create(SESSION, drafts(numbers))
+        created = [await ours.clients.create(SESSION, drafts(numbers)) for numbers in chunks(count, BULK)]
+        ids = [one.client.id for some in created for one in some]
+        await ours.store.run(lambda tx: _give_roles(tx, ids[:: count // roles]))
         both = await _time(ours, ClientFilter(tags=_TAG, metadata=_ROOM), rounds)
         others = {
             "the first page, no filter": ClientFilter(),
@@ -35,6 +38,14 @@ async def _page(run: Run) -> list[Row]:
             f"tag (1 in {TAGS}) and metadata (1 in 5)": ClientFilter(tags=_TAG, metadata=_MODEL),
         }
         lines = [(name, await _time(ours, wanted, rounds)) for name, wanted in others.items()]
+        lines += [
+            (f"as {whose} sees it", await _time(ours, ClientFilter(), rounds, viewer))
+            for whose, viewer in (
+                (f"a member with {roles:,} roles", Viewer(_MEMBER, everything=False)),
+                ("a member with a role on every client", Viewer(SESSION.user_id, everything=False)),
+                ("a domain administrator", Viewer(_MEMBER, everything=True)),
+            )
+        ]
     return [
         Row(
             "list",
@@ -48,12 +59,17 @@ async def _page(run: Run) -> list[Row]:
     ]
 
 
-async def _time(ours: Registry, wanted: ClientFilter, rounds: int) -> Spread:
+async def _give_roles(tx: Transaction, client_ids: list[str]) -> None:
+    for number, client_id in enumerate(client_ids):
+        await tx.add_role(NewRole(f"client_{number}", client_id, "reader", Action.READ, number, _MEMBER, (_MEMBER,)))
+
+
+async def _time(ours: Registry, wanted: ClientFilter, rounds: int, viewer: Viewer | None = None) -> Spread:
     """Milliseconds a page takes."""
     taken = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
-        found = await ours.store.page(DOMAIN, wanted)
+        found = await ours.store.page(DOMAIN, wanted, viewer)
         taken.append((time.perf_counter() - started) * 1000)
         if not found.items:
             raise RuntimeError("nothing found")
