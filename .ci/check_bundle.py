@@ -104,6 +104,7 @@ def use(program: Path, data: Path) -> None:
         ask_over_grpc(service)
         port = str(urlsplit(service.http).port)
         expect("edgeclients health", run(program, "health", data, port), "healthy")
+        keep_operators(program, service)
         look_at_libraries(service, program.parent)
     with serving(program, data, "second start") as service:
         authenticate(service, tokens)
@@ -130,7 +131,7 @@ def serving(program: Path, data: Path, name: str) -> Iterator[Service]:
 def run(program: Path, command: str, data: Path = Path("none"), port: str = "0") -> str:
     """What a command that succeeds prints."""
     env = environment(data, {"MG_CLIENTS_HTTP_PORT": port})
-    done = subprocess.run([program, command], env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+    done = subprocess.run([program, *command.split()], env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
     if done.returncode:
         raise BundleError(f"edgeclients {command} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -161,6 +162,17 @@ def authenticate(service: Service, tokens: dict[str, str]) -> None:
         for token, client_id in tokens.items():
             answer = stub.Authenticate(clients_pb2.AuthnReq(token=token), timeout=CALL_SECONDS)
             expect("Authenticate", (answer.authenticated, answer.id), (True, client_id))
+
+
+def keep_operators(program: Path, service: Service) -> None:
+    """A local operator's token works as soon as it is made, and no longer than it is there."""
+    run(program, "operators add bob --domain plant-7=member", service.data)
+    token = run(program, "operators token add bob bundle", service.data)
+    headers = {"authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=service.http, headers=headers, timeout=CALL_SECONDS) as client:
+        expect("a list for a local operator", client.get("/plant-7/clients").status_code, 200)
+        run(program, "operators remove bob", service.data)
+        expect("a list for nobody", client.get("/plant-7/clients").status_code, 401)
 
 
 def ask_over_grpc(service: Service) -> None:

@@ -31,21 +31,21 @@ class Standalone:
     Args:
         operator: who may do everything.
         domains: the only ones anybody may act in; none named: any.
-        locals_: who else may call.
+        operators: who else may call.
     """
 
-    def __init__(self, operator: Operator, domains: Sequence[str], locals_: Operators) -> None:
+    def __init__(self, operator: Operator, domains: Sequence[str], operators: Operators) -> None:
         self.operator = operator
         self._digest = hashlib.sha256(operator.token.encode()).digest()
         self._identity = Identity(operator.id, super_admin=True)
         self._domains = frozenset(domains)
-        self._locals = locals_
+        self._operators = operators
 
     async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
         presented = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         if hmac.compare_digest(presented, self._digest):
             return self._identity
-        holder = await self._locals.holder(token)
+        holder = await self._operators.holder(token)
         if holder is None:
             raise Unauthenticated
         return Identity(holder, super_admin=False)
@@ -55,7 +55,7 @@ class Standalone:
             raise DomainForbidden
         if session.super_admin:
             return EVERYTHING
-        standing = await self._locals.standing(session.user_id, session.domain_id)
+        standing = await self._operators.standing(session.user_id, session.domain_id)
         if standing is None:
             raise DomainForbidden
         return EVERYTHING if standing is DomainStanding.ADMIN else MEMBERSHIP

@@ -37,17 +37,17 @@ from edgeclients.http.query import (
     role_filter,
 )
 from edgeclients.http.role_wire import (
+    MemberList,
     MemberPageBody,
     MembersBody,
     MembershipPageBody,
     to_member_page,
     to_membership_page,
 )
-from edgeclients.http.role_wire import Members as MembersIn
 from edgeclients.http.wire import decoder
 from edgeclients.model import MemberFilter
 
-_members = decoder(MembersIn)
+_members = decoder(MemberList)
 
 _BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
 _STORED = (NotFound, Forbidden, Unavailable)
@@ -108,13 +108,13 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             answer=MembersBody,
             example=_EXAMPLE,
             errors=(*_BODY, *_NAMED, MemberOfRole, MemberOfOtherRole, *_STORED),
-            body=MembersIn,
+            body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
         ),
     )
     async def add_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: MembersIn = await body_of(request, _members)
+        wanted: MemberList = await body_of(request, _members)
         added = wanted.members or ()
         await members.add(session_of(request), client_id, role_id, added)
         return answer(MembersBody(added))
@@ -143,13 +143,13 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             "Take a role from people",
             status=204,
             errors=(*_BODY, *_NAMED, LastManagingRole, *_STORED),
-            body=MembersIn,
+            body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
         ),
     )
     async def delete_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: MembersIn = await body_of(request, _members)
+        wanted: MemberList = await body_of(request, _members)
         await members.remove(session_of(request), client_id, role_id, wanted.members or ())
         return empty(204)
 

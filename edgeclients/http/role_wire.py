@@ -23,13 +23,13 @@ class RenameRole(Struct):
     name: Text = None
 
 
-class Actions(Struct):
+class ActionList(Struct):
     """Some actions."""
 
     actions: list[str] | None = None
 
 
-class Members(Struct):
+class MemberList(Struct):
     """Some members, by id."""
 
     members: list[str] | None = None

@@ -31,7 +31,7 @@ from edgeclients.http.call import Call, body_of, session_of
 from edgeclients.http.docs import CLIENT_ID, ROLE_ID, describe
 from edgeclients.http.parameters import LIMIT, OFFSET, by_name, read, slice_of
 from edgeclients.http.role_wire import (
-    Actions,
+    ActionList,
     ActionsBody,
     AvailableActions,
     CreateRole,
@@ -48,7 +48,7 @@ from edgeclients.model import ALL_ACTIONS, action_names
 
 _create = decoder(CreateRole)
 _rename = decoder(RenameRole)
-_actions = decoder(Actions)
+_actions = decoder(ActionList)
 
 _BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
 _STORED = (NotFound, Forbidden, Unavailable)
@@ -162,13 +162,13 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
             errors=(*_BODY, MissingActions, MalformedRequest, ActionHeld, *_STORED),
-            body=Actions,
+            body=ActionList,
             body_example=_ACTIONS_EXAMPLE,
             tag="roles",
         ),
     )
     async def add_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: Actions = await body_of(request, _actions)
+        wanted: ActionList = await body_of(request, _actions)
         actions = wanted.actions or ()
         await roles.add_actions(session_of(request), client_id, role_id, actions)
         return answer(ActionsBody(actions))
@@ -194,13 +194,13 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "Let the members of a role do less",
             status=204,
             errors=(*_BODY, MissingActions, MalformedRequest, LastManagingRole, *_STORED),
-            body=Actions,
+            body=ActionList,
             body_example=_ACTIONS_EXAMPLE,
             tag="roles",
         ),
     )
     async def delete_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: Actions = await body_of(request, _actions)
+        wanted: ActionList = await body_of(request, _actions)
         await roles.remove_actions(session_of(request), client_id, role_id, wanted.actions or ())
         return empty(204)
 
