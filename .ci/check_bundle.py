@@ -131,7 +131,8 @@ def serving(program: Path, data: Path, name: str) -> Iterator[Service]:
 def run(program: Path, command: str, data: Path = Path("none"), port: str = "0") -> str:
     """What a command that succeeds prints."""
     env = environment(data, {"MG_CLIENTS_HTTP_PORT": port})
-    done = subprocess.run([program, *command.split()], env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+    arguments = [program, *command.split()]
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
     if done.returncode:
         raise BundleError(f"edgeclients {command} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout.strip()
