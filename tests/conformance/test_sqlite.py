@@ -14,8 +14,11 @@ from tests.conformance.clients import ClientContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
 from tests.conformance.listing import ListContract
+from tests.conformance.operators import OperatorContract
 from tests.conformance.properties import ListPropertiesContract
+from tests.conformance.roles import RoleContract, RoleListContract
 from tests.conformance.secrets import RevocationContract, SecretContract
+from tests.conformance.views import ViewContract, ViewPropertiesContract
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +71,18 @@ class TestConnections(ConnectionContract): ...
 
 
 class TestOutbox(OutboxContract): ...
+
+
+class TestRoles(RoleContract): ...
+
+
+class TestRoleLists(RoleListContract): ...
+
+
+class TestOperators(OperatorContract): ...
+
+
+class TestViews(ViewContract): ...
+
+
+class TestViewProperties(ViewPropertiesContract): ...

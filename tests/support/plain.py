@@ -1,11 +1,11 @@
 """What lists and containment mean, in plain Python: slow, obvious, and written without looking at the stores."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from edgeclients.model import Client, ClientFilter
+from edgeclients.model import Client, ClientFilter, Role, RoleFilter, Viewer
 
 
 def contains(value: Any, wanted: Any) -> bool:
@@ -35,6 +35,31 @@ def page(clients: Sequence[Client], wanted: ClientFilter) -> tuple[int, list[str
     }
     found.sort(key=keys[wanted.order], reverse=wanted.descending)
     return len(found), [client.id for client in found[wanted.offset :][: wanted.limit]]
+
+
+class Seen(NamedTuple):
+    """A row of a list as a viewer sees it."""
+
+    id: str
+    role: Role | None
+    access_type: str
+
+
+def view(clients: Sequence[Client], held: Mapping[str, Role], wanted: ClientFilter, viewer: Viewer) -> tuple[int, list[Seen]]:
+    """Total and rows of a page as `viewer` sees it, who has the roles `held`, by client."""
+    roles = {client_id: role for client_id, role in held.items() if role.actions}
+    total, ids = page([client for client in clients if _shows(roles.get(client.id), wanted.role, viewer)], wanted)
+    return total, [Seen(one, roles.get(one), "direct" if one in roles else "domain") for one in ids]
+
+
+def _shows(role: Role | None, wanted: RoleFilter, viewer: Viewer) -> bool:
+    if wanted.access_type not in {None, "domain" if role is None else "direct"}:
+        return False
+    if role is None:
+        return viewer.everything and all(one is None for one in (wanted.actions, wanted.role_id, wanted.role_name))
+    if wanted.actions is not None and any(action not in role.actions for action in wanted.actions):
+        return False
+    return wanted.role_id in {None, role.id} and wanted.role_name in {None, role.name}
 
 
 def _fits(client: Client, wanted: ClientFilter) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from edgeclients.model import ClientFilter, Status, TagFilter
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, ClientFilter, Standing, Status, TagFilter
 
 SCALARS = st.one_of(
     st.none(),
@@ -46,3 +46,32 @@ FILTERS = st.builds(
     created_from=st.none() | st.integers(0, 5),
     created_to=st.none() | st.integers(0, 5),
 )
+
+USERS = ("ann", "bob", "zoe")
+ROLE_NAMES = ("admin", "reader", "Reader")
+ACTIONS = st.sampled_from(
+    [NO_ACTIONS, Action.READ, Action.UPDATE, Action.READ | Action.UPDATE, Action.VIEW_ROLE_USERS, ALL_ACTIONS]
+)
+
+# A client, what its roles allow, and who has which of them; somebody whose role is not among them has none.
+SHARED_CLIENTS = st.fixed_dictionaries(
+    {
+        "client": CLIENTS,
+        "roles": st.dictionaries(st.sampled_from(ROLE_NAMES), ACTIONS, max_size=3),
+        "held": st.dictionaries(st.sampled_from(USERS), st.sampled_from(ROLE_NAMES)),
+        "elsewhere": st.sampled_from([False, False, False, True]),
+    }
+)
+
+# `role_id` is the place of a role among all there are.
+ROLE_FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "actions": ACTIONS,
+        "role_id": st.integers(0, 12),
+        "role_name": st.sampled_from(ROLE_NAMES),
+        "access_type": st.sampled_from(["direct", "direct", "domain", "direct_group", "nonsense"]),
+    },
+)
+
+STANDINGS = st.builds(Standing, ACTIONS, st.booleans())

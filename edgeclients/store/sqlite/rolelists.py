@@ -47,16 +47,17 @@ async def members(connection: aiosqlite.Connection, role: Role, offset: int, lim
 
 async def memberships(connection: aiosqlite.Connection, client_id: str, wanted: MemberFilter) -> MembershipPage:
     """`Store.memberships`, in the transaction that is open on `connection`."""
-    # The roles that fit are found once and put in an index of the statement's own: a role has no index by its id.
+    # Members lead and are sorted afterwards. With the roles in front SQLite reads all members again for each of them.
     fitting = Clause.all_of([Clause("r.entity_id = ?", (client_id,)), *role_conditions(wanted.role)])
     frame = (
-        f"WITH fitting AS MATERIALIZED (SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE {fitting.sql}) "
-        "SELECT {0} FROM clients_role_members m JOIN fitting r ON r.id = m.role_id WHERE m.entity_id = ?"
+        f"WITH fitting AS MATERIALIZED (SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE {fitting.sql}), "
+        f"held AS MATERIALIZED (SELECT m.member_id, {ROLE_COLUMNS} FROM clients_role_members m "
+        "CROSS JOIN fitting r ON r.id = m.role_id WHERE m.entity_id = ?) SELECT {0} FROM held r"
     )
     parameters = (*fitting.parameters, client_id)
     direction = "DESC" if wanted.descending else "ASC"
-    order = f"ORDER BY {_ORDERS[wanted.order].format(direction)}m.member_id {direction} LIMIT ? OFFSET ?"
-    columns = f"m.member_id, {ROLE_COLUMNS}"
+    order = f"ORDER BY {_ORDERS[wanted.order].format(direction)}r.member_id {direction} LIMIT ? OFFSET ?"
+    columns = f"r.member_id, {ROLE_COLUMNS}"
     rows = await _rows(connection, f"{frame.format(columns)} {order}", (*parameters, wanted.limit, wanted.offset))
     total = await _rows(connection, frame.format("count(*)"), parameters)
     return MembershipPage(total[0][0], tuple(Membership(member, to_role(role)) for member, *role in rows))
