@@ -96,6 +96,9 @@ class OperatorTransaction(Protocol):
             The roles, as they were.
         """
 
+    async def count_operator_tokens(self, operator_id: str) -> int:
+        """How many tokens an operator has, expired ones included."""
+
     async def add_operator_token(self, token: OperatorToken) -> None:
         """Write a token of an operator that exists.
 
@@ -234,7 +237,7 @@ class OperatorStore(Protocol):
         """The tokens of an operator, by name, expired ones included."""
 
     async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
-        """The token with one of these digests, expired or not."""
+        """The token with one of these digests, the newest first, expired or not; found also while it moves to a newer one."""
 
     async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         """What an operator is in a domain; None for nothing, or for nobody."""
@@ -283,7 +286,10 @@ class Store(RoleStore, OperatorStore, Protocol):
         """Every secret of a client, expired ones included."""
 
     async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
-        """Every secret with one of these lookup digests, expired ones included."""
+        """Every secret with one of these lookup digests, the newest first, expired ones included.
+
+        A secret that moves to a newer digest meanwhile is found.
+        """
 
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         """The argon2 schemes in use by secrets of a domain."""

@@ -1,6 +1,8 @@
 """The `edgeclients` command."""
 
 import argparse
+import io
+import sys
 from collections.abc import Sequence
 
 from edgeclients import __version__
@@ -9,6 +11,7 @@ from edgeclients.cli import config, health, operators
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _show_any_character()
     parsed = _parser().parse_args(arguments)
     code: int = parsed.run(parsed)
     return code
@@ -47,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
         run=lambda _: health.check()
     )
     return parser
+
+
+def _show_any_character() -> None:
+    """A character that the terminal does not know is shown as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _serve(_: argparse.Namespace) -> int:

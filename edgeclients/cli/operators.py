@@ -2,8 +2,8 @@
 
 import argparse
 import asyncio
+import logging
 import os
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -11,6 +11,7 @@ import msgspec
 
 from edgeclients import settings
 from edgeclients.cli.config import report
+from edgeclients.cli.terminal import fail, tell
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
@@ -102,15 +103,14 @@ def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
+    logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
     try:
         text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
     except StartError as error:
-        return _failed(str(error))
+        return fail(str(error))
     except DomainError as error:
-        return _failed(text_of(error) + (f" ({error.detail})" if error.detail else ""))
-    if text:
-        print(text)
-    return 0
+        return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
+    return tell(text) if text else 0
 
 
 async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
@@ -192,8 +192,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _failed(line: str) -> int:
-    print(f"edgeclients: {line}", file=sys.stderr)
-    return 1

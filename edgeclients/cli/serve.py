@@ -11,6 +11,7 @@ import uvloop
 
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
+from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.wiring.service import build, set_up_logs
 
@@ -32,9 +33,9 @@ def serve() -> int:
     try:
         uvloop.run(_serve(loaded))
     except StartError as error:
-        return _failed(str(error))
+        return fail(str(error))
     except DomainError as error:
-        return _failed(f"the first write failed ({text_of(error)}): check the disk that holds {loaded.data_dir}")
+        return fail(f"the first write failed ({text_of(error)}): check the disk that holds {loaded.data_dir}")
     return 0
 
 
@@ -70,8 +71,3 @@ def _calm_garbage_collection() -> None:
 def _share_the_interpreter() -> None:
     """Let the writer's thread and the event loop take turns quickly: a commit has many short steps."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-
-
-def _failed(line: str) -> int:
-    print(f"edgeclients: {line}", file=sys.stderr)
-    return 1

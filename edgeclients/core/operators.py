@@ -116,11 +116,11 @@ class Operators:
         _check_name(name)
         clear = new_operator_token(operator_id)
         digest, key_id = keyring.keep_token(clear)
-        if len(await self._store.operator_tokens(operator_id)) >= limits.OPERATOR_TOKENS:
-            raise TooManyElements("tokens")
 
         async def unit(tx: Transaction) -> OperatorToken:
             await _operator(tx, operator_id)
+            if await tx.count_operator_tokens(operator_id) >= limits.OPERATOR_TOKENS:
+                raise TooManyElements("tokens")
             expires_at = None if lifetime is None else tx.latest + lifetime * 1_000_000
             token = OperatorToken(operator_id, name, digest, key_id, tx.now, expires_at)
             await tx.add_operator_token(token)
@@ -147,14 +147,14 @@ class Operators:
 
         async def unit(tx: Transaction) -> None:
             await _operator(tx, operator_id)
-            if not await tx.remove_operator_token(operator_id, name):
+            if not name.isprintable() or not await tx.remove_operator_token(operator_id, name):
                 raise UnknownToken
 
         await self._store.run(unit)
 
 
 async def _operator(tx: Transaction, operator_id: str) -> LocalOperator:
-    operator = await tx.operator(operator_id)
+    operator = await tx.operator(operator_id) if _ID.fullmatch(operator_id) else None
     if operator is None:
         raise UnknownOperator
     return operator

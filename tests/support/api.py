@@ -1,21 +1,35 @@
 """Callers: HTTP as the operator in a domain of their own, and tokens for gRPC."""
 
 import base64
+import copy
+import json
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import httpx
 
+from tests.support.database import rows
 from tests.support.service import Service
+
+_TLS = httpx.create_ssl_context()  # made once: it takes longer than a test, and no test here needs it
 
 
 class Api:
-    """An operator in one domain."""
+    """An operator in one domain: the standalone one, or whose `token` it is, with `user` for an id."""
 
-    def __init__(self, service: Service, domain: str = "") -> None:
+    def __init__(self, service: Service, domain: str = "", token: str = "", user: str = "") -> None:
         self.service = service
         self.domain = domain or f"d-{uuid.uuid4().hex[:12]}"
-        self.session = httpx.Client(base_url=service.http, headers=service.headers, timeout=30)
+        self.user = user
+        headers = service.headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        self.session = httpx.Client(base_url=service.http, headers=headers, timeout=30, verify=_TLS)
+
+    def within(self, domain: str) -> Self:
+        """The same caller on the same connection, in another domain."""
+        there = copy.copy(self)
+        there.domain = domain
+        return there
 
     def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         """A request below the domain: `/clients`, `/channels`."""
@@ -33,6 +47,23 @@ class Api:
         response = self.request("GET", "/clients", params=query)
         assert response.status_code == 200, response.text
         return [client["id"] for client in response.json()["clients"]]
+
+    def give_role(self, client_id: str, name: str, actions: Sequence[str] = (), members: Sequence[str] = ()) -> dict[str, Any]:
+        """A role of a client, created."""
+        body = {"role_name": name, "optional_actions": actions, "optional_members": members}
+        response = self.request("POST", f"/clients/{client_id}/roles", json=body)
+        assert response.status_code == 201, response.text
+        created: dict[str, Any] = response.json()
+        return created
+
+    def told(self, client_id: str) -> list[dict[str, Any]]:
+        """What the service's outbox says of a client's roles, in order."""
+        found = rows(
+            self.service.data,
+            "SELECT payload FROM outbox WHERE client_id = ? AND stream = 'client.roles' ORDER BY seq",
+            (client_id,),
+        )
+        return [json.loads(payload) for (payload,) in found]
 
     def __enter__(self) -> "Api":
         return self

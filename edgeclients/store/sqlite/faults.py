@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to a caller. The driver's text goes to the log, never further."""
+"""What SQLite's errors mean to a caller. The driver's text goes to the log and to whoever administers the file."""
 
 import logging
 import sqlite3
@@ -30,6 +30,7 @@ def translate(error: BaseException) -> BaseException:
     if not isinstance(error, sqlite3.Error):
         return error
     meaning = _MEANING.get(primary_code(error), Internal)
+    detail = f"{getattr(error, 'sqlite_errorname', '')} {error}"
     if meaning is not QueryTimedOut:
-        _log.error("sqlite failed", extra={"error": f"{getattr(error, 'sqlite_errorname', '')} {error}"})
-    return meaning("sqlite")
+        _log.error("sqlite failed", extra={"error": detail})
+    return meaning(detail)

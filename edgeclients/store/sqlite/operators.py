@@ -22,8 +22,8 @@ _STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND dom
 
 
 def token(connection: sqlite3.Connection, digests: Sequence[bytes]) -> OperatorToken | None:
-    """`ports.OperatorStore.operator_token`."""
-    for digest in digests:
+    """`ports.OperatorStore.operator_token`. From the oldest digest to the newest, which is the way a token moves."""
+    for digest in reversed(digests):
         for row in fetch(connection, _TOKEN, (digest,)):
             return OperatorToken(*row)
     return None
@@ -72,6 +72,10 @@ class SqliteOperators:
 
     async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
         return roles.leave_all(self._connection, member_id, self.now, by)
+
+    async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
+        sql = "SELECT count(*) FROM operator_tokens WHERE operator_id = ?"
+        return int(fetch(self._connection, sql, (operator_id,))[0][0])
 
     async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
         try:

@@ -70,7 +70,8 @@ class Reader:
 
     def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         """`Store.secrets_by_lookup`."""
-        reads = [_secrets(self._all(_SECRETS_BY_LOOKUP, (lookup,))) for lookup in lookups]
+        # From the oldest pepper's digest to the newest's, which is the way a secret moves: it is not missed meanwhile.
+        reads = [_secrets(self._all(_SECRETS_BY_LOOKUP, (lookup,))) for lookup in reversed(lookups)]
         # The oldest of the revisions: what was read under a newer one is only the fresher for it.
         revision = min((read.revision for read in reads if read.rows), default=0)
         return SecretRead(revision, tuple(row for read in reads for row in read.rows))
