@@ -45,7 +45,8 @@ def with_schema_1(used: Path, data: Path, scratch: Path) -> Path:
     (data / "clients.db").unlink()
     (data / "clients.db").touch(mode=0o600)
     scratch.mkdir()
-    shutil.copy(*schema_path("sqlite").glob("0001_*.sql"), scratch)
+    (first,) = schema_path("sqlite").glob("0001_*.sql")
+    shutil.copy(first, scratch)
     with opened(data / "clients.db") as file:
         migrate(file, data / "clients.db", scratch)
         file.execute("ATTACH ? AS later", (str(used / "clients.db"),))

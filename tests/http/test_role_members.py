@@ -1,7 +1,7 @@
 """Who has which role on a client, and that somebody keeps managing them (contract 4, A3)."""
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -298,7 +298,7 @@ class TestTheLastManagingRole:
     """A client that somebody can manage the roles of keeps somebody who can."""
 
     # What would end it, for a role that is managing and has one member.
-    ENDS: list[tuple[str, str, Any]] = [
+    ENDS: ClassVar[list[tuple[str, str, Any]]] = [
         ("DELETE", "", None),
         ("POST", "/actions/delete", {"actions": [MANAGE]}),
         ("POST", "/actions/delete", {"actions": ["read", MANAGE]}),

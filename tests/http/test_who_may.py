@@ -3,6 +3,8 @@
 import json
 import time
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -58,7 +60,7 @@ class Operation(NamedTuple):
     path: str
     body: Any
     status: int
-    fields: dict[str, Any] = {}  # that the client is created with
+    fields: Mapping[str, Any] = MappingProxyType({})  # that the client is created with
     connected: bool = False  # with CHANNEL
 
 

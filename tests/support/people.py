@@ -1,6 +1,8 @@
 """Who may call a running service besides its operator: made with the real command, each with a connection of their own."""
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.support.api import Api
@@ -44,7 +46,7 @@ class People:
         assert ended.code == 0, ended
         return ended
 
-    def newcomer(self, domains: dict[str, str] = {}, user: str = "") -> Api:
+    def newcomer(self, domains: Mapping[str, str] = MappingProxyType({}), user: str = "") -> Api:
         """Somebody new, with a token called `t`, calling in the first of these domains."""
         user = user or f"p-{uuid.uuid4().hex[:12]}"
         self.run("add", user, *_given(domains))
@@ -72,5 +74,5 @@ class People:
             caller.close()
 
 
-def _given(domains: dict[str, str]) -> list[str]:
+def _given(domains: Mapping[str, str]) -> list[str]:
     return [word for domain, standing in domains.items() for word in ("--domain", f"{domain}={standing}")]
