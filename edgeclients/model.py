@@ -213,7 +213,8 @@ class TagFilter(Struct, frozen=True):
 class ClientFilter(Struct, frozen=True, kw_only=True):
     """Which clients of a domain a list shows (contract 3.3); None means no such filter.
 
-    `parent_group_id` "" means clients without a parent. `order` is `name`, `created_at` or `updated_at`; `id` breaks ties.
+    `parent_group_id` "" means clients without a parent. Times are inclusive; who was never seen was seen neither before nor
+    after. `order` is `name`, `created_at`, `updated_at` or `last_seen_at` (never comes before ever); `id` breaks ties.
     """
 
     offset: int = 0
@@ -230,8 +231,18 @@ class ClientFilter(Struct, frozen=True, kw_only=True):
     connection_type: ConnectionType | None = None
     created_from: int | None = None
     created_to: int | None = None
+    seen_after: int | None = None
+    seen_before: int | None = None
     only_total: bool = False
     role: RoleFilter = RoleFilter()
+
+    @property
+    def of_sight(self) -> bool:
+        """Whether the page depends on when clients were last seen."""
+        return self.order == LAST_SEEN or (self.seen_after, self.seen_before) != (None, None)
+
+
+LAST_SEEN = "last_seen_at"
 
 
 class Viewer(Struct, frozen=True):
@@ -242,12 +253,16 @@ class Viewer(Struct, frozen=True):
 
 
 class ListedClient(Struct, frozen=True):
-    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, by what they may see it."""
+    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, by what they may see it.
+
+    `last_seen_at` is when it last proved itself, if it ever did.
+    """
 
     client: Client
     connection_types: tuple[ConnectionType, ...] = ()
     role: Role | None = None
     access_type: str | None = None
+    last_seen_at: int | None = None
 
 
 class Page(Struct, frozen=True):
@@ -343,8 +358,10 @@ class SecretRead(Struct, frozen=True):
 class Effects(Struct, frozen=True):
     """What a commit must cause in memory before anybody hears of it.
 
-    `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some.
+    `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
+    names clients that are no more.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
+    removed: tuple[str, ...] = ()

@@ -291,6 +291,12 @@ class Store(RoleStore, OperatorStore, Protocol):
         A secret that moves to a newer digest meanwhile is found.
         """
 
+    def note_seen(self, client_id: str) -> None:
+        """Note that a client has proved itself now: in memory, and written now and then. This must cost next to nothing."""
+
+    async def last_seen(self, client_id: str) -> int | None:
+        """When a client last proved itself, as far as is known: a power cut may cost what was not written yet."""
+
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         """The argon2 schemes in use by secrets of a domain."""
 
@@ -307,8 +313,12 @@ class TokenCache(Protocol):
     def hit(self, key: bytes) -> str | None:
         """The id of the client this token proved to be, if that still holds."""
 
-    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> None:
-        """Keep a success found at `revision`, not beyond `expires_at`; not at all if the client was revoked since."""
+    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> bool:
+        """Keep a success found at `revision`, not beyond `expires_at`.
+
+        Returns:
+            Whether it still holds: not if the client was revoked since, and nothing is kept then.
+        """
 
     def generation(self) -> int:
         """A number to take before reading, for `deny`."""

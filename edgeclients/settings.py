@@ -130,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Var("MG_CLIENTS_ARGON2_MEMORY_KIB", "memory to hash one chosen secret", low=8, high=4 * 1024 * 1024)
     ] = 19 * 1024
     argon2_passes: Annotated[int, Var("MG_CLIENTS_ARGON2_PASSES", "passes over it", low=1, high=64)] = 2
+    wrong_tokens: Annotated[
+        int,
+        Var("MG_CLIENTS_HTTP_WRONG_TOKENS", "wrong bearer tokens a minute and address that get 401; more get 429", low=1),
+    ] = 60
     argon2_workers: Annotated[
         int,
         Var("MG_CLIENTS_ARGON2_WORKERS", "chosen secrets hashed at a time, for checks and for changes", low=1, high=64),
@@ -138,6 +142,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Var("MG_CLIENTS_ARGON2_WAITING", "chosen secrets that may wait to be hashed, of each kind", low=1)
     ] = 128
     write_queue: Annotated[int, Var("MG_CLIENTS_WRITE_QUEUE", "changes that may wait; more get 503", low=1)] = 1024
+    activity_flush: Annotated[
+        Duration, Var("MG_CLIENTS_ACTIVITY_FLUSH", "how often is written when clients were last seen", low=0.001)
+    ] = Duration(900)
     query_timeout: Annotated[Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001)] = Duration(5)
     outbox_max_rows: Annotated[
         int, Var("MG_CLIENTS_OUTBOX_MAX_ROWS", "events kept until they are sent; the oldest go first", low=0)

@@ -64,6 +64,13 @@ class Created(Struct, frozen=True):
     secret: str
 
 
+class Viewed(Struct, frozen=True):
+    """A client, and when it last proved itself, if it ever did."""
+
+    client: Client
+    last_seen_at: int | None
+
+
 class Clients:
     """The use cases of clients.
 
@@ -113,16 +120,17 @@ class Clients:
             raise
         return [Created(n.client, k.clear) for n, k in zip(new, kept, strict=True)]
 
-    async def view(self, session: Session, client_id: str) -> Client:
+    async def view(self, session: Session, client_id: str) -> Viewed:
         """The client, whatever its status.
 
         Raises:
             NotFound: there is none in this domain.
         """
         permit = await self._access.permit(session, "view", client_id)
-        return await self._access.admitted(permit, client_id)
+        client = await self._access.admitted(permit, client_id)
+        return Viewed(client, await self._store.last_seen(client_id))
 
-    async def view_with_roles(self, session: Session, client_id: str) -> tuple[Client, tuple[EffectiveRole, ...]]:
+    async def view_with_roles(self, session: Session, client_id: str) -> tuple[Viewed, tuple[EffectiveRole, ...]]:
         """The client, and by what the caller may do something to it.
 
         Raises:
@@ -133,7 +141,7 @@ class Clients:
         roles = effective_roles(permit, await self._store.role_held(client_id, session.user_id))
         if not roles:
             raise NotFound
-        return client, roles
+        return Viewed(client, await self._store.last_seen(client_id)), roles
 
     async def page(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Page:
         """One page of the clients of the domain that the caller, or for a super admin `user_id`, may do something to.

@@ -171,9 +171,9 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     )
     async def view_client(request: Call, client_id: str) -> ASGIResponse:
         if read(request.scope["query_string"], _VIEW_PARAMETERS).get("roles"):
-            client, roles = await clients.view_with_roles(session_of(request), client_id)
-            return answer(to_body_with_roles(client, roles))
-        return answer(to_body(await clients.view(session_of(request), client_id)))
+            return answer(to_body_with_roles(*await clients.view_with_roles(session_of(request), client_id)))
+        viewed = await clients.view(session_of(request), client_id)
+        return answer(to_body(viewed.client, last_seen_at=viewed.last_seen_at))
 
     @patch(
         "/{client_id:str}",

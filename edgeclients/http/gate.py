@@ -23,9 +23,9 @@ from edgeclients.errors import (
 )
 from edgeclients.http.answers import telling
 from edgeclients.http.call import REQUEST_ID, SESSION
+from edgeclients.http.callers import Callers
 from edgeclients.model import Session
 from edgeclients.ops.metrics import Requests
-from edgeclients.ports import Authenticator
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -66,14 +66,14 @@ class Gate:
 
     Args:
         app: where they go.
-        authenticator: whose token is it.
+        callers: whose token is it.
         requests: how many of them there are.
         most: requests worked on at a time.
     """
 
-    def __init__(self, app: App, authenticator: Authenticator, requests: Requests, most: int) -> None:
+    def __init__(self, app: App, callers: Callers, requests: Requests, most: int) -> None:
         self._app = app
-        self._authenticator = authenticator
+        self._callers = callers
         self._requests = requests
         self._most = most
 
@@ -134,7 +134,7 @@ class Gate:
 
     async def _session(self, scope: Scope, domain_id: str) -> Session:
         token = _bearer(scope)
-        identity = await self._authenticator.authenticate(token)
+        identity = await self._callers.identify(token, scope.get("client"))
         if not domain_id:
             raise MissingDomain
         if not is_domain(domain_id):

@@ -10,7 +10,7 @@ from edgeclients.core import limits
 from edgeclients.core.rules import actions_named, metadata_text
 from edgeclients.errors import InvalidDirection, InvalidName, InvalidOrder, InvalidQuery, InvalidStatus
 from edgeclients.http.parameters import LIMIT, OFFSET, STRING, Parameter, boolean, by_name, read, slice_of
-from edgeclients.model import Action, ClientFilter, ConnectionType, RoleFilter, Status, TagFilter
+from edgeclients.model import LAST_SEEN, Action, ClientFilter, ConnectionType, RoleFilter, Status, TagFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ _STATUSES = {
     "all": tuple(Status),
 }
 _TYPES = {"": None, "publish": ConnectionType.PUBLISH, "subscribe": ConnectionType.SUBSCRIBE}
-_ORDERS = {"": "created_at", "name": "name", "created_at": "created_at", "updated_at": "updated_at"}
+_ORDERS = {"": "created_at", "name": "name", "created_at": "created_at", "updated_at": "updated_at", LAST_SEEN: LAST_SEEN}
 _DIRECTIONS = {"": False, "asc": False, "desc": True}
 
 
@@ -62,6 +62,8 @@ def parse(query: bytes) -> Wanted:
         connection_type=values.get("connection_type"),
         created_from=values.get("created_from"),
         created_to=values.get("created_to"),
+        seen_after=values.get("seen_after"),
+        seen_before=values.get("seen_before"),
         only_total=values.get("only_total", False),
         role=role_filter(values),
     )
@@ -178,4 +180,6 @@ PARAMETERS: Final = by_name(
     Parameter("only_total", boolean, {"type": "boolean", "default": False}, "Only count."),
     Parameter("created_from", _time, _TIME, "Created then or later."),
     Parameter("created_to", _time, _TIME, "Created then or earlier."),
+    Parameter("seen_after", _time, _TIME, "Last authenticated then or later."),
+    Parameter("seen_before", _time, _TIME, "Last authenticated then or earlier, but ever."),
 )

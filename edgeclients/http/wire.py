@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from edgeclients.core.access import EffectiveRole
-from edgeclients.core.clients import ClientDraft
+from edgeclients.core.clients import ClientDraft, Viewed
 from edgeclients.core.events import status_name
 from edgeclients.errors import InvalidBody, InvalidStatus
 from edgeclients.model import (
@@ -154,6 +154,7 @@ class ClientBody(Struct, kw_only=True):
     created_at: str
     updated_at: str | UnsetType = UNSET
     updated_by: str | UnsetType = UNSET
+    last_seen_at: str | UnsetType = UNSET
     role_id: str | UnsetType = UNSET
     role_name: str | UnsetType = UNSET
     actions: tuple[str, ...] | UnsetType = UNSET
@@ -180,7 +181,7 @@ class PageBody(Struct, kw_only=True):
     clients: list[ClientBody]
 
 
-def to_body(client: Client, secret: str = "") -> ClientBody:
+def to_body(client: Client, secret: str = "", last_seen_at: int | None = None) -> ClientBody:
     """A client as it is answered."""
     return ClientBody(
         id=client.id,
@@ -194,13 +195,14 @@ def to_body(client: Client, secret: str = "") -> ClientBody:
         created_at=rfc3339(client.created_at),
         updated_at=UNSET if client.updated_at is None else rfc3339(client.updated_at),
         updated_by=client.updated_by or UNSET,
+        last_seen_at=UNSET if last_seen_at is None else rfc3339(last_seen_at),
         status=status_name(client.status),
     )
 
 
-def to_body_with_roles(client: Client, roles: Sequence[EffectiveRole]) -> ClientBody:
+def to_body_with_roles(viewed: Viewed, roles: Sequence[EffectiveRole]) -> ClientBody:
     """A client as it is answered to somebody who asks for their roles; private metadata is not shown then (contract 2)."""
-    body = to_body(client)
+    body = to_body(viewed.client, last_seen_at=viewed.last_seen_at)
     body.private_metadata = UNSET
     body.roles = tuple(
         EffectiveRoleBody(
@@ -238,7 +240,7 @@ def to_types(names: "list[str] | tuple[str, ...]") -> tuple[ConnectionType, ...]
 
 
 def _listed(item: ListedClient) -> ClientBody:
-    body = to_body(item.client)
+    body = to_body(item.client, last_seen_at=item.last_seen_at)
     if item.connection_types:
         body.connection_types = tuple(TYPE_NAMES[kind] for kind in item.connection_types)
     if item.access_type is not None:

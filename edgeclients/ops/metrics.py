@@ -4,7 +4,7 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ class _Watched(NamedTuple):
     read: Callable[[], float]
 
 
+class _Split(NamedTuple):
+    name: str
+    help: str
+    label: str
+    read: Callable[[], Mapping[str, float]]
+
+
 class Metrics:
     """All there is to measure."""
 
@@ -60,6 +67,7 @@ class Metrics:
         self.http = Requests()
         self.grpc = Requests()
         self._watched: list[_Watched] = []
+        self._split: list[_Split] = []
 
     def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show what `read` says as the counter `name` (without `_total`)."""
@@ -68,6 +76,10 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show what `read` says as the gauge `name`."""
         self._watched.append(_Watched(name, text, is_counter=False, read=read))
+
+    def counters(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Show what `read` says as the counters `name`, one for each value of `label`."""
+        self._split.append(_Split(name, text, label, read))
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -88,6 +100,11 @@ class Metrics:
         for one in self._watched:
             family = CounterMetricFamily if one.is_counter else GaugeMetricFamily
             yield family(one.name, one.help, value=one.read())
+        for several in self._split:
+            counters = CounterMetricFamily(several.name, several.help, labels=(several.label,))
+            for value, count in several.read().items():
+                counters.add_metric((value,), count)
+            yield counters
 
 
 def _families(prefix: str, transport: str, requests: Requests) -> Iterator["Metric"]:

@@ -1,6 +1,5 @@
 """`clients.v1.ClientsService` (contract 5): what brokers and other services call."""
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -11,21 +10,20 @@ from google.protobuf.message import DecodeError, Message
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
-from edgeclients.core.ids import new_uuid
 from edgeclients.core.parents import Parents
-from edgeclients.errors import DomainError, Internal, MalformedRequest, row_of, text_of
+from edgeclients.errors import MalformedRequest, row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
+from edgeclients.rpc import authenticate
 from edgeclients.rpc._pb.clients.v1 import clients_pb2
 from edgeclients.rpc._pb.common.v1 import common_pb2
+from edgeclients.rpc.authenticate import Context
+from edgeclients.rpc.telling import telling
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Method: TypeAlias = Callable[[Any], Awaitable[Message]]
 Handler: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
 
 NAME = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
-
-_log = logging.getLogger(__name__)
 
 
 class ClientsService:
@@ -56,7 +54,6 @@ class ClientsService:
     def handlers(self) -> grpc.GenericRpcHandler:
         """What a gRPC server is given. Requests arrive as bytes, so that what is no message is told as our error."""
         methods: dict[str, tuple[type[Message], Method]] = {
-            "Authenticate": (clients_pb2.AuthnReq, self._authenticate),
             "RetrieveEntity": (common_pb2.RetrieveEntityReq, self._retrieve_entity),
             "RetrieveEntities": (common_pb2.RetrieveEntitiesReq, self._retrieve_entities),
             "AddConnections": (common_pb2.AddConnectionsReq, self._add_connections),
@@ -64,17 +61,11 @@ class ClientsService:
             "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
+        handlers = {name: self._told(name, kind, method) for name, (kind, method) in methods.items()}
+        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests)
         return grpc.method_handlers_generic_handler(
-            NAME,
-            {
-                name: grpc.unary_unary_rpc_method_handler(self._told(name, kind, method))
-                for name, (kind, method) in methods.items()
-            },
+            NAME, {name: grpc.unary_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
         )
-
-    async def _authenticate(self, request: clients_pb2.AuthnReq) -> Message:
-        client_id = await self._authentication.authenticate(request.token.encode())
-        return clients_pb2.AuthnRes(authenticated=True, id=client_id)
 
     async def _retrieve_entity(self, request: common_pb2.RetrieveEntityReq) -> Message:
         return common_pb2.RetrieveEntityRes(entity=_entity(await self._entities.one(request.id)))
@@ -112,7 +103,7 @@ class ClientsService:
                 code = "OK"
                 return answer.SerializeToString()
             except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
-                told, text = _telling(name, error)
+                told, text = telling(name, error)
                 code = row_of(told).grpc
                 await context.abort(grpc.StatusCode[code], text)
             finally:
@@ -128,15 +119,6 @@ def _decode(kind: type[Message], message: bytes) -> Message:
         return kind.FromString(message)
     except DecodeError as error:
         raise MalformedRequest("no such message") from error
-
-
-def _telling(method: str, error: Exception) -> tuple[DomainError, str]:
-    """What a caller is told of `error`: its row and its text. A fault of ours is logged with a request id, which is told."""
-    if isinstance(error, DomainError):
-        return error, text_of(error)
-    request_id = new_uuid()
-    _log.error("call failed unexpectedly", exc_info=error, extra={"method": method, "request_id": request_id})
-    return Internal(), f"{text_of(Internal())}, request {request_id}"
 
 
 def _entity(client: Client) -> common_pb2.EntityBasic:

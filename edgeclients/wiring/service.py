@@ -14,24 +14,26 @@ from edgeclients.auth.standalone import Standalone
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.access import Access
 from edgeclients.core.authentication import Authentication
+from edgeclients.core.checks import CheckLane
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.credentials import Argon2, Keyring
 from edgeclients.core.entities import Entities
-from edgeclients.core.hashing import HashLane
+from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.holders import Holders
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
 from edgeclients.core.roles import Roles
 from edgeclients.core.rotation import Rotation
 from edgeclients.core.secrets import Secrets
-from edgeclients.errors import Busy, CheckRationed, StartError
+from edgeclients.errors import StartError
 from edgeclients.http.app import BodyLimits, Operations, UseCases
 from edgeclients.http.app import build as build_http
+from edgeclients.http.callers import Callers
 from edgeclients.http.gate import Gate
 from edgeclients.http.protocol import ConnectionLimits
 from edgeclients.http.server import HttpServer
-from edgeclients.ops import logs, tls
+from edgeclients.ops import disk, logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
@@ -94,10 +96,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         auth = plugin(settings, holders)
         access = Access(store, auth)
 
-        checks = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, CheckRationed)
-        writes = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, Busy)
-        stack.callback(checks.close)
-        stack.callback(writes.close)
+        of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
+        stack.callback(of_checks.close)
+        stack.callback(of_writes.close)
+        checks, writes = CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting)
         authentication = Authentication(store, cache, keyring, checks, writes)
         stack.push_async_callback(authentication.close)
         secrets = Secrets(store, keyring, writes)
@@ -107,11 +109,12 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
 
         metrics = Metrics()
         _watch(metrics, store, cache, authentication)
+        _watch_checks(metrics, authentication, checks)
         readiness = Readiness(lambda: _state(store), lambda: store.run(_write_check))
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
         app = build_http(cases, operations, bodies, serve_channels=not settings.channels_grpc_url)
-        gate = Gate(app, auth, metrics.http, settings.http_max_requests)
+        gate = Gate(app, Callers(auth, settings.wrong_tokens), metrics.http, settings.http_max_requests)
         service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
 
         sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
@@ -202,7 +205,10 @@ def _keyring(settings: Settings, database: SqliteDatabase) -> Keyring:
 
 def _store_limits(settings: Settings) -> StoreLimits:
     return StoreLimits(
-        OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes), settings.write_queue, settings.query_timeout
+        OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes),
+        settings.write_queue,
+        settings.query_timeout,
+        settings.activity_flush,
     )
 
 
@@ -224,10 +230,21 @@ def _watch(metrics: Metrics, store: SqliteStore, cache: MemoryTokenCache, authen
     counts = authentication.counts
     metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
     metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
-    metrics.counter("clients_authenticate_denied", "Authenticate denied", lambda: counts.denied)
     metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
     metrics.counter("clients_store_commits", "Transactions committed", lambda: store.writer.commits)
+    metrics.counter("clients_activity_flushes", "Times that was written when clients were seen", lambda: store.activity.flushes)
+    metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
     metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not store.writer.failing)
+
+
+def _watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckLane) -> None:
+    counts = authentication.counts
+    metrics.counters("clients_authenticate_denied", "Authenticate denied, by reason", "reason", lambda: counts.denied)
+    metrics.counter(
+        "clients_authenticate_put_off", "Authenticate put off: too many chosen secrets to check", lambda: counts.put_off
+    )
+    metrics.counter("clients_argon2_checks", "Chosen secrets hashed to be checked", lambda: checks.runs)
+    metrics.gauge("clients_argon2_waiting", "Chosen secrets waiting to be checked", lambda: checks.waiting)
 
 
 def _warn_if_open(settings: Settings) -> None:

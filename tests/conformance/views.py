@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from edgeclients.core.access import PERMISSIONS, Access
 from edgeclients.core.clients import Clients
-from edgeclients.core.hashing import HashLane
+from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.secrets import Secrets
-from edgeclients.errors import Busy, DomainForbidden, Forbidden
+from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import (
     ALL_ACTIONS,
     BY_DOMAIN,
@@ -313,7 +313,7 @@ class ViewPropertiesContract:
         for user, standing in callers:
             session = Session(user, shared.domain, super_admin=False, request_id="")
             access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}))
-            clients = Clients(harness.store, access, Secrets(harness.store, KEYRING, HashLane(KEYRING, 1, 1, Busy)))
+            clients = Clients(harness.store, access, Secrets(harness.store, KEYRING, HashLane(Argon2Threads(KEYRING, 1), 1)))
             if standing is None:
                 with pytest.raises(DomainForbidden):
                     await clients.page(session, wanted)

@@ -12,10 +12,9 @@ from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.access import Access
 from edgeclients.core.clients import ClientDraft, Clients
 from edgeclients.core.credentials import Keyring
-from edgeclients.core.hashing import HashLane
+from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.holders import Holders
 from edgeclients.core.secrets import Secrets
-from edgeclients.errors import Busy
 from edgeclients.model import Session
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
 from tests.support.api import Api, basic
@@ -62,7 +61,7 @@ async def registry(path: Path) -> AsyncIterator[Registry]:
     cache = MemoryTokenCache(3600, 50_000, lambda: 0)
     async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
         operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
-        secrets = Secrets(store, keyring, HashLane(keyring, 1, 1, Busy))
+        secrets = Secrets(store, keyring, HashLane(Argon2Threads(keyring, 1), 1))
         yield Registry(store, Clients(store, Access(store, operator), secrets))
 
 

@@ -107,6 +107,7 @@ def environment(data: Path, env: Mapping[str, str] = {}) -> dict[str, str]:
         "MG_CLIENTS_DATA_DIR": str(data),
         "MG_CLIENTS_HTTP_PORT": "0",
         "MG_CLIENTS_GRPC_PORT": "0",
+        "MG_CLIENTS_HTTP_WRONG_TOKENS": "1000000",  # tests share an address
         **env,
     }
 

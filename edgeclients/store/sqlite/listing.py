@@ -1,25 +1,39 @@
 """The SQL of a list: the rarest filter leads, the others are checked by key, the page is cut before rows are fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiosqlite
 import msgspec
 
-from edgeclients.model import BY_DOMAIN, DIRECT, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
+from edgeclients.model import (
+    BY_DOMAIN,
+    DIRECT,
+    LAST_SEEN,
+    ClientFilter,
+    ConnectionType,
+    ListedClient,
+    Page,
+    RoleFilter,
+    Status,
+    Viewer,
+)
 from edgeclients.store.sqlite.clause import Clause
 from edgeclients.store.sqlite.rolelists import role_conditions
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
 from edgeclients.store.sqlite.terms import Query, query
 
-_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
+# When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
+_WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
+_SEEN = f"coalesce((SELECT at FROM temp.seen n WHERE n.client_id = c.id), {_WRITTEN})"
+_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at", LAST_SEEN: _SEEN}
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
 _COUNTED = (1000, 20_000)
 
 # Where a row of a page has what comes behind the client.
 _ADDED_TYPES = len(CLIENT_COLUMNS.split(", "))
-_TOTAL, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2
+_TOTAL, _LAST_SEEN, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2, _ADDED_TYPES + 3
 
 _COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", private_metadata").split(", "))
 
@@ -31,8 +45,12 @@ class _Source(NamedTuple):
     check: Clause
 
 
-async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
-    """`Store.page`, in the transaction that is open on `connection`."""
+async def page(
+    connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]
+) -> Page:
+    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file of last_seen does not know yet."""
+    if wanted.of_sight:
+        await _show_seen(connection, seen)
     sources = _sources(domain_id, wanted)
     conditions = _conditions(domain_id, wanted)
     if viewer is not None:
@@ -54,12 +72,12 @@ async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientF
     rows = await _rows(
         connection,
         Clause(
-            f"SELECT {_COLUMNS}, '{{}}', {_TYPES}, total, {held.columns} FROM ({chosen}) JOIN clients c ON c.rowid = chosen "
-            f"{held.join.sql} {order}",
+            f"SELECT {_COLUMNS}, '{{}}', {_TYPES}, total, {_WRITTEN}, {held.columns} "
+            f"FROM ({chosen}) JOIN clients c ON c.rowid = chosen {held.join.sql} {order}",
             (wanted.channel_id, *frame.parameters, wanted.limit, wanted.offset, *held.join.parameters),
         ),
     )
-    items = tuple(_listed(row, wanted, viewer) for row in rows)
+    items = tuple(_listed(row, wanted, viewer, seen) for row in rows)
     return Page(rows[0][_TOTAL] if lead and rows else await _count(connection, frame), items)
 
 
@@ -83,13 +101,23 @@ def _held_columns(viewer: Viewer | None) -> _Held:
     )
 
 
-def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None) -> ListedClient:
+def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]) -> ListedClient:
     client, types = to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted)
+    last_seen_at = seen.get(client.id, row[_LAST_SEEN])
     if viewer is None:
-        return ListedClient(client, types)
+        return ListedClient(client, types, last_seen_at=last_seen_at)
     if row[_ROLE] is None:
-        return ListedClient(client, types, None, BY_DOMAIN)
-    return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT)
+        return ListedClient(client, types, None, BY_DOMAIN, last_seen_at)
+    return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT, last_seen_at)
+
+
+async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int]) -> None:
+    """Let the statements of this transaction see what is in memory."""
+    await connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    await connection.execute("DELETE FROM temp.seen")
+    await connection.executemany("INSERT INTO temp.seen VALUES (?, ?)", list(seen.items()))
 
 
 async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:
@@ -202,10 +230,14 @@ def _conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
         conditions.append(Clause("c.parent_group_id IS NULL", ()))
     elif wanted.parent_group_id is not None:
         conditions.append(Clause("c.parent_group_id = ?", (wanted.parent_group_id,)))
-    if wanted.created_from is not None:
-        conditions.append(Clause("c.created_at >= ?", (wanted.created_from,)))
-    if wanted.created_to is not None:
-        conditions.append(Clause("c.created_at <= ?", (wanted.created_to,)))
+    for bound, comparison in (
+        (wanted.created_from, "c.created_at >= ?"),
+        (wanted.created_to, "c.created_at <= ?"),
+        (wanted.seen_after, f"{_SEEN} >= ?"),
+        (wanted.seen_before, f"{_SEEN} <= ?"),
+    ):
+        if bound is not None:
+            conditions.append(Clause(comparison, (bound,)))
     if wanted.metadata and _needs_comparing(query(wanted.metadata)):
         text = msgspec.json.encode(wanted.metadata).decode()
         conditions.append(Clause("metadata_contains(c.metadata, ?)", (text,)))

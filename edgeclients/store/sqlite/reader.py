@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeclients.model import Client, DomainStanding, OperatorToken, Role, SecretRead
-from edgeclients.store.sqlite import operators, roles
+from edgeclients.store.sqlite import activity, operators, roles
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
+
+_LAST_SEEN = "SELECT at FROM activity.last_seen WHERE client_id = ?"
 
 _SECRETS_OF = """
 SELECT c.id, c.domain_id, c.status, c.secret, NULL, s.revision FROM store_state s JOIN clients c ON c.id = ?1
@@ -54,6 +56,7 @@ class Reader:
 
     def __init__(self, path: Path, busy_timeout_ms: int = 0) -> None:
         self._connection = open_reader(path, busy_timeout_ms)
+        activity.attach(self._connection, path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -63,6 +66,11 @@ class Reader:
         """`Store.client`."""
         rows = self._all(_CLIENT, (client_id,))
         return to_client(rows[0]) if rows else None
+
+    def last_seen(self, client_id: str) -> int | None:
+        """What the file says of `Store.last_seen`."""
+        rows = self._all(_LAST_SEEN, (client_id,))
+        return rows[0][0] if rows else None
 
     def secrets_of(self, client_id: str) -> SecretRead:
         """`Store.secrets_of`."""

@@ -11,6 +11,7 @@ import aiosqlite
 import msgspec
 
 from edgeclients.errors import Busy
+from edgeclients.store.sqlite import activity
 from edgeclients.store.sqlite.connect import read_only
 from edgeclients.store.sqlite.terms import contains
 
@@ -103,6 +104,7 @@ class _Timed:
         timed = cls(connection)
         await connection.execute("PRAGMA busy_timeout = 1000")
         await connection.execute("PRAGMA temp_store = MEMORY")
+        await connection.execute("ATTACH ? AS activity", (read_only(path.with_name(activity.FILE)),))
         await connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
         await connection.set_progress_handler(timed.expired, _STEPS)
         return timed

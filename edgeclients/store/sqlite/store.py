@@ -31,7 +31,8 @@ from edgeclients.model import (
 )
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
-from edgeclients.store.sqlite import listing, operators, peppers, rolelists
+from edgeclients.store.sqlite import activity, listing, operators, peppers, rolelists
+from edgeclients.store.sqlite.activity import Activity
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
 from edgeclients.store.sqlite.migration import check_current, migrate
@@ -52,6 +53,7 @@ class StoreLimits(NamedTuple):
     outbox: OutboxBounds = OutboxBounds(rows=100_000, payload_bytes=64 * 1024 * 1024)
     waiting_writes: int = 1024
     query_seconds: float = 5.0
+    activity_seconds: float = 900.0
 
 
 class SqliteDatabase:
@@ -75,6 +77,8 @@ class SqliteDatabase:
             raise _unusable(path, error) from error
         try:
             with self._told():
+                if upgrade:
+                    activity.prepare(path)
                 (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
                 self.newest_at = int(self.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0])
         except StartError:
@@ -125,14 +129,18 @@ class SqliteStore:
 
     def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
         self.clock = Clock(database.newest_at)
+        self.activity = Activity(database.path, limits.activity_seconds)
+        self.note_seen = self.activity.note
+        self._on_commit = on_commit
         self._path = database.path
         self._reader = Reader(database.path)
         self._scanner = Scanner(database.path, limits.query_seconds)
-        self.writer = Writer(database.connection, self.clock, limits.outbox, on_commit, limits.waiting_writes)
+        self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes)
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
         await self._scanner.open()
+        self.activity.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,6 +151,7 @@ class SqliteStore:
         await self.writer.close()
         await self._scanner.close()
         self._reader.close()
+        await self.activity.close()
 
     async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
         return await self.writer.run(unit)
@@ -152,6 +161,9 @@ class SqliteStore:
 
     async def client(self, client_id: str) -> Client | None:  # noqa: D102
         return await self._read(lambda reader: reader.client(client_id))
+
+    async def last_seen(self, client_id: str) -> int | None:  # noqa: D102
+        return self.activity.newer(client_id, await self._read(lambda reader: reader.last_seen(client_id)))
 
     async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
         return await self._read(lambda reader: reader.secrets_of(client_id))
@@ -167,7 +179,9 @@ class SqliteStore:
         return tuple(map(to_client, await self._rows(sql, *parameters)))
 
     async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:  # noqa: D102
-        return await self._scan(lambda connection: listing.page(connection, domain_id, wanted, viewer))
+        return await self._scan(
+            lambda connection: listing.page(connection, domain_id, wanted, viewer, self.activity.in_memory())
+        )
 
     async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
         return await self._read(lambda reader: reader.role(client_id, role_id))
@@ -203,6 +217,10 @@ class SqliteStore:
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
         return tuple((row[0], Event(*row[1:])) for row in await self._rows(sql, after, limit))
+
+    def _committed(self, effects: Effects) -> None:
+        self.activity.forget(effects.removed)
+        self._on_commit(effects)
 
     async def _read(self, read: Callable[[Reader], T]) -> T:
         try:

@@ -39,11 +39,12 @@ class SqliteTransaction(SqliteRoles, SqliteOperators):
         self.latest = clock.latest()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
+        self._removed: list[str] = []
         self.added: list[outbox.Added] = []
 
     def effects(self) -> Effects:
         """What the commit of this unit must cause."""
-        return Effects(tuple(self._revoked), self._granted)
+        return Effects(tuple(self._revoked), self._granted, tuple(self._removed))
 
     async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
         rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()
@@ -88,6 +89,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators):
     async def remove(self, client: Client) -> None:  # noqa: D102
         search.remove(self._connection, client)
         self._connection.execute("DELETE FROM clients WHERE id = ?", (client.id,))
+        self._removed.append(client.id)
 
     async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
         self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = ?", (group_id,))
