@@ -16,8 +16,9 @@ from edgeclients.rpc.telling import telling
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 NAME = "Authenticate"
-_TOKEN = b"\x0a"  # field 1 of AuthnReq, length-delimited
-_SHORT = 0x80  # lengths below take one byte, those below its square two
+_TOKEN = 0x0A  # field 1 of AuthnReq, length-delimited
+_MORE = 0x80  # in a byte of a length: another one follows, with seven more bits
+_LONGEST_HEAD = 3  # the field, and a length of two bytes
 _SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; field 2, of the length that follows
 
 
@@ -52,13 +53,13 @@ def token_in(message: bytes) -> bytes:
     Raises:
         MalformedRequest: it is none.
     """
-    # As every caller writes it: the one field, once. Whatever else a parser accepts is left to the parser.
-    if message[:1] == _TOKEN:
-        size = len(message)
-        if size > 2 and message[1] == size - 2 < _SHORT:
-            return message[2:]
-        if size > 3 and message[1] >= _SHORT > message[2] > 0 and message[1] - _SHORT + message[2] * _SHORT == size - 3:
-            return message[3:]
+    # As every caller writes it: the one field, once, in ASCII. Whatever else there is, is left to a real parser.
+    if len(message) > _LONGEST_HEAD and message[0] == _TOKEN:
+        low, high = message[1], message[2]
+        start, size = (2, low) if low < _MORE else (3, low - _MORE + high * _MORE if high < _MORE else -1)
+        token = message[start:]
+        if len(token) == size and token.isascii():
+            return token
     try:
         return clients_pb2.AuthnReq.FromString(message).token.encode()
     except DecodeError as error:
