@@ -245,6 +245,13 @@ class ClientFilter(Struct, frozen=True, kw_only=True):
 LAST_SEEN = "last_seen_at"
 
 
+class Viewed(NamedTuple):
+    """A client, and when it last proved itself, if it ever did."""
+
+    client: Client
+    last_seen_at: int | None
+
+
 class Viewer(Struct, frozen=True):
     """Through whose eyes a list is seen: the clients on which `user_id` has a role with an action, or `everything`."""
 

@@ -25,6 +25,7 @@ from edgeclients.model import (
     Session,
     Standing,
     StoredSecret,
+    Viewed,
     Viewer,
 )
 
@@ -264,6 +265,9 @@ class Store(RoleStore, OperatorStore, Protocol):
     async def client(self, client_id: str) -> Client | None:
         """The client with this id, of any domain and status."""
 
+    async def view(self, client_id: str) -> Viewed | None:
+        """The client with this id, and when it last proved itself; a power cut may cost what of that was not written yet."""
+
     async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
         """Those of `client_ids` that exist, once each, the oldest first."""
 
@@ -293,9 +297,6 @@ class Store(RoleStore, OperatorStore, Protocol):
 
     def note_seen(self, client_id: str) -> None:
         """Note that a client has proved itself now: in memory, and written now and then. This must cost next to nothing."""
-
-    async def last_seen(self, client_id: str) -> int | None:
-        """When a client last proved itself, as far as is known: a power cut may cost what was not written yet."""
 
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         """The argon2 schemes in use by secrets of a domain."""

@@ -55,7 +55,7 @@ class Permit(msgspec.Struct, frozen=True):
     @property
     def granted(self) -> bool:
         """Whether the domain gives the action, on every client of it."""
-        return self.action in self.standing.actions
+        return int(self.standing.actions) & int(self.action) != 0  # as enum members they take ten times as long
 
     def admit(self, client: Client | None, held: Role | None) -> Client:
         """`client`, if the caller may do this to it, having the role `held` there.
@@ -162,10 +162,17 @@ class Access:
         Raises:
             NotFound, Forbidden: as `Permit.admit` has it.
         """
-        client = await self._store.client(client_id) if is_uuid(client_id) else None
+        return await self.admit(permit, await self._store.client(client_id) if is_uuid(client_id) else None)
+
+    async def admit(self, permit: Permit, client: Client | None) -> Client:
+        """`client`, which was just read, if the caller may do this to it.
+
+        Raises:
+            NotFound, Forbidden: as `Permit.admit` has it.
+        """
         held = None
         if client is not None and not permit.granted:
-            held = await self._store.role_held(client_id, permit.session.user_id)
+            held = await self._store.role_held(client.id, permit.session.user_id)
         return permit.admit(client, held)
 
 

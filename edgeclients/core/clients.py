@@ -14,7 +14,7 @@ from msgspec import Struct
 from edgeclients.core import events, limits
 from edgeclients.core.access import Access, EffectiveRole, Permit, admitted, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
-from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, metadata_text, values
+from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
 from edgeclients.core.secrets import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
@@ -28,6 +28,7 @@ from edgeclients.model import (
     RoleFilter,
     Session,
     Status,
+    Viewed,
 )
 from edgeclients.ports import Store, Transaction
 
@@ -62,13 +63,6 @@ class Created(Struct, frozen=True):
 
     client: Client
     secret: str
-
-
-class Viewed(Struct, frozen=True):
-    """A client, and when it last proved itself, if it ever did."""
-
-    client: Client
-    last_seen_at: int | None
 
 
 class Clients:
@@ -126,9 +120,7 @@ class Clients:
         Raises:
             NotFound: there is none in this domain.
         """
-        permit = await self._access.permit(session, "view", client_id)
-        client = await self._access.admitted(permit, client_id)
-        return Viewed(client, await self._store.last_seen(client_id))
+        return (await self._viewed(session, client_id))[1]
 
     async def view_with_roles(self, session: Session, client_id: str) -> tuple[Viewed, tuple[EffectiveRole, ...]]:
         """The client, and by what the caller may do something to it.
@@ -136,12 +128,19 @@ class Clients:
         Raises:
             NotFound: there is none in this domain, or the caller (a super admin, then) has no role on it.
         """
-        permit = await self._access.permit(session, "view", client_id)
-        client = await self._access.admitted(permit, client_id)
+        permit, viewed = await self._viewed(session, client_id)
         roles = effective_roles(permit, await self._store.role_held(client_id, session.user_id))
         if not roles:
             raise NotFound
-        return Viewed(client, await self._store.last_seen(client_id)), roles
+        return viewed, roles
+
+    async def _viewed(self, session: Session, client_id: str) -> tuple[Permit, Viewed]:
+        permit = await self._access.permit(session, "view", client_id)
+        viewed = await self._store.view(client_id) if is_uuid(client_id) else None
+        if viewed is None:
+            raise NotFound
+        await self._access.admit(permit, viewed.client)
+        return permit, viewed
 
     async def page(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Page:
         """One page of the clients of the domain that the caller, or for a super admin `user_id`, may do something to.

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 SESSION = "edgeclients.session"
 REQUEST_ID = "edgeclients.request_id"
+OPERATION = "edgeclients.operation"  # of a request that is not routed
 _LARGE = 64 * 1024  # bodies beyond this are decoded off the event loop
 _BULKS = 4  # bodies of megabytes held at a time
 

@@ -51,6 +51,7 @@ from edgeclients.http.wire import (
     to_body,
     to_body_with_roles,
     to_page,
+    to_viewed,
 )
 
 _create = decoder(CreateClient)
@@ -172,8 +173,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     async def view_client(request: Call, client_id: str) -> ASGIResponse:
         if read(request.scope["query_string"], _VIEW_PARAMETERS).get("roles"):
             return answer(to_body_with_roles(*await clients.view_with_roles(session_of(request), client_id)))
-        viewed = await clients.view(session_of(request), client_id)
-        return answer(to_body(viewed.client, last_seen_at=viewed.last_seen_at))
+        return answer(to_viewed(await clients.view(session_of(request), client_id)))
 
     @patch(
         "/{client_id:str}",

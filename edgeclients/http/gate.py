@@ -21,9 +21,11 @@ from edgeclients.errors import (
     NoRoute,
     NotFound,
 )
+from edgeclients.http import hot
 from edgeclients.http.answers import telling
-from edgeclients.http.call import REQUEST_ID, SESSION
+from edgeclients.http.call import OPERATION, REQUEST_ID, SESSION
 from edgeclients.http.callers import Callers
+from edgeclients.http.hot import HotRead
 from edgeclients.model import Session
 from edgeclients.ops.metrics import Requests
 
@@ -67,13 +69,15 @@ class Gate:
     Args:
         app: where they go.
         callers: whose token is it.
+        hot: a route that needs no routing.
         requests: how many of them there are.
         most: requests worked on at a time.
     """
 
-    def __init__(self, app: App, callers: Callers, requests: Requests, most: int) -> None:
+    def __init__(self, app: App, callers: Callers, hot: HotRead, requests: Requests, most: int) -> None:
         self._app = app
         self._callers = callers
+        self._hot = hot
         self._requests = requests
         self._most = most
 
@@ -121,12 +125,16 @@ class Gate:
         if self._requests.active > self._most:
             raise Busy("too many requests", retry_after=1)
         if len(segments) > 1 and segments[1] in _PROTECTED:
-            scope[SESSION] = await self._session(scope, segments[0])
+            session = scope[SESSION] = await self._session(scope, segments[0])
             # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
             # not be served.
             rest = _checked(segments[1:])
             if _is_client_id(rest, scope["method"]):
                 raise NotFound(f"{rest[1]} is a client id here")
+            if self._hot.matches(scope, rest):
+                scope[OPERATION] = hot.OPERATION
+                await self._hot.answer(session, rest[1], send)
+                return
             scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:
             raise NoRoute
@@ -142,8 +150,7 @@ class Gate:
         return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        handler = scope.get("route_handler")
-        operation = getattr(handler, "operation_id", None) or "none"
+        operation = scope.get(OPERATION) or getattr(scope.get("route_handler"), "operation_id", None) or "none"
         self._requests.count(operation, str(status), seconds)
         level = _level(scope["method"], status)
         if _log.isEnabledFor(level):
@@ -208,7 +215,7 @@ def _checked(segments: list[str]) -> list[str]:
         NoRoute: a trailing slash behind a verb.
         NotFound: an id that cannot be.
     """
-    if any("/" in segment for segment in segments):
+    if "/" in "".join(segments):
         raise NotFound("escaped slash")
     if segments[-1] == "" and len(segments) > 1:
         if segments[-2] in _LEAVES:

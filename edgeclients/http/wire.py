@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from edgeclients.core.access import EffectiveRole
-from edgeclients.core.clients import ClientDraft, Viewed
+from edgeclients.core.clients import ClientDraft
 from edgeclients.core.events import status_name
 from edgeclients.errors import InvalidBody, InvalidStatus
 from edgeclients.model import (
@@ -19,6 +19,7 @@ from edgeclients.model import (
     ListedClient,
     Page,
     Status,
+    Viewed,
     action_names,
     rfc3339,
 )
@@ -200,9 +201,14 @@ def to_body(client: Client, secret: str = "", last_seen_at: int | None = None) -
     )
 
 
+def to_viewed(viewed: Viewed) -> ClientBody:
+    """A client as it is answered to somebody who looks at it."""
+    return to_body(viewed.client, last_seen_at=viewed.last_seen_at)
+
+
 def to_body_with_roles(viewed: Viewed, roles: Sequence[EffectiveRole]) -> ClientBody:
     """A client as it is answered to somebody who asks for their roles; private metadata is not shown then (contract 2)."""
-    body = to_body(viewed.client, last_seen_at=viewed.last_seen_at)
+    body = to_viewed(viewed)
     body.private_metadata = UNSET
     body.roles = tuple(
         EffectiveRoleBody(

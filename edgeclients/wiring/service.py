@@ -31,6 +31,7 @@ from edgeclients.http.app import BodyLimits, Operations, UseCases
 from edgeclients.http.app import build as build_http
 from edgeclients.http.callers import Callers
 from edgeclients.http.gate import Gate
+from edgeclients.http.hot import HotRead
 from edgeclients.http.protocol import ConnectionLimits
 from edgeclients.http.server import HttpServer
 from edgeclients.ops import disk, logs, tls
@@ -114,7 +115,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
         app = build_http(cases, operations, bodies, serve_channels=not settings.channels_grpc_url)
-        gate = Gate(app, Callers(auth, settings.wrong_tokens), metrics.http, settings.http_max_requests)
+        gate = Gate(app, Callers(auth, settings.wrong_tokens), HotRead(clients), metrics.http, settings.http_max_requests)
         service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
 
         sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from edgeclients.store.sqlite.connect import read_only
@@ -29,12 +29,14 @@ class Activity:
     Args:
         database: the database whose clients these are; the file lies beside it.
         seconds: how often what is new is written.
+        on_written: called when the file has changed.
     """
 
-    def __init__(self, database: Path, seconds: float) -> None:
+    def __init__(self, database: Path, seconds: float, on_written: Callable[[], None]) -> None:
         self._database = database
         self._path = database.with_name(FILE)
         self._seconds = seconds
+        self._on_written = on_written
         self._new: dict[str, int] = {}
         self._being_written: dict[str, int] = {}
         self._gone: set[str] = set()
@@ -95,6 +97,7 @@ class Activity:
         error = writing.exception()
         if error is None:
             self.flushes += 1
+            self._on_written()
         else:
             _log.warning("when clients were last seen was not written", extra={"error": str(error)})
             kept = {client_id: at for client_id, at in self._being_written.items() if client_id not in self._gone}

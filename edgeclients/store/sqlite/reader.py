@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeclients.model import Client, DomainStanding, OperatorToken, Role, SecretRead
+from edgeclients.model import Client, DomainStanding, OperatorToken, Role, SecretRead, Viewed
 from edgeclients.store.sqlite import activity, operators, roles
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
 
-_LAST_SEEN = "SELECT at FROM activity.last_seen WHERE client_id = ?"
+_VIEW = _CLIENT.replace(" FROM", ", (SELECT at FROM activity.last_seen WHERE client_id = id) FROM", 1)
 
 _SECRETS_OF = """
 SELECT c.id, c.domain_id, c.status, c.secret, NULL, s.revision FROM store_state s JOIN clients c ON c.id = ?1
@@ -67,10 +67,10 @@ class Reader:
         rows = self._all(_CLIENT, (client_id,))
         return to_client(rows[0]) if rows else None
 
-    def last_seen(self, client_id: str) -> int | None:
-        """What the file says of `Store.last_seen`."""
-        rows = self._all(_LAST_SEEN, (client_id,))
-        return rows[0][0] if rows else None
+    def view(self, client_id: str) -> Viewed | None:
+        """What the files say of `Store.view`."""
+        rows = self._all(_VIEW, (client_id,))
+        return Viewed(to_client(rows[0][:-1]), rows[0][-1]) if rows else None
 
     def secrets_of(self, client_id: str) -> SecretRead:
         """`Store.secrets_of`."""

@@ -27,6 +27,7 @@ from edgeclients.model import (
     Role,
     RolePage,
     SecretRead,
+    Viewed,
     Viewer,
 )
 from edgeclients.ports import Unit
@@ -40,6 +41,7 @@ from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.rows import to_client, to_connection
 from edgeclients.store.sqlite.scanner import Scanner, Work
+from edgeclients.store.sqlite.viewed import ViewedRows
 from edgeclients.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -129,7 +131,8 @@ class SqliteStore:
 
     def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
         self.clock = Clock(database.newest_at)
-        self.activity = Activity(database.path, limits.activity_seconds)
+        self._viewed = ViewedRows()
+        self.activity = Activity(database.path, limits.activity_seconds, self._viewed.forget)
         self.note_seen = self.activity.note
         self._on_commit = on_commit
         self._path = database.path
@@ -162,8 +165,16 @@ class SqliteStore:
     async def client(self, client_id: str) -> Client | None:  # noqa: D102
         return await self._read(lambda reader: reader.client(client_id))
 
-    async def last_seen(self, client_id: str) -> int | None:  # noqa: D102
-        return self.activity.newer(client_id, await self._read(lambda reader: reader.last_seen(client_id)))
+    async def view(self, client_id: str) -> Viewed | None:  # noqa: D102
+        viewed = self._viewed.get(client_id)
+        if viewed is None:
+            generation = self._viewed.generation
+            viewed = await self._read(lambda reader: reader.view(client_id))
+            if viewed is None:
+                return None
+            self._viewed.keep(viewed, generation)
+        seen = self.activity.newer(client_id, viewed.last_seen_at)
+        return viewed if seen == viewed.last_seen_at else Viewed(viewed.client, seen)
 
     async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
         return await self._read(lambda reader: reader.secrets_of(client_id))
@@ -219,6 +230,7 @@ class SqliteStore:
         return tuple((row[0], Event(*row[1:])) for row in await self._rows(sql, after, limit))
 
     def _committed(self, effects: Effects) -> None:
+        self._viewed.forget()
         self.activity.forget(effects.removed)
         self._on_commit(effects)
 
