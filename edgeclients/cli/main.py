@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from edgeclients import __version__
-from edgeclients.cli import config, health, operators
+from edgeclients.cli import config, operators
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     operators.add_commands(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="ask the service on this machine whether it is alive; exit code 0 or 1").set_defaults(
-        run=lambda _: health.check()
+        run=_health
     )
     return parser
 
@@ -68,3 +68,9 @@ def _serve(_: argparse.Namespace) -> int:
 def _version(_: argparse.Namespace) -> int:
     print(__version__)
     return 0
+
+
+def _health(_: argparse.Namespace) -> int:
+    from edgeclients.cli import health
+
+    return health.check()

@@ -27,6 +27,7 @@ def serve() -> int:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
+    gc.disable()  # nothing that is made at the start is garbage
     set_up_logs(loaded)
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
@@ -45,7 +46,6 @@ async def _serve(loaded: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with build(loaded) as running:
-        _calm_garbage_collection()
         _share_the_interpreter()
         _log.info(
             "ready",
@@ -57,6 +57,8 @@ async def _serve(loaded: settings.Settings) -> None:
                 "token_file": str(running.token_file.absolute()) if running.token_file else "",
             },
         )
+        await running.complete()
+        _calm_garbage_collection()
         await stop.wait()
         _log.info("stopping")
     _log.info("stopped")
@@ -64,7 +66,9 @@ async def _serve(loaded: settings.Settings) -> None:
 
 def _calm_garbage_collection() -> None:
     """Leave out what lives as long as the process, and look less often: a bulk create took a third longer."""
+    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
 
 

@@ -1,47 +1,15 @@
 """The HTTP application behind the gate: the routes, for the use cases."""
 
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from litestar import Litestar, Router
-from litestar.exceptions import HTTPException
+from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 
-from edgeclients.core.clients import Clients
-from edgeclients.core.connections import Connections
-from edgeclients.core.members import Members
-from edgeclients.core.parents import Parents
-from edgeclients.core.roles import Roles
-from edgeclients.core.rotation import Rotation
+from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
 from edgeclients.http import channels, clients, credentials, members, parents, roles, site
 from edgeclients.http.call import Call
-from edgeclients.ops.health import Readiness
-from edgeclients.ops.metrics import Metrics
-
-
-class UseCases(NamedTuple):
-    """What the routes call."""
-
-    clients: Clients
-    rotation: Rotation
-    parents: Parents
-    connections: Connections
-    roles: Roles
-    members: Members
-
-
-class Operations(NamedTuple):
-    """What the routes without a token report."""
-
-    health: dict[str, str]
-    readiness: Readiness
-    metrics: Metrics
-
-
-class BodyLimits(NamedTuple):
-    """How many bytes a request's body may have."""
-
-    single: int = 1024 * 1024
-    bulk: int = 16 * 1024 * 1024
+from edgeclients.http.parts import BodyLimits, Operations, UseCases
 
 
 def build(
@@ -85,5 +53,18 @@ def build(
 
 
 def _pass_on(_: Call, error: Exception) -> NoReturn:
-    """Leave every error to the gate, which tells them all."""
+    """Leave every error to the gate, which tells them all: ours as they are, the framework's as ours.
+
+    Raises:
+        DomainError: for what the framework refuses.
+        Exception: what was raised.
+    """
+    if isinstance(error, NotFoundException):
+        raise NoRoute from error
+    if isinstance(error, MethodNotAllowedException):
+        raise MethodNotAllowed((error.headers or {}).get("allow", "")) from error
+    if isinstance(error, HTTPException) and error.status_code == 413:
+        raise BodyTooLarge from error
+    if isinstance(error, ClientException):
+        raise MalformedRequest(type(error).__name__) from error
     raise error

@@ -9,13 +9,11 @@ import msgspec
 from litestar import Request
 
 from edgeclients.errors import Busy, InvalidBody, UnsupportedMediaType
+from edgeclients.http.scope import SESSION
 from edgeclients.model import Session
 
 T = TypeVar("T")
 
-SESSION = "edgeclients.session"
-REQUEST_ID = "edgeclients.request_id"
-OPERATION = "edgeclients.operation"  # of a request that is not routed
 _LARGE = 64 * 1024  # bodies beyond this are decoded off the event loop
 _BULKS = 4  # bodies of megabytes held at a time
 

@@ -7,7 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from edgeclients.errors import DomainError, Internal, MissingDomain, MissingToken, Unauthenticated, row_of
-from edgeclients.http.answers import ErrorBody
+from edgeclients.http.failures import ErrorBody
 
 CLIENT_ID = "bb7edb32-2eac-4aad-aebe-ed96fe073879"
 CHANNEL_ID = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"

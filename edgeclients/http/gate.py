@@ -5,8 +5,6 @@ One ASGI middleware around the application. The path is read here once, before L
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from edgeclients.core.ids import new_uuid
@@ -22,18 +20,12 @@ from edgeclients.errors import (
     NotFound,
 )
 from edgeclients.http import hot
-from edgeclients.http.answers import telling
-from edgeclients.http.call import OPERATION, REQUEST_ID, SESSION
 from edgeclients.http.callers import Callers
-from edgeclients.http.hot import HotRead
+from edgeclients.http.failures import telling
+from edgeclients.http.hot import HotReads
+from edgeclients.http.scope import OPERATION, REQUEST_ID, SESSION, App, Message, Receive, Scope, Send
 from edgeclients.model import Session
 from edgeclients.ops.metrics import Requests
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -69,12 +61,12 @@ class Gate:
     Args:
         app: where they go.
         callers: whose token is it.
-        hot: a route that needs no routing.
+        hot: routes that need no routing.
         requests: how many of them there are.
         most: requests worked on at a time.
     """
 
-    def __init__(self, app: App, callers: Callers, hot: HotRead, requests: Requests, most: int) -> None:
+    def __init__(self, app: App, callers: Callers, hot: HotReads, requests: Requests, most: int) -> None:
         self._app = app
         self._callers = callers
         self._hot = hot
@@ -112,15 +104,17 @@ class Gate:
             if gone:
                 status = _GONE
             else:
-                await telling(error, request_id)(scope, receive, watched)  # type: ignore[arg-type]
+                for message in telling(error, request_id):
+                    await watched(message)
         finally:
             self._requests.active -= 1
             self._note(scope, status, time.perf_counter() - started)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         segments = _segments(scope)
-        if segments == ["health"]:
-            await self._app(scope, receive, send)
+        if segments == ["health"] and scope["method"] == "GET":
+            scope[OPERATION] = hot.HEALTH
+            await self._hot.health(send)
             return
         if self._requests.active > self._most:
             raise Busy("too many requests", retry_after=1)
@@ -131,9 +125,9 @@ class Gate:
             rest = _checked(segments[1:])
             if _is_client_id(rest, scope["method"]):
                 raise NotFound(f"{rest[1]} is a client id here")
-            if self._hot.matches(scope, rest):
-                scope[OPERATION] = hot.OPERATION
-                await self._hot.answer(session, rest[1], send)
+            if self._hot.is_view(scope, rest):
+                scope[OPERATION] = hot.VIEW_CLIENT
+                await self._hot.view(session, rest[1], send)
                 return
             scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:

@@ -17,8 +17,9 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from edgeclients import __version__
 from edgeclients.files import schema_path
-from edgeclients.http.app import BodyLimits, Operations, UseCases, build
+from edgeclients.http.app import build
 from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DOMAIN_ID, ROLE_ID
+from edgeclients.http.parts import BodyLimits, Operations, UseCases
 from edgeclients.ops.health import health_document
 
 _REFERENCE = "#/components/schemas/{name}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, RequestTimedOut, row_of
-from edgeclients.http.answers import JSON, error_body
+from edgeclients.http.failures import JSON, error_body
 
 _LINGER = 2.0
 _PIPELINE = 8  # requests that may wait behind one on their connection

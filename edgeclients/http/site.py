@@ -15,6 +15,7 @@ from edgeclients.files import schema_path
 from edgeclients.http.answers import answer
 from edgeclients.http.call import Call
 from edgeclients.http.docs import describe
+from edgeclients.http.failures import HEALTH_JSON
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
 
@@ -58,11 +59,11 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
             example=health | {"instance_id": "4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"},
             tag="operations",
             protected=False,
-            media_type="application/health+json",
+            media_type=HEALTH_JSON,
         ),
     )
     async def get_health() -> ASGIResponse:
-        return answer(health, headers={"content-type": "application/health+json"})
+        return answer(health, headers={"content-type": HEALTH_JSON})
 
     @get(
         "/ready",

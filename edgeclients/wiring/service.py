@@ -5,12 +5,12 @@ import contextlib
 import ipaddress
 import logging
 import resource
-from collections.abc import AsyncIterator, Callable
-from importlib.metadata import entry_points
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from edgeclients.auth.standalone import Standalone
+from edgeclients.auth.standalone import create as standalone
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.access import Access
 from edgeclients.core.authentication import Authentication
@@ -27,12 +27,13 @@ from edgeclients.core.roles import Roles
 from edgeclients.core.rotation import Rotation
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import StartError
-from edgeclients.http.app import BodyLimits, Operations, UseCases
-from edgeclients.http.app import build as build_http
 from edgeclients.http.callers import Callers
+from edgeclients.http.deferred import DeferredApp
 from edgeclients.http.gate import Gate
-from edgeclients.http.hot import HotRead
+from edgeclients.http.hot import HotReads
+from edgeclients.http.parts import BodyLimits, Operations, UseCases
 from edgeclients.http.protocol import ConnectionLimits
+from edgeclients.http.scope import App
 from edgeclients.http.server import HttpServer
 from edgeclients.ops import disk, logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document
@@ -69,6 +70,7 @@ class Running(NamedTuple):
     grpc: str
     data_dir: Path
     token_file: Path | None
+    complete: Callable[[], Awaitable[object]]  # returns when every route is there
 
 
 @contextlib.asynccontextmanager
@@ -114,8 +116,14 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         readiness = Readiness(lambda: _state(store), lambda: store.run(_write_check))
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
-        app = build_http(cases, operations, bodies, serve_channels=not settings.channels_grpc_url)
-        gate = Gate(app, Callers(auth, settings.wrong_tokens), HotRead(clients), metrics.http, settings.http_max_requests)
+        app = DeferredApp(lambda: _application(cases, operations, bodies, serve_channels=not settings.channels_grpc_url))
+        gate = Gate(
+            app,
+            Callers(auth, settings.wrong_tokens),
+            HotReads(clients, operations.health),
+            metrics.http,
+            settings.http_max_requests,
+        )
         service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
 
         sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
@@ -128,6 +136,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         await grpc.start()
         stack.push_async_callback(_stop, readiness, http, grpc)
         await http.start()
+        app.begin()
         _warn_if_open(settings)
         readiness.serving = True
         yield Running(
@@ -135,7 +144,14 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             f"{settings.grpc_host}:{grpc.port}",
             settings.data_dir,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
+            app.complete,
         )
+
+
+def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *, serve_channels: bool) -> App:
+    from edgeclients.http.app import build as build_app
+
+    return build_app(cases, operations, bodies, serve_channels=serve_channels)
 
 
 async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
@@ -178,6 +194,10 @@ def _plugin(name: str) -> PluginFactory:
     Raises:
         StartError: none of that name is installed.
     """
+    if name == "standalone":
+        return standalone  # its own entry point; looking for others takes longer than all the rest of it
+    from importlib.metadata import entry_points
+
     found = {entry.name: entry for entry in entry_points(group=PLUGINS)}
     if name not in found:
         raise StartError(

@@ -1,0 +1,55 @@
+"""Every error in one shape (contract A2), as ASGI messages: nothing of the framework is needed to refuse somebody."""
+
+import logging
+from typing import Final
+
+import msgspec
+
+from edgeclients.errors import DomainError, Internal, MethodNotAllowed, row_of, text_of
+from edgeclients.http.scope import Message
+
+JSON: Final = "application/json"
+HEALTH_JSON: Final = "application/health+json"  # contract 1.8
+
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """The body of every answer that is an error."""
+
+    message: str
+    error: str
+    request_id: str = ""
+
+
+def error_body(error: DomainError, request_id: str) -> bytes:
+    """The JSON of an error; a 500 names the request, so that its log line can be found."""
+    row = row_of(error)
+    return _encode(ErrorBody(text_of(error), row.code, request_id if row.error is Internal else ""))
+
+
+def telling(error: Exception, request_id: str) -> tuple[Message, Message]:
+    """The answer to whatever went wrong: by the table, or for a fault of ours 500.
+
+    A fault's details are in the log; the caller gets the request's id.
+    """
+    if isinstance(error, DomainError):
+        return _failure(error, request_id)
+    _log.error("request failed unexpectedly", exc_info=error, extra={"request_id": request_id})
+    return _failure(Internal(), request_id)
+
+
+def _failure(error: DomainError, request_id: str) -> tuple[Message, Message]:
+    row, body = row_of(error), error_body(error, request_id)
+    headers = {"content-type": JSON, "content-length": str(len(body))}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    elif row.http == 503:
+        headers["retry-after"] = "1"
+    if row.http == 401:
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = error.detail
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": row.http, "headers": raw}, {"type": "http.response.body", "body": body}

@@ -1,0 +1,38 @@
+"""What the routes are made for: use cases, what is reported without a token, limits."""
+
+from typing import NamedTuple
+
+from edgeclients.core.clients import Clients
+from edgeclients.core.connections import Connections
+from edgeclients.core.members import Members
+from edgeclients.core.parents import Parents
+from edgeclients.core.roles import Roles
+from edgeclients.core.rotation import Rotation
+from edgeclients.ops.health import Readiness
+from edgeclients.ops.metrics import Metrics
+
+
+class UseCases(NamedTuple):
+    """What the routes call."""
+
+    clients: Clients
+    rotation: Rotation
+    parents: Parents
+    connections: Connections
+    roles: Roles
+    members: Members
+
+
+class Operations(NamedTuple):
+    """What the routes without a token report."""
+
+    health: dict[str, str]
+    readiness: Readiness
+    metrics: Metrics
+
+
+class BodyLimits(NamedTuple):
+    """How many bytes a request's body may have."""
+
+    single: int = 1024 * 1024
+    bulk: int = 16 * 1024 * 1024

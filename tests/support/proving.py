@@ -1,0 +1,90 @@
+"""`Authenticate` on a real store and cache, without a transport; argon2 at its cheapest, in threads or held still."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.access import Access
+from edgeclients.core.authentication import Authentication
+from edgeclients.core.checks import CheckLane
+from edgeclients.core.clients import ClientDraft, Clients
+from edgeclients.core.hashing import Argon2Threads, HashLane
+from edgeclients.core.rotation import Rotation, SecretChange
+from edgeclients.core.secrets import Secrets
+from edgeclients.errors import CredentialsDenied
+from edgeclients.model import EVERYTHING, Client, Session, Standing
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.conformance.harness import KEYRING
+from tests.support.api import basic, of_domain
+
+DOMAIN = "d1"
+SESSION = Session("operator", DOMAIN, super_admin=True, request_id="r")
+
+
+class Known(NamedTuple):
+    """A client, and its secret."""
+
+    client: Client
+    secret: str
+
+    def tokens(self) -> tuple[bytes, bytes]:
+        """Both forms of its token."""
+        return basic(self.client.id, self.secret).encode(), of_domain(self.client.domain_id, self.secret).encode()
+
+
+class Everything:
+    """`ports.Authorizer`: whoever asks may."""
+
+    async def standing(self, session: Session, operation: str, client_ids: object = ()) -> Standing:
+        return EVERYTHING
+
+
+class Proving(NamedTuple):
+    """What there is to ask and to change."""
+
+    authentication: Authentication
+    clients: Clients
+    rotation: Rotation
+    store: SqliteStore
+    cache: MemoryTokenCache
+    lane: CheckLane
+
+    async def create(self, secret: str = "") -> Known:
+        """A new client, with a generated secret if none is named."""
+        (created,) = await self.clients.create(SESSION, [ClientDraft(secret=secret)])
+        return Known(created.client, created.secret)
+
+    async def rotate(self, known: Known, secret: str = "", grace: int = 0) -> Known:
+        """The client with another secret."""
+        change = SecretChange(secret, generate=not secret, grace=grace)
+        rotated = await self.rotation.rotate(SESSION, known.client.id, change)
+        return Known(rotated.client, secret or str(rotated.generated))
+
+    async def is_let_in(self, token: bytes) -> bool:
+        """Whether a token proves somebody."""
+        try:
+            return bool(await self.authentication.authenticate(token))
+        except CredentialsDenied:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def proving(path: Path, threads: Argon2Threads | None = None, waiting: int = 128) -> AsyncIterator[Proving]:
+    """All of it on the database `path`."""
+    cache = MemoryTokenCache(3600, 50_000, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
+    database = SqliteDatabase(path)
+    database.connection.execute("PRAGMA synchronous = OFF")
+    async with SqliteStore(database, StoreLimits(), cache.apply) as store:
+        of_writes, threads = Argon2Threads(KEYRING, 1), threads or Argon2Threads(KEYRING, 1)
+        writes, lane = HashLane(of_writes, waiting), CheckLane(threads, waiting)
+        secrets, access = Secrets(store, KEYRING, writes), Access(store, Everything())
+        authentication = Authentication(store, cache, KEYRING, lane, writes)
+        clients, rotation = Clients(store, access, secrets), Rotation(store, access, secrets)
+        try:
+            yield Proving(authentication, clients, rotation, store, cache, lane)
+        finally:
+            await authentication.close()
+            threads.close()
+            of_writes.close()

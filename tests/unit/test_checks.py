@@ -1,0 +1,170 @@
+"""The lane for presented secrets: what is bounded, who comes next, and how guessing is slowed down (design 5, 6)."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from edgeclients.core.checks import WAITING_WHILE_RATIONED, Check, CheckLane
+from edgeclients.core.hashing import Argon2Threads
+from edgeclients.core.ration import Ration
+from edgeclients.errors import CheckRationed
+from tests.conformance.harness import KEYRING
+from tests.support.lanes import HeldThreads, settle
+
+SCHEME = KEYRING.argon2
+MANY = 1000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def check(secret: str, subject: str = "a") -> Check:
+    return Check(subject, SCHEME, "d1", secret)
+
+
+def _asked(lane: CheckLane, *secrets: str, subject: str = "a") -> list[Check]:
+    checks = [check(secret, subject) for secret in secrets]
+    for one in checks:
+        lane.ask(one)
+    return checks
+
+
+async def test_a_digest_is_the_one_that_is_stored() -> None:
+    threads = Argon2Threads(KEYRING, 1)
+    lane = CheckLane(threads, 10)
+    (one,) = _asked(lane, "open sesame")
+    assert await one.future == SCHEME.digest("open sesame", KEYRING.salt(SCHEME, "d1"))
+    threads.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_no_more_than_the_workers_run(workers: int) -> None:
+    threads = HeldThreads(KEYRING, workers)
+    lane = CheckLane(threads, 100, Ration(MANY, 1.0, 10))
+    _asked(lane, *map(str, range(20)))
+    while threads.running:
+        await threads.let()
+    assert (threads.most, len(threads.ran), lane.waiting) == (workers, 20, 0)
+
+
+async def test_past_the_bound_it_is_said_at_once() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 4)
+    _asked(lane, *map(str, range(5)))  # one of them runs
+    with pytest.raises(CheckRationed) as refused:
+        lane.ask(check("one more"))
+    assert refused.value.retry_after == 1
+    with pytest.raises(CheckRationed):
+        lane.ask(check("one more", "somebody else's"))
+    await threads.let()
+    lane.ask(check("one more"))
+
+
+async def test_subjects_take_turns() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 100)
+    _asked(lane, *(f"a{n}" for n in range(30)), subject="a")
+    _asked(lane, *(f"b{n}" for n in range(3)), subject="b")
+    _asked(lane, "c0", subject="c")
+    for _ in range(8):
+        await threads.let()
+    assert Counter(secret[0] for secret in threads.ran[:8]) == Counter(a=4, b=3, c=1)
+
+
+async def test_of_one_subject_any_may_be_next() -> None:
+    """The last to come is not always the last to be served, nor is the first always the first."""
+    first, last = 0, 0
+    for _ in range(200):
+        threads = HeldThreads(KEYRING)
+        lane = CheckLane(threads, 100)
+        _asked(lane, "runs", *"abcd")
+        await threads.let()
+        first += threads.ran[1] == "a"
+        last += threads.ran[1] == "d"
+    assert 0 < first < 200
+    assert 0 < last < 200
+
+
+async def test_what_is_dropped_while_it_waits_never_runs() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 3)
+    runs, waits, _ = _asked(lane, "runs", "waits", "other")
+    assert lane.drop(waits)
+    assert waits.future.cancelled()
+    assert not lane.drop(waits)
+    assert not lane.drop(runs)
+    assert lane.waiting == 1
+    while threads.running:
+        await threads.let()
+    assert threads.ran == ["runs", "other"]
+
+
+async def test_failures_are_spaced_out_after_a_few() -> None:
+    clock = Clock()
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, MANY, Ration(3, 4.0, 10, clock))
+    _asked(lane, *map(str, range(3 + WAITING_WHILE_RATIONED)))
+    await threads.let(3)
+    assert threads.running == []
+    with pytest.raises(CheckRationed):  # few of such a subject may wait
+        lane.ask(check("one more"))
+    _asked(lane, "at once", subject="b")  # others are not in its way
+    assert threads.ran[3:] == ["at once"]
+    await threads.let()
+    clock.now += 0.25
+    lane._look_again()
+    assert len(threads.running) == 1
+    await threads.let()
+    assert threads.running == []
+
+
+async def test_a_spaced_out_subject_goes_on_by_itself() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, MANY, Ration(1, 200.0, 10))
+    first, second = _asked(lane, "first", "second")
+    await threads.let()
+    while not threads.running:  # the lane's own timer, in 5 ms
+        await asyncio.sleep(0.001)
+    await threads.let()
+    assert (first.future.done(), second.future.done()) == (True, True)
+
+
+async def test_successes_are_not_counted() -> None:
+    """A site whose secrets are right is checked as fast as the machine can."""
+    clock = Clock()
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, MANY, Ration(3, 4.0, 10, clock))
+    waiting = _asked(lane, *map(str, range(100)))
+    for one in waiting:
+        one.future.add_done_callback(lambda _: lane.succeeded("a"))
+    while threads.running:
+        await threads.let()
+    assert len(threads.ran) == 100
+
+
+async def test_an_error_of_argon2_reaches_who_waits_and_the_lane_goes_on() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 10)
+    bad, good = _asked(lane, "bad", "good")
+    threads.running.pop(0).future.set_exception(MemoryError())
+    await settle()
+    with pytest.raises(MemoryError):
+        await bad.future
+    await threads.let()
+    assert good.future.done()
+
+
+async def test_closed_it_computes_nothing_more() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 10)
+    _, waits = _asked(lane, "runs", "waits")
+    lane.close()
+    assert waits.future.cancelled()
+    await threads.let()
+    assert threads.ran == ["runs"]
