@@ -59,10 +59,10 @@ class CheckLane:
         Raises:
             CheckRationed: too many wait already, of all subjects or of this one.
         """
-        queue = self._subjects.get(check.subject, [])
         wait = self._ration.wait(check.subject)
-        if self.waiting >= self._most_waiting or (wait and len(queue) >= WAITING_WHILE_RATIONED):
-            raise CheckRationed("too many secrets to check", retry_after=whole_seconds(wait))
+        ahead = len(self._subjects.get(check.subject, ()))
+        if (wait and ahead >= WAITING_WHILE_RATIONED) or (self.waiting >= self._most_waiting and not self._make_room(ahead)):
+            raise _rationed(wait)
         self._subjects.setdefault(check.subject, []).append(check)
         self.waiting += 1
         self._start()
@@ -93,6 +93,20 @@ class CheckLane:
                 check.future.cancel()
         self._subjects.clear()
 
+    def _make_room(self, ahead: int) -> bool:
+        """Turn away a token of the subject with the most of them, for one of a subject with `ahead`; if that is fair."""
+        crowded = max(self._subjects, key=lambda subject: len(self._subjects[subject]))
+        if len(self._subjects[crowded]) <= ahead + 1:
+            return False
+        self._turn_away(crowded, 1)
+        return True
+
+    def _turn_away(self, subject: str, count: int) -> None:
+        for _ in range(count):
+            queue = self._subjects[subject]
+            check = self._leave(queue, secrets.randbelow(len(queue)))
+            check.future.set_exception(_rationed(self._ration.wait(subject)))
+
     def _start(self) -> None:
         """Run what may run now; if something may only later, look again then."""
         soonest = None
@@ -101,6 +115,7 @@ class CheckLane:
                 return
             wait = self._ration.wait(subject)
             if wait:
+                self._turn_away(subject, len(self._subjects[subject]) - WAITING_WHILE_RATIONED)
                 soonest = wait if soonest is None else min(soonest, wait)
                 continue
             queue = self._subjects[subject]
@@ -141,3 +156,7 @@ class CheckLane:
                 check.future.set_result(done.result())
         # Behind whoever waits for this digest: a success is taken back before the next one is drawn.
         asyncio.get_running_loop().call_soon(self._start)
+
+
+def _rationed(wait: float) -> CheckRationed:
+    return CheckRationed("too many secrets to check", retry_after=whole_seconds(wait))

@@ -10,6 +10,7 @@ import pytest
 from edgeclients.model import Effects
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
@@ -53,6 +54,9 @@ async def harness(make_harness: MakeHarness) -> Harness:
 
 
 class TestClients(ClientContract): ...
+
+
+class TestActivity(ActivityContract): ...
 
 
 class TestLists(ListContract): ...

@@ -56,12 +56,12 @@ async def test_no_more_than_the_workers_run(workers: int) -> None:
 async def test_past_the_bound_it_is_said_at_once() -> None:
     threads = HeldThreads(KEYRING)
     lane = CheckLane(threads, 4)
-    _asked(lane, *map(str, range(5)))  # one of them runs
-    with pytest.raises(CheckRationed) as refused:
-        lane.ask(check("one more"))
-    assert refused.value.retry_after == 1
-    with pytest.raises(CheckRationed):
-        lane.ask(check("one more", "somebody else's"))
+    for number in range(5):  # one of them runs
+        _asked(lane, "x", subject=f"s{number}")
+    for subject in ("s1", "somebody else"):
+        with pytest.raises(CheckRationed) as refused:
+            lane.ask(check("one more", subject))
+        assert refused.value.retry_after == 1
     await threads.let()
     lane.ask(check("one more"))
 
@@ -133,6 +133,33 @@ async def test_a_spaced_out_subject_goes_on_by_itself() -> None:
         await asyncio.sleep(0.001)
     await threads.let()
     assert (first.future.done(), second.future.done()) == (True, True)
+
+
+async def test_a_crowd_is_thinned_out_when_its_guesses_fail() -> None:
+    """Who waited before it was known for guessing does not keep the queue full afterwards."""
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, MANY, Ration(3, 4.0, 10, Clock()))
+    crowd = _asked(lane, *map(str, range(100)))
+    await threads.let(3)
+    assert lane.waiting == WAITING_WHILE_RATIONED
+    told = [one.future.exception() for one in crowd if one.future.done()]
+    assert sum(isinstance(error, CheckRationed) for error in told) == 100 - 3 - WAITING_WHILE_RATIONED
+
+
+async def test_in_a_full_queue_a_crowd_makes_room_for_others() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 6)
+    crowd = _asked(lane, "runs", *map(str, range(6)))
+    others = _asked(lane, "x", "y", "z", subject="b")
+    assert lane.waiting == 6
+    assert sum(one.future.done() for one in crowd) == 3
+    assert not any(one.future.done() for one in others)
+    with pytest.raises(CheckRationed):  # as many of either: nobody is turned away for one more
+        lane.ask(check("more", "b"))
+    with pytest.raises(CheckRationed):
+        lane.ask(check("more"))
+    for one in crowd:
+        one.future.exception() if one.future.done() else None
 
 
 async def test_successes_are_not_counted() -> None:

@@ -1,0 +1,210 @@
+"""When clients were last seen, on disk: seldom written, begun anew when damaged, never in anybody's way."""
+
+import asyncio
+import stat
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edgeclients.model import LAST_SEEN, ClientFilter, Effects
+from edgeclients.store.sqlite.activity import FILE
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from tests.conformance.harness import add, new_client
+from tests.support.database import opened
+
+DAY_SECONDS, FLUSH_SECONDS, LOGIN_SECONDS = 24 * 3600, 900, 300
+DEVICES = 200
+MOST_BYTES_A_DAY = 5_000_000
+
+
+def _nothing(_: Effects) -> None: ...
+
+
+@asynccontextmanager
+async def _store(path: Path, seconds: float = 3600) -> AsyncIterator[SqliteStore]:
+    async with SqliteStore(SqliteDatabase(path), StoreLimits(activity_seconds=seconds), _nothing) as store:
+        yield store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "clients.db"
+
+
+async def _last_seen(store: SqliteStore, client_id: str) -> int | None:
+    viewed = await store.view(client_id)
+    assert viewed is not None
+    (item,) = (await store.page("d1", ClientFilter(id=client_id))).items
+    assert item.last_seen_at == viewed.last_seen_at
+    return viewed.last_seen_at
+
+
+def _written(path: Path) -> dict[str, int]:
+    with opened(path.with_name(FILE)) as file:
+        return dict(file.execute("SELECT client_id, at FROM last_seen").fetchall())
+
+
+async def test_it_is_written_when_the_store_closes_and_read_when_it_opens(path: Path) -> None:
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+        seen = await _last_seen(store, client.id)
+        assert _written(path) == {}
+    assert _written(path) == {client.id: seen}
+    async with _store(path) as store:
+        assert await _last_seen(store, client.id) == seen
+
+
+async def test_it_is_written_every_now_and_then(path: Path) -> None:
+    async with _store(path, seconds=0.01) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+        while not store.activity.flushes:
+            await asyncio.sleep(0.001)
+        assert _written(path) == {client.id: await _last_seen(store, client.id)}
+
+
+async def test_nothing_new_is_nothing_written(path: Path) -> None:
+    async with _store(path) as store:
+        for _ in range(5):
+            await store.activity.flush()
+        assert store.activity.flushes == 0
+
+
+async def test_what_is_seen_while_it_is_written_is_not_lost(path: Path) -> None:
+    async with _store(path) as store:
+        first, second = await add(store, new_client(), new_client())
+        store.note_seen(first.id)
+        writing = asyncio.ensure_future(store.activity.flush())
+        await asyncio.sleep(0)
+        before = await _last_seen(store, first.id)
+        assert before is not None
+        store.note_seen(first.id)
+        store.note_seen(second.id)
+        await writing
+        assert (await _last_seen(store, first.id) or 0) > before
+        assert await _last_seen(store, second.id) is not None
+    assert set(_written(path)) == {first.id, second.id}
+
+
+async def test_a_list_sees_memory_before_disk(path: Path) -> None:
+    async with _store(path) as store:
+        clients = await add(store, *(new_client() for _ in range(3)))
+        for client in clients:
+            store.note_seen(client.id)
+            await store.activity.flush()
+        store.note_seen(clients[0].id)
+        page = await store.page("d1", ClientFilter(order=LAST_SEEN))
+        assert [item.client.id for item in page.items] == [clients[0].id, clients[2].id, clients[1].id]
+
+
+async def test_a_removed_client_leaves_nothing(path: Path) -> None:
+    async with _store(path) as store:
+        kept, gone, never_written = await add(store, new_client(), new_client(), new_client())
+        for client in (kept, gone):
+            store.note_seen(client.id)
+        await store.activity.flush()
+        store.note_seen(never_written.id)
+        for client in (gone, never_written):
+            await store.run(lambda tx, client=client: tx.remove(client))  # type: ignore[misc]
+        await store.activity.flush()
+        assert set(_written(path)) == {kept.id}
+
+
+async def test_a_client_removed_before_a_sudden_end_leaves_nothing_in_the_end(path: Path) -> None:
+    async with _store(path) as store:
+        kept, gone = await add(store, new_client(), new_client())
+        for client in (kept, gone):
+            store.note_seen(client.id)
+    with opened(path) as file:
+        file.execute("DELETE FROM clients WHERE id = ?", (gone.id,))
+    async with _store(path) as store:
+        store.note_seen(kept.id)
+    assert set(_written(path)) == {kept.id}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 8000], ids=["empty", "text", "torn"])
+async def test_a_damaged_file_is_begun_anew(path: Path, damage: bytes) -> None:
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+    path.with_name(FILE).write_bytes(damage)
+    async with _store(path) as store:
+        assert await _last_seen(store, client.id) is None
+        store.note_seen(client.id)
+    assert set(_written(path)) == {client.id}
+
+
+async def test_a_file_that_cannot_be_written_costs_nothing_but_itself(path: Path) -> None:
+    """What is new stays new, and is written as soon as that works again."""
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+        await store.activity.flush()
+        with opened(path.with_name(FILE)) as file:
+            file.execute("CREATE TRIGGER no BEFORE UPDATE ON last_seen BEGIN SELECT RAISE(ABORT, 'no'); END")
+            store.note_seen(client.id)
+            seen = await _last_seen(store, client.id)
+            await store.activity.flush()
+            assert await _last_seen(store, client.id) == seen
+            await add(store, new_client())
+            file.execute("DROP TRIGGER no")
+        await store.activity.flush()
+        assert _written(path) == {client.id: seen}
+
+
+async def test_a_caller_who_leaves_a_flush_leaves_it_whole(path: Path) -> None:
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+        flushing = asyncio.ensure_future(store.activity.flush())
+        await asyncio.sleep(0)
+        flushing.cancel()
+        await asyncio.wait([flushing])
+        assert set(_written(path)) == {client.id}
+        assert await _last_seen(store, client.id) is not None
+
+
+async def test_it_is_private(path: Path) -> None:
+    async with _store(path) as store:
+        await add(store, new_client())
+        for file in path.parent.glob(f"{FILE}*"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def _written_by_this_thread() -> int:
+    """Bytes this thread has handed to write calls: what SQLite writes, whatever the file system makes of it."""
+    lines = Path(f"/proc/self/task/{threading.get_native_id()}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
+
+
+async def test_a_day_of_two_hundred_devices_is_less_than_five_megabytes(path: Path) -> None:
+    """Each authenticates every five minutes; all writes are counted, and those of the last checkpoint as well."""
+    async with _store(path) as store:
+        clients = await add(store, *(new_client() for _ in range(DEVICES)))
+        activity, total = store.activity, 0
+        write = activity._write
+
+        def counted(seen: list[tuple[str, int]], gone: list[str]) -> None:
+            nonlocal total
+            before = _written_by_this_thread()
+            write(seen, gone)
+            total += _written_by_this_thread() - before
+
+        activity._write = counted  # type: ignore[method-assign]
+        for _ in range(DAY_SECONDS // FLUSH_SECONDS):
+            for _ in range(FLUSH_SECONDS // LOGIN_SECONDS):
+                for client in clients:
+                    store.note_seen(client.id)
+            await activity.flush()
+        assert activity.flushes == DAY_SECONDS // FLUSH_SECONDS
+        before = _written_by_this_thread()
+        connection = activity._connection
+        assert connection is not None
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        total += _written_by_this_thread() - before
+    print(f"{total:,} bytes a day")
+    assert 96 * 4096 < total < MOST_BYTES_A_DAY
