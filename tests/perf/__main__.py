@@ -4,6 +4,7 @@ Ratios compare with a baseline in the same run, in turns. Nothing is asserted: t
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -16,12 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.perf import authenticate, listing, load, start, store, web
+from tests.perf import authenticate, core, curves, listing, load, start, store, storm, web
 from tests.perf.measure import Row, Run
 
 MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
+    "core": core.hit,
     "hit": authenticate.hit,
     "cold": authenticate.cold,
+    "storm": storm.storm,
     "read": store.read,
     "create": store.create,
     "bulk": web.bulk,
@@ -39,10 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers: whether it runs, not what it tells")
     parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="measure only this; may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
+    parser.add_argument("--curves", type=Path, metavar="FILE", help="draw latency and throughput there, as PNG")
     parser.add_argument("--folder", type=Path, help="where data is written (default: the system's temporary folder)")
     parsed = parser.parse_args(arguments)
-    print(*_machine(), sep="\n", flush=True)
+    machine = _machine()
+    print(*(f"{name}: {text}" for name, text in machine.items()), "", sep="\n", flush=True)
     print(_LINE.format("name", "measured", "median (lowest–highest)", "budget", "within"), flush=True)
+    table = []
     for name in parsed.only or MEASUREMENTS:
         folder = Path(tempfile.mkdtemp(prefix="edgeclients-perf-", dir=parsed.folder))
         began = time.monotonic()
@@ -50,24 +57,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows = MEASUREMENTS[name](Run(parsed.quick, folder))
         finally:
             shutil.rmtree(folder)
+        table += [row.as_data() for row in rows]
         for row in rows:
             print(*_lines(row), sep="\n", flush=True)
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    if parsed.json:
+        parsed.json.write_text(json.dumps({**machine, "rows": table}, indent=1, ensure_ascii=False) + "\n")
+    if parsed.curves:
+        with tempfile.TemporaryDirectory(prefix="edgeclients-perf-", dir=parsed.folder) as scratch:
+            curves.draw(Run(parsed.quick, Path(scratch)), parsed.curves)
 
 
-def _machine() -> Iterator[str]:
+def _machine() -> dict[str, str]:
     info = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in info if line.startswith("model name")), platform.machine())
-    yield f"machine: {model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "litestar", "uvicorn", "uvloop", "msgspec"))
-    yield f"versions: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"
-    yield f"load driver: {load.DRIVER}"
-    yield ""
+    return {
+        "machine": f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "versions": f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}",
+        "load driver": load.DRIVER,
+    }
 
 
 def _lines(row: Row) -> Iterator[str]:
     first, *others = textwrap.wrap(row.measured, _MEASURED_WIDTH)
-    yield _LINE.format(row.name, first, row.figure, row.budget, _VERDICTS[row.within]).rstrip()
+    yield _LINE.format(row.name, first, str(row.figure), row.budget, _VERDICTS[row.within]).rstrip()
     for line in others:
         yield _LINE.format("", "  " + line, "", "", "").rstrip()
 

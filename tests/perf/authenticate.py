@@ -9,7 +9,7 @@ from edgeclients.rpc._pb.clients.v1 import clients_pb2
 from tests.perf import callers, load
 from tests.perf.bare import bare
 from tests.perf.fleet import BULK, DOMAIN, LOOPBACK, create
-from tests.perf.measure import Row, Run, in_turns, pair, per_cpu_second
+from tests.perf.measure import Figure, Row, Run, in_turns, pair, per_cpu_second
 from tests.support.api import Api
 from tests.support.service import Service, started
 
@@ -41,7 +41,7 @@ def hit(run: Run) -> list[Row]:
             "hit",
             f"Authenticate, cache hit: {found.ours.median:,.0f} calls per CPU-second, bare grpc.aio handler "
             f"{found.base.median:,.0f}; {rounds} rounds of {count:,}, {load.DRIVER}",
-            found.ratio.text(2),
+            Figure(found.ratio, 2),
             "≥ 0.85",
             found.ratio.median >= 0.85,
         )
@@ -68,7 +68,7 @@ def cold(run: Run) -> list[Row]:
             "cold",
             f"Authenticate, {count:,} clients once each after a restart: {found.ours.median:,.0f} calls per CPU-second, once "
             f"more from the cache {found.base.median:,.0f}; {rounds} restarts, Python callers",
-            found.ratio.text(2),
+            Figure(found.ratio, 2),
             "≥ 0.50",
             found.ratio.median >= 0.5,
         )

@@ -7,7 +7,7 @@ import uvloop
 from edgeclients.model import Action, ClientFilter, NewRole, TagFilter, Viewer
 from edgeclients.ports import Transaction
 from tests.perf.fleet import BULK, DOMAIN, ROOMS, SESSION, TAGS, Registry, drafts, registry
-from tests.perf.measure import Row, Run, Spread, chunks
+from tests.perf.measure import Figure, Row, Run, Spread, chunks
 
 _TAG = TagFilter(("floor-3",), match_all=True)
 _ROOM = {"site": {"room": "room-7"}}
@@ -51,11 +51,11 @@ async def _page(run: Run) -> list[Row]:
             "list",
             f"a page of 10, with total, of clients with a tag (1 in {TAGS}) and a metadata value (1 in {ROOMS}), domain of "
             f"{count:,}; {rounds} times",
-            both.text(2, " ms"),
+            Figure(both, 2, " ms"),
             "≤ 5 ms",
             both.median <= 5,
         ),
-        *(Row("list", f"…{name}", spread.text(2, " ms")) for name, spread in lines),
+        *(Row("list", f"…{name}", Figure(spread, 2, " ms")) for name, spread in lines),
     ]
 
 

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME_USER, _AFTER_NAME_SYSTEM = 11, 12  # fields 14 and 15 of /proc/<pid>/stat, counted behind the process's name
@@ -20,16 +20,6 @@ class Run(NamedTuple):
     def pick(self, full: int, quick: int) -> int:
         """A count, as large as this run has time for."""
         return quick if self.quick else full
-
-
-class Row(NamedTuple):
-    """One line of the table; `within` is None where there is no budget."""
-
-    name: str
-    measured: str
-    figure: str
-    budget: str = ""
-    within: bool | None = None
 
 
 class Spread(NamedTuple):
@@ -49,6 +39,33 @@ class Spread(NamedTuple):
         """The spread for the table."""
         low, median, high = (f"{value:,.{digits}f}" for value in (self.low, self.median, self.high))
         return f"{median}{unit} ({low}–{high})"
+
+
+class Figure(NamedTuple):
+    """A spread, and how it is written."""
+
+    spread: Spread
+    digits: int
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return self.spread.text(self.digits, self.unit)
+
+
+class Row(NamedTuple):
+    """One line of the table; `within` is None where there is no budget."""
+
+    name: str
+    measured: str
+    figure: Figure
+    budget: str = ""
+    within: bool | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """The row for a file."""
+        spread = self.figure.spread._asdict()
+        unit = self.figure.unit.strip()
+        return {**self._asdict(), "figure": {**spread, "unit": unit}}
 
 
 class Pair(NamedTuple):
@@ -81,7 +98,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[_AFTER_NAME_USER]) + int(fields[_AFTER_NAME_SYSTEM])) / _TICKS
 
 
-def per_cpu_second(pid: int, count: int, work: Callable[[], None]) -> float:
+def per_cpu_second(pid: int, count: int, work: Callable[[], object]) -> float:
     """How many of `count` things the process `pid` does in a second of CPU time while `work` asks for them."""
     before = cpu_seconds(pid)
     work()

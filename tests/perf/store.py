@@ -13,7 +13,7 @@ from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS
 from edgeclients.store.sqlite.store import SqliteDatabase
 from tests.perf.fleet import BULK, SESSION, Registry, drafts, registry
-from tests.perf.measure import Row, Run, Spread, pair, seconds
+from tests.perf.measure import Figure, Row, Run, Spread, pair, seconds
 
 _CALLERS = 64
 
@@ -57,7 +57,7 @@ async def _read(run: Run) -> list[Row]:
             "read",
             f"read by primary key: {found.ours.median * each:.2f} µs through the store, raw sqlite3 "
             f"{found.base.median * each:.2f} µs; {rounds} rounds of {count:,} among {len(created):,} clients",
-            found.ratio.text(2, " ×"),
+            Figure(found.ratio, 2, " ×"),
             "≤ 1.50 ×",
             found.ratio.median <= 1.5,
         )
@@ -98,11 +98,11 @@ async def _create(run: Run) -> list[Row]:
             "create",
             f"{_CALLERS} concurrent creates: {found.ours.median:,.0f}/s in the store ({batch:.0f} share a commit), raw sqlite3 "
             f"with a commit each {found.base.median:,.0f}/s; {rounds} rounds",
-            found.ratio.text(1, " ×"),
+            Figure(found.ratio, 1, " ×"),
             "≥ 15 ×",
             found.ratio.median >= 15,
         ),
-        Row("create", "…the disk: 4 KiB written and fdatasync", sync.text(2, " ms")),
+        Row("create", "…the disk: 4 KiB written and fdatasync", Figure(sync, 2, " ms")),
     ]
 
 

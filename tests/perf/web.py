@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from tests.perf import fleet, load
 from tests.perf.bare import bare
-from tests.perf.measure import Row, Run, Spread, cpu_seconds, in_turns, per_cpu_second
+from tests.perf.measure import Figure, Row, Run, Spread, cpu_seconds, in_turns, per_cpu_second
 from tests.support.api import Api
 from tests.support.service import started
 
@@ -32,7 +32,7 @@ def bulk(run: Run) -> list[Row]:
             "bulk",
             f"{count:,} clients in one request over HTTP, 2 tags and 3 metadata leaves each, {cost.median:.0f} µs of CPU time "
             f"a client; {rounds} times",
-            rate.text(0, "/s"),
+            Figure(rate, 0, "/s"),
             "≥ 8,000/s",
             rate.median >= 8000,
         )
@@ -64,7 +64,7 @@ def get(run: Run) -> list[Row]:
             "get",
             f"HTTP GET by id: {found.ours.median:,.0f} requests per CPU-second, bare application with the same {len(content)} "
             f"bytes {found.base.median:,.0f}; {rounds} rounds of {count:,}, {load.DRIVER}",
-            found.ratio.text(2),
+            Figure(found.ratio, 2),
             "≥ 0.40",
             found.ratio.median >= 0.4,
         )

@@ -1,0 +1,78 @@
+"""`Authentication.authenticate` from the cache, without a transport: `python -m tests.perf.core` measures it with pyperf."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from edgeclients.cache.memory import MemoryTokenCache
+from edgeclients.core.authentication import Authentication
+from edgeclients.core.checks import CheckLane
+from edgeclients.core.clients import ClientDraft
+from edgeclients.core.credentials import Keyring
+from edgeclients.core.hashing import Argon2Threads, HashLane
+from tests.perf import fleet
+from tests.perf.measure import Figure, Row, Run, Spread
+from tests.support.api import basic
+
+_BUDGET_US = 3.0
+
+
+def hit(run: Run) -> list[Row]:
+    """A hit in the core, measured by pyperf in processes of its own."""
+    result = run.folder / "core.json"
+    thoroughness = ["--fast"] if run.quick else []
+    command = [sys.executable, "-m", "tests.perf.core", "--quiet", "-o", str(result), *thoroughness]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    runs = json.loads(result.read_text())["benchmarks"][0]["runs"]
+    spread = Spread.of(value * 1_000_000 for one in runs for value in one.get("values", ()))
+    return [
+        Row(
+            "core",
+            f"Authenticate, cache hit, in the core alone, without a transport; pyperf, {len(runs)} processes",
+            Figure(spread, 2, " µs"),
+            "≤ 3 µs",
+            spread.median <= _BUDGET_US,
+        )
+    ]
+
+
+async def _measure(loops: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        keyring = Keyring([bytes(32)], 19 * 1024, 2)
+        async with fleet.registry(Path(folder) / "clients.db") as registry:
+            (created,) = await registry.clients.create(fleet.SESSION, [ClientDraft(name="one")])
+            cache = MemoryTokenCache(3600, 50_000, registry.store.latest)
+            threads = Argon2Threads(keyring, 1)
+            authentication = Authentication(registry.store, cache, keyring, CheckLane(threads, 1), HashLane(threads, 1))
+            token = basic(created.client.id, created.secret).encode()
+            await authentication.authenticate(token)
+            started = time.perf_counter()
+            for _ in range(loops):
+                await authentication.authenticate(token)
+            return time.perf_counter() - started
+
+
+def _time(loops: int) -> float:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_measure(loops))
+
+
+def main() -> None:
+    """What pyperf starts."""
+    import pyperf
+
+    def pass_on(command: list[str], _: Any) -> None:
+        command.extend(["--inherit-environ", "PYTHONPATH"])
+
+    pyperf.Runner(program_args=["-m", "tests.perf.core"], add_cmdline_args=pass_on).bench_time_func("authenticate", _time)
+
+
+if __name__ == "__main__":
+    main()
