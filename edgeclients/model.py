@@ -362,6 +362,13 @@ class SecretRead(Struct, frozen=True):
     rows: tuple[SecretRow, ...]
 
 
+class Revocations(Struct, frozen=True):
+    """Who lost access, each with the revision of that, and the newest revision there is."""
+
+    revision: int
+    revoked: tuple[tuple[str, int], ...]
+
+
 class Effects(Struct, frozen=True):
     """What a commit must cause in memory before anybody hears of it.
 

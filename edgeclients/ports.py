@@ -19,6 +19,7 @@ from edgeclients.model import (
     OperatorToken,
     Page,
     Retirement,
+    Revocations,
     Role,
     RolePage,
     SecretRead,
@@ -298,6 +299,13 @@ class Store(RoleStore, OperatorStore, Protocol):
     def note_seen(self, client_id: str) -> None:
         """Note that a client has proved itself now: in memory, and written now and then. This must cost next to nothing."""
 
+    async def revocations(self, after: int) -> Revocations:
+        """Who lost access by a revision behind `after`, in order, and the newest revision in the same snapshot.
+
+        Every revision is one client's, and none is left out but those that are forgotten: of at least the last minute all
+        are there. A change that is not visible yet has a newer revision than all that are.
+        """
+
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         """The argon2 schemes in use by secrets of a domain."""
 
@@ -329,6 +337,19 @@ class TokenCache(Protocol):
 
     def denied(self, key: bytes) -> bool:
         """Whether this token was denied a moment ago and nobody has gained access since."""
+
+
+class Proofs(Protocol):
+    """Chosen secrets that were found right, for every process on the same store. A proof saves argon2, never the row's read."""
+
+    async def recall(self, token: bytes) -> tuple[str, bytes] | None:
+        """Whose token this was found to be, and the tag of that; None where nothing is known."""
+
+    def vouches(self, tag: bytes, token: bytes, client_id: str, kept: str) -> bool:
+        """Whether `tag` says, in our own hand, that `token` is right for the client whose secret has the hash `kept`."""
+
+    async def keep(self, token: bytes, client_id: str, kept: str) -> None:
+        """Note that `token` is right for the client whose secret has the hash `kept`; if that cannot be done, nothing."""
 
 
 class Authenticator(Protocol):

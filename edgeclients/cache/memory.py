@@ -83,10 +83,21 @@ class MemoryTokenCache:
         if effects.granted:
             self._generation += 1
         for client_id, revision in effects.revoked:
-            self._revoked.pop(client_id, None)
-            self._revoked[client_id] = revision
+            # What others say may be old news.
+            self._revoked[client_id] = max(revision, self._revoked.pop(client_id, 0))
         while len(self._revoked) > _REVOCATIONS:
             self._floor = self._revoked.pop(next(iter(self._revoked)))
+
+    def forget_all(self) -> None:
+        """Forget every answer; what was revoked stays known."""
+        self._entries.clear()
+        self._denials.clear()
+
+    def clear(self, revision: int) -> None:
+        """Forget everything: all revocations up to `revision` are to be taken as made, of whomever."""
+        self.forget_all()
+        self._revoked.clear()
+        self._floor = revision
 
     def _has_expired(self, entry: _Entry) -> bool:
         """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""

@@ -12,9 +12,10 @@ from edgeclients.core.credentials import Keyring, is_generated_form
 from edgeclients.core.hashing import HashLane
 from edgeclients.core.matching import Matching
 from edgeclients.core.presented import Presented, Proof, unpack
+from edgeclients.core.recollection import Recollection
 from edgeclients.core.upkeep import Upkeep
 from edgeclients.errors import CheckRationed, CredentialsDenied
-from edgeclients.ports import Store, TokenCache
+from edgeclients.ports import Proofs, Store, TokenCache
 
 _TRIES = 10  # reads of a row that is revoked while it is read
 
@@ -41,16 +42,27 @@ class Authentication:
         keyring: the peppers.
         checks: the lane for chosen secrets that are presented.
         writes: the lane for hashes that are to be stored.
+        proofs: what other processes have checked, where there are any.
     """
 
-    def __init__(self, store: Store, cache: TokenCache, keyring: Keyring, checks: CheckLane, writes: HashLane) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cache: TokenCache,
+        keyring: Keyring,
+        checks: CheckLane,
+        writes: HashLane,
+        proofs: Proofs | None = None,
+    ) -> None:
         self._store = store
         self._note_seen = store.note_seen
         self._cache = cache
         self._keyring = keyring
         self._upkeep = Upkeep(store, keyring, writes)
         self._matching = Matching(store, self._upkeep)
-        self._chosen = ChosenSecrets(store, cache, keyring, checks, self._matching)
+        self._chosen = ChosenSecrets(
+            store, cache, keyring, checks, self._matching, Recollection(proofs, store, self._matching, self._upkeep)
+        )
         self.counts = Counts()
 
     async def authenticate(self, token: bytes) -> str:
@@ -83,21 +95,21 @@ class Authentication:
             self._deny("malformed")
         # Again where the client lost access to something between the row's being read and now: then the row says what holds.
         for _ in range(_TRIES):
-            proof = await self._check(key, presented)
+            proof = await self._check(key, token, presented)
             if proof is None:
                 self._deny("unmatched")
-            if self._cache.remember(key, *proof):
+            if self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at):
                 return proof.client_id
         self.counts.put_off += 1
         raise CheckRationed("the client changes too fast")
 
-    async def _check(self, key: bytes, presented: Presented) -> Proof | None:
+    async def _check(self, key: bytes, token: bytes, presented: Presented) -> Proof | None:
         if is_generated_form(presented.secret):
             return await self._check_generated(presented)
         if self._cache.denied(key):
             self._deny("remembered")
         try:
-            return await self._chosen.check(key, presented)
+            return await self._chosen.check(key, token, presented)
         except CheckRationed:
             self.counts.put_off += 1
             raise

@@ -7,6 +7,7 @@ from edgeclients.core.checks import Check, CheckLane
 from edgeclients.core.credentials import Argon2, Keyring, scheme_of
 from edgeclients.core.matching import Matching
 from edgeclients.core.presented import Presented, Proof
+from edgeclients.core.recollection import Recollection
 from edgeclients.errors import CheckRationed
 from edgeclients.model import SecretRow
 from edgeclients.ports import Store, TokenCache
@@ -32,17 +33,27 @@ class ChosenSecrets:
         keyring: the peppers.
         lane: where argon2 runs.
         matching: which row it is.
+        recollection: what other processes know.
     """
 
-    def __init__(self, store: Store, cache: TokenCache, keyring: Keyring, lane: CheckLane, matching: Matching) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cache: TokenCache,
+        keyring: Keyring,
+        lane: CheckLane,
+        matching: Matching,
+        recollection: Recollection,
+    ) -> None:
         self._store = store
         self._cache = cache
         self._keyring = keyring
         self._lane = lane
         self._matching = matching
+        self._recollection = recollection
         self._flights: dict[bytes, _Flight] = {}
 
-    async def check(self, key: bytes, presented: Presented) -> Proof | None:
+    async def check(self, key: bytes, token: bytes, presented: Presented) -> Proof | None:
         """Whose secret `presented` is, if it is somebody's; as of a moment ago.
 
         Raises:
@@ -51,7 +62,7 @@ class ChosenSecrets:
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight()
-            flight.task = asyncio.ensure_future(self._fly(flight, key, presented))
+            flight.task = asyncio.ensure_future(self._fly(flight, key, token, presented))
             flight.task.add_done_callback(_heard)
         flight.waiting += 1
         try:
@@ -75,16 +86,22 @@ class ChosenSecrets:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fly(self, flight: _Flight, key: bytes, presented: Presented) -> Proof | None:
+    async def _fly(self, flight: _Flight, key: bytes, token: bytes, presented: Presented) -> Proof | None:
         generation = self._cache.generation()
         try:
-            proof = await self._hash_and_compare(flight, presented)
+            proof = await self._recollection.find(token, presented) or await self._prove(flight, token, presented)
         finally:
             self._land(key, flight)
         if proof is None:
             self._cache.deny(key, generation)
         else:
-            self._cache.remember(key, *proof)
+            self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at)
+        return proof
+
+    async def _prove(self, flight: _Flight, token: bytes, presented: Presented) -> Proof | None:
+        proof = await self._hash_and_compare(flight, presented)
+        if proof is not None:
+            self._recollection.note(token, proof)
         return proof
 
     async def _hash_and_compare(self, flight: _Flight, presented: Presented) -> Proof | None:

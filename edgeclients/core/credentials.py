@@ -84,6 +84,7 @@ class Pepper:
         self._lookup = hmac.digest(secret, b"edgeclients K_lookup", "sha256")
         self._salt = hmac.digest(secret, b"edgeclients K_salt", "sha256")
         self._auth = hmac.digest(secret, b"edgeclients K_auth", "sha256")
+        self.cache_key = hmac.digest(secret, b"edgeclients K_cache", "sha256")
 
     def digest(self, domain_id: str, secret: str) -> bytes:
         """The keyed hash of a generated secret: 1.5 µs."""
@@ -110,6 +111,11 @@ class Keyring:
     def key_id(self) -> str:
         """The key id of the pepper for new secrets."""
         return self._current.key_id
+
+    @property
+    def cache_key(self) -> bytes:
+        """K_cache: the key of what processes with the same pepper tell each other."""
+        return self._current.cache_key
 
     def check_values(self) -> dict[str, bytes]:
         """What the database compares: check value by key id."""

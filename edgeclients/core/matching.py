@@ -32,5 +32,5 @@ class Matching:
         for row in self.usable(read):
             if (presented.by_id or row.domain_id == presented.subject) and matches(row):
                 self._upkeep.after_success(row, presented.secret)
-                return Proof(row.client_id, read.revision, row.expires_at)
+                return Proof(row.client_id, read.revision, row.expires_at, row.hash)
         return None

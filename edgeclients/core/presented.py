@@ -17,11 +17,12 @@ class Presented(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """Whose token it is, as of a revision of the store."""
+    """Whose token it is, as of a revision of the store; `kept` is the hash that says so."""
 
     client_id: str
     revision: int
     expires_at: int | None
+    kept: str
 
 
 def unpack(token: bytes) -> Presented | None:

@@ -34,16 +34,17 @@ class Upkeep:
     def after_success(self, row: SecretRow, secret: str) -> None:
         """The client of `row` has proved itself with `secret`."""
         if row.expires_at is not None:
-            self._start(self._touch(row))
+            self.start(self._touch(row))
         elif self._keyring.is_outdated(row.hash):
-            self._start(self._refresh(row, secret))
+            self.start(self._refresh(row, secret))
 
     async def close(self) -> None:
         """Wait for what was started."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, whose failing is nobody's business, if not too much is being done."""
         if len(self._tasks) >= _AT_A_TIME:
             work.close()
             return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeclients.model import Client, DomainStanding, OperatorToken, Role, SecretRead, Viewed
+from edgeclients.model import Client, DomainStanding, OperatorToken, Revocations, Role, SecretRead, Viewed
 from edgeclients.store.sqlite import activity, operators, roles
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
@@ -28,6 +28,10 @@ SELECT c.id, c.domain_id, c.status, c.secret, NULL, s.revision FROM store_state 
 UNION ALL
 SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
 FROM store_state s JOIN secret_retirements r ON r.lookup = ?1 JOIN clients c ON c.id = r.client_id
+"""
+
+_REVOCATIONS = """
+SELECT s.revision, r.client_id, r.revision FROM store_state s LEFT JOIN revocations r ON r.revision > ? ORDER BY r.revision
 """
 
 # From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
@@ -83,6 +87,11 @@ class Reader:
         # The oldest of the revisions: what was read under a newer one is only the fresher for it.
         revision = min((read.revision for read in reads if read.rows), default=0)
         return SecretRead(revision, tuple(row for read in reads for row in read.rows))
+
+    def revocations(self, after: int) -> Revocations:
+        """`Store.revocations`."""
+        rows = self._all(_REVOCATIONS, (after,))
+        return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
 
     def schemes(self, domain_id: str) -> tuple[str, ...]:
         """`Store.schemes`."""

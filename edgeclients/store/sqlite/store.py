@@ -24,6 +24,7 @@ from edgeclients.model import (
     MembershipPage,
     OperatorToken,
     Page,
+    Revocations,
     Role,
     RolePage,
     SecretRead,
@@ -181,6 +182,9 @@ class SqliteStore:
 
     async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:  # noqa: D102
         return await self._read(lambda reader: reader.secrets_by_lookup(lookups))
+
+    async def revocations(self, after: int) -> Revocations:  # noqa: D102
+        return await self._read(lambda reader: reader.revocations(after))
 
     async def schemes(self, domain_id: str) -> tuple[str, ...]:  # noqa: D102
         return await self._read(lambda reader: reader.schemes(domain_id))
