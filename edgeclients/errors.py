@@ -26,6 +26,20 @@ class StartError(Exception):
     """The process cannot start; the text is one line that says what is wrong and what to do."""
 
 
+class NotSent(Exception):
+    """Events could not be handed over.
+
+    Args:
+        kind: one word for people and metrics: `unreachable`, `timed_out`, `denied` or `refused`.
+        detail: for the log; nothing of an event, never a secret.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
 # fmt: off
 # Malformed requests.
 class MissingDomain(DomainError): ...

@@ -185,6 +185,34 @@ class Event(Struct, frozen=True):
     occurred_at: int
 
 
+class Gap(Struct, frozen=True):
+    """Events that were dropped at the outbox's bounds before they were sent: how many, from which sequence number to which."""
+
+    count: int
+    first: int
+    last: int
+
+
+class OutboxState(Struct, frozen=True):
+    """What waits in the outbox and how far it has been sent.
+
+    `first` and `last` are the sequence numbers of the oldest and the newest event that wait, `oldest_at` when the former
+    happened (nanoseconds since 1970 UTC); `dropped` counts all that were ever dropped unsent, `gap` those nobody was told
+    of; `sent_through` is the number of the newest event sent, `sent_at` when that was noted. `store_id` belongs to this
+    store and no other.
+    """
+
+    store_id: str
+    waiting: int
+    first: int | None
+    last: int | None
+    oldest_at: int | None
+    dropped: int
+    gap: Gap | None
+    sent_through: int | None
+    sent_at: int | None
+
+
 class RoleFilter(Struct, frozen=True):
     """Which roles are meant; None means any. A store knows no access type but these two, and no provider of access."""
 
@@ -343,8 +371,10 @@ class SecretRead(Struct, frozen=True):
 class Effects(Struct, frozen=True):
     """What a commit must cause in memory before anybody hears of it.
 
-    `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some.
+    `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `told`
+    that there are events in the outbox that were not there before.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
+    told: bool = False

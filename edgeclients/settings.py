@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -146,6 +147,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         64 * 1024 * 1024
     )
 
+    events_url: Annotated[
+        str,
+        Var(
+            "MG_CLIENTS_ES_URL",
+            "where events are sent: a Redis server as `host:port`, `redis://` or `rediss://`; unset: `MG_ES_URL`",
+            secret=True,
+        ),
+    ] = ""
+    shared_events_url: Annotated[
+        str, Var("MG_ES_URL", "the same, for an installation as a whole; unset: events wait in the outbox", secret=True)
+    ] = ""
+
+    @property
+    def event_stream(self) -> str:
+        """The URL of the Redis server that events are sent to; empty: nowhere."""
+        text = self.events_url or self.shared_events_url
+        return redis_url(text) if text else ""
+
 
 class Field(NamedTuple):
     """One setting as data."""
@@ -218,6 +237,10 @@ def _conflicts(loaded: Settings) -> Iterator[str]:
             yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
     if loaded.grpc_client_ca and not loaded.grpc_cert:
         yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
+    try:
+        _ = loaded.event_stream
+    except ValueError as error:
+        yield f"{'MG_CLIENTS_ES_URL' if loaded.events_url else 'MG_ES_URL'}: its value is not {error}"
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
@@ -280,6 +303,31 @@ def duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("a duration such as 10s, 1h30m or a number of seconds")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+_REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+
+
+def redis_url(text: str) -> str:
+    """The URL of a Redis server, from that or `host:port`.
+
+    Raises:
+        ValueError: "`text` is not …"; nothing of it is repeated, a password may be in it.
+    """
+    url = text if "://" in text else f"redis://{text}"
+    parts = urlsplit(url)
+    if parts.scheme in {"amqp", "amqps"}:
+        raise ValueError("usable here, AMQP is not spoken: set a Redis server as host:port, redis://… or rediss://…")
+    wanted = "a Redis server as host:port, redis://… or rediss://…"
+    try:
+        known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if not known or not re.fullmatch(r"(/\d*)?", parts.path) or parts.fragment:
+        raise ValueError(wanted)
+    if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
+        raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
+    return url
 
 
 def _integer(text: str) -> int:
