@@ -79,7 +79,7 @@ def test_an_event_is_as_it_was_written_and_says_which_it_is(tmp_path: Path, redi
     assert event == json.loads(payload) | added
     with redis.client() as client:
         assert client.keys("*") == [b"events.magistrala.client.create"]
-        ((_, fields),) = client.xrange("events.magistrala.client.create")  # type: ignore[misc]
+        ((_, fields),) = client.xrange("events.magistrala.client.create")
         assert list(fields) == [b"data"]
 
 

