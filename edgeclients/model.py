@@ -92,6 +92,19 @@ EVERYTHING = Standing(ALL_ACTIONS, creates=True)
 MEMBERSHIP = Standing(NO_ACTIONS, creates=False)
 
 
+class Question(Struct, frozen=True):
+    """What a callout is asked about one operation (contract 13.1); `payload` has no secret in it."""
+
+    operation: str
+    entity_type: str
+    entity_id: str
+    caller_id: str
+    caller_type: str
+    domain_id: str
+    time: str
+    payload: Mapping[str, Any]
+
+
 class Client(Struct, frozen=True):
     """One client as stored, without its secret; field order is the order of the stores' columns."""
 

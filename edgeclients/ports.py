@@ -20,6 +20,7 @@ from edgeclients.model import (
     OperatorToken,
     OutboxState,
     Page,
+    Question,
     Retirement,
     Role,
     RolePage,
@@ -388,6 +389,21 @@ class Authorizer(Protocol):
             DomainForbidden: it may do nothing in this domain.
             Forbidden: it may not do this, whatever roles it has.
             Unavailable: whoever knows cannot be asked.
+        """
+
+
+class Callout(Protocol):
+    """Somebody else who may refuse what a caller may do; `core.access` asks, once the caller is known to be allowed to."""
+
+    def wants(self, operation: str) -> bool:
+        """Whether it is to be asked about operations of this name (contract 13.1)."""
+
+    async def ask(self, question: Question) -> None:
+        """Return if it agrees.
+
+        Raises:
+            CalloutRefused: it does not.
+            CalloutFailed: it cannot be asked, or gave no answer in time.
         """
 
 

@@ -6,9 +6,10 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+
+from edgeclients.addresses import is_http, redis_url
 
 Duration = typing.NewType("Duration", float)
 """Seconds. Written as a number of seconds, or as Go does: `300ms`, `10s`, `1h30m`."""
@@ -159,6 +160,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Var("MG_ES_URL", "the same, for an installation as a whole; unset: events wait in the outbox", secret=True)
     ] = ""
 
+    callout_urls: Annotated[
+        tuple[str, ...],
+        Var("MG_CLIENTS_CALLOUT_URLS", "who else is asked whether something may be done, separated by `,`", secret=True),
+    ] = ()
+    callout_operations: Annotated[
+        tuple[str, ...], Var("MG_CLIENTS_CALLOUT_OPERATIONS", "about which operations, separated by `,`")
+    ] = ()
+    callout_method: Annotated[
+        str,
+        Var("MG_CLIENTS_CALLOUT_METHOD", "how they are asked: `post` a JSON body, or `get` a query", choices=("post", "get")),
+    ] = "post"
+    callout_timeout: Annotated[Duration, Var("MG_CLIENTS_CALLOUT_TIMEOUT", "for one of them to answer", low=0.001)] = Duration(
+        10
+    )
+    callout_verify: Annotated[
+        bool, Var("MG_CLIENTS_CALLOUT_TLS_VERIFICATION", "whether they have to prove who they are: `true` or `false`")
+    ] = True
+    callout_ca: Annotated[
+        str, Var("MG_CLIENTS_CALLOUT_CA_CERT", "who signs their certificates, a path or PEM; unset: whom the system trusts")
+    ] = ""
+    callout_cert: Annotated[str, Var("MG_CLIENTS_CALLOUT_CERT", "certificate to show them: a path or PEM")] = ""
+    callout_key: Annotated[str, Var("MG_CLIENTS_CALLOUT_KEY", "its key: a path or PEM", secret=True)] = ""
+
     @property
     def event_stream(self) -> str:
         """The URL of the Redis server that events are sent to; empty: nowhere."""
@@ -237,6 +261,15 @@ def _conflicts(loaded: Settings) -> Iterator[str]:
             yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
     if loaded.grpc_client_ca and not loaded.grpc_cert:
         yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
+    yield from _addresses(loaded)
+
+
+def _addresses(loaded: Settings) -> Iterator[str]:
+    """What is wrong with whom it is to speak to."""
+    if bool(loaded.callout_cert) != bool(loaded.callout_key):
+        yield f"MG_CLIENTS_CALLOUT_{'KEY' if loaded.callout_cert else 'CERT'} is missing: a certificate goes with its key"
+    if not all(map(is_http, loaded.callout_urls)):
+        yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
     try:
         _ = loaded.event_stream
     except ValueError as error:
@@ -257,6 +290,8 @@ def shown(field: Field, value: object) -> str:
         return ",".join(map(str, value))
     if field.type is Duration:
         return f"{value:g}s"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
 
 
@@ -305,29 +340,10 @@ def duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-_REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-
-
-def redis_url(text: str) -> str:
-    """The URL of a Redis server, from that or `host:port`.
-
-    Raises:
-        ValueError: "`text` is not …"; nothing of it is repeated, a password may be in it.
-    """
-    url = text if "://" in text else f"redis://{text}"
-    parts = urlsplit(url)
-    if parts.scheme in {"amqp", "amqps"}:
-        raise ValueError("usable here, AMQP is not spoken: set a Redis server as host:port, redis://… or rediss://…")
-    wanted = "a Redis server as host:port, redis://… or rediss://…"
-    try:
-        known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ValueError(wanted) from error
-    if not known or not re.fullmatch(r"(/\d*)?", parts.path) or parts.fragment:
-        raise ValueError(wanted)
-    if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
-        raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
-    return url
+def _boolean(text: str) -> bool:
+    if text not in _BOOLEANS:
+        raise ValueError("true or false")
+    return _BOOLEANS[text]
 
 
 def _integer(text: str) -> int:
@@ -340,9 +356,14 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+_BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "FALSE", "false", "False"), False
+)
+
 _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     int: _integer,
+    bool: _boolean,
     Path: Path,
     Duration: duration,
     tuple[str, ...]: _list,

@@ -44,7 +44,7 @@ from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
-from edgeclients.wiring import relaying
+from edgeclients.wiring import calling, relaying
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         holders = Holders(store, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
-        access = Access(store, auth)
+        callout = calling.callout(settings)
+        if callout is not None:
+            stack.push_async_callback(callout.close)
+        access = Access(store, auth, callout)
 
         checks = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, CheckRationed)
         writes = HashLane(keyring, settings.argon2_workers, settings.argon2_waiting, Busy)

@@ -75,6 +75,8 @@ def test_a_secret_is_never_shown() -> None:
         "MG_CLIENTS_GRPC_SERVER_KEY",
         "MG_CLIENTS_ES_URL",
         "MG_ES_URL",
+        "MG_CLIENTS_CALLOUT_URLS",
+        "MG_CLIENTS_CALLOUT_KEY",
     }
     assert set(shown.values()) == {"********"}
 
