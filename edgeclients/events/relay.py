@@ -115,29 +115,44 @@ class Relay:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            try:
-                await self._round()
-            except LeaseTakenError:
-                await _until(self._stop, _RETRY)
-            except NotSent as failure:
-                await self._fail(failure.kind, failure.detail)
-            except DomainError as failure:
-                await self._fail("storage", type(failure).__name__)
-            except Exception:  # noqa: BLE001 - it goes on, and the log has it all
-                _log.exception("sending events failed unexpectedly")
-                await self._fail("unexpected", "")
-            else:
-                if not self._stop.is_set():
-                    await _until(self._wake, POLL)
-            if self._stop.is_set():
+            last = self._stop.is_set()
+            pause = await self._try_round()
+            if last:
                 return
+            if pause is not None:
+                await _until(self._stop, pause)
+            elif not self._stop.is_set():  # which woke it perhaps while it still waited for more
+                await _until(self._wake, POLL)
 
-    async def _fail(self, kind: str, detail: str) -> None:
+    async def _try_round(self) -> float | None:
+        """Send what waits; if that cannot be done, the seconds after which to try again."""
+        try:
+            await self._round()
+        except LeaseTakenError:
+            self._recover()
+            return _RETRY
+        except NotSent as failure:
+            return self._fail(failure.kind, failure.detail)
+        except DomainError as failure:
+            return self._fail("storage", type(failure).__name__)
+        except Exception:  # noqa: BLE001 - it goes on, and the log has it all
+            _log.exception("sending events failed unexpectedly")
+            return self._fail("unexpected", "")
+        self._recover()
+        return None
+
+    def _fail(self, kind: str, detail: str) -> float:
         self.failures[kind] += 1
         if self._failing != kind:
             _log.warning("events cannot be sent, and wait", extra={"kind": kind, "error": detail})
         self._failing = kind
-        await _until(self._stop, self._backoff.seconds())
+        return self._backoff.seconds()
+
+    def _recover(self) -> None:
+        self._backoff.reset()
+        if self._failing:
+            _log.info("events are sent again")
+        self._failing = None
 
     async def _round(self) -> None:
         """Send what waits, and what comes meanwhile.
@@ -190,10 +205,7 @@ class Relay:
                 self._limit = 1  # one entry may be at fault: the others shall not be sent over and over with it
             raise
         self._limit = min(BATCH, self._limit * 2)
-        self._backoff.reset()
-        if self._failing:
-            _log.info("events are sent again")
-        self._failing = None
+        self._recover()
         self.succeeded_at = time.time_ns() // 1000
 
     async def _more(self) -> bool:

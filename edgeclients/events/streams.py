@@ -1,7 +1,7 @@
 """`ports.EventSink`: Redis Streams."""
 
 import asyncio
-import logging
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,9 @@ from edgeclients.errors import NotSent, StartError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_log = logging.getLogger(__name__)
-
 STREAM_ENTRIES = 1_000_000  # about as many are kept of each stream (contract 10.1)
 _SOCKET_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 _SEND_SECONDS = 10.0  # for a whole batch, whatever a half-open connection does
 
 
@@ -28,25 +27,36 @@ class RedisStreams:
         self._redis = redis
 
     async def send(self, entries: Sequence[tuple[str, bytes]]) -> None:  # noqa: D102 - see ports.EventSink, here and below
-        from redis import exceptions
+        from redis.exceptions import RedisError
 
         try:
             async with asyncio.timeout(_SEND_SECONDS), self._redis.pipeline(transaction=True) as pipeline:
                 for key, data in entries:
                     pipeline.xadd(key, {"data": data}, maxlen=STREAM_ENTRIES, approximate=True)
                 await pipeline.execute()
-        except (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError) as error:
-            raise NotSent("denied", type(error).__name__) from error
-        except (exceptions.TimeoutError, TimeoutError) as error:
-            raise NotSent("timed_out", type(error).__name__) from error
-        except (exceptions.ConnectionError, OSError) as error:
-            raise NotSent("unreachable", str(error)) from error
-        except exceptions.RedisError as error:
-            # What a server says of a command may repeat the command, and an event is in it.
-            raise NotSent("refused", type(error).__name__) from error
+        except (RedisError, OSError) as error:
+            await self.close()  # what comes of it later is nobody's answer; the next attempt has a new connection
+            raise _not_sent(error) from error
 
     async def close(self) -> None:  # noqa: D102
-        await self._redis.aclose()
+        from redis.exceptions import RedisError
+
+        with contextlib.suppress(RedisError, OSError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._redis.connection_pool.disconnect()
+
+
+def _not_sent(error: Exception) -> NotSent:
+    from redis import exceptions
+
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError | exceptions.NoPermissionError):
+        return NotSent("denied", type(error).__name__)
+    if isinstance(error, exceptions.TimeoutError | TimeoutError):
+        return NotSent("timed_out", type(error).__name__)
+    if isinstance(error, exceptions.ConnectionError | OSError):
+        return NotSent("unreachable", str(error))
+    # What a server says of a command may repeat the command, and an event is in it.
+    return NotSent("refused", type(error).__name__)
 
 
 def connect(url: str) -> RedisStreams:

@@ -200,9 +200,11 @@ def test_a_full_server_gets_everything_when_it_has_room(tmp_path: Path) -> None:
 
 def test_a_password_is_used_and_never_shown(tmp_path: Path) -> None:
     with RedisServer("--requirepass", "s3cret-pa55") as redis:
-        wrong = {"MG_CLIENTS_ES_URL": f"redis://:wr0ng-pa55@{redis.address}"}
-        with started(tmp_path / "data", wrong) as service, Api(service) as api:
+        with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service, Api(service) as api:
             client_id = api.create(name="n")["id"]
+            wait_until_it_fails(service, "denied")
+        wrong = {"MG_CLIENTS_ES_URL": f"redis://:wr0ng-pa55@{redis.address}"}
+        with started(tmp_path / "data", wrong) as service:
             wait_until_it_fails(service, "denied")
             assert "wr0ng" not in str(relay_of(service))
         assert "wr0ng" not in str(service.lines)
