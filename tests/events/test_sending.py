@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from edgeclients.core.events import STREAMS
 from tests.support.api import Api
@@ -109,12 +110,13 @@ def test_nothing_secret_leaves(tmp_path: Path, redis: RedisServer) -> None:
     assert b"hmac-sha256" not in dump
 
 
-def test_what_waits_when_it_is_told_to_stop_is_sent_first(tmp_path: Path, redis: RedisServer) -> None:
+@pytest.mark.parametrize("count", [1, 300])
+def test_what_waits_when_it_is_told_to_stop_is_sent_first(tmp_path: Path, redis: RedisServer, count: int) -> None:
     with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service, Api(service) as api:
-        ids = create_many(api, 300)
+        ids = create_many(api, count)
         assert service.stop() == 0
     assert [event["id"] for event in arrived(redis)] == ids
-    assert redis.count() == 300
+    assert redis.count() == count
     assert rows(tmp_path / "data", "SELECT count(*) FROM outbox") == [(0,)]
 
 
