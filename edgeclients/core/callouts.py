@@ -37,6 +37,9 @@ NAMES: Final = {
     "remove_members",
     "remove_all_members",
     "list_available_actions",
+    # Named in settings of the published service; there is no route for them (contract 4.3).
+    "check_actions_exists",
+    "check_members_exists",
 }
 """The operations a callout may be asked about. Roles and clients share `update`."""
 

@@ -1,9 +1,9 @@
 """Sends the outbox: at least once, in order, from where it stopped.
 
 A round begins when a commit says that there are events, and ends when none are left. One process of all that share a store
-has a lease meanwhile. That spares double work and nothing depends on it: every sender goes through the numbers in order and
-begins at or before the first event that was not acknowledged, so whoever leaves out `event_id`s seen before reads the events
-in order, whatever happened.
+has a lease meanwhile. That spares double work, and no event's arrival depends on it: every sender goes through the numbers in
+order and begins at or before the first event that was not acknowledged, so whoever leaves out `event_id`s seen before reads
+the events in order, whatever happened.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ BATCH = 100  # events a server is given at a time; one can have more than 100 Ki
 SETTLE = 1000  # events sent before they are taken out of the outbox together: each time is a commit
 LEASE = 30  # seconds; renewed by each settling
 LINGER = 1.0  # seconds to wait for more before the last settling of a round
-POLL = 30.0  # seconds between looks at an outbox nobody has said anything of
+POLL = 10.0  # seconds between looks at an outbox nobody has said anything of: a command may have written to it
 _LAST_SETTLING = 1.0  # seconds
 _RETRY = 1.0  # seconds after which a lease of somebody else may have ended
 

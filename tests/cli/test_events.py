@@ -79,6 +79,21 @@ def test_what_was_sent_is_shown(tmp_path: Path) -> None:
     assert lines(tmp_path / "data")["last sent"].startswith("number 3, noted 20")
 
 
+def test_what_a_command_has_changed_is_sent_too(tmp_path: Path) -> None:
+    """Nobody tells the service of that: it looks now and then."""
+    with RedisServer() as redis:
+        with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service, Api(service) as api:
+            client = api.create(name="n")
+            assert run("operators", "add", "bob", data=service.data).code == 0
+            role = api.give_role(client["id"], "r", ["read"], ["bob"])
+            redis.wait_for(2)
+            wait_until_all_is_sent(service)
+            assert run("operators", "remove", "bob", data=service.data).code == 0
+            redis.wait_for(3)
+        event = redis.entries("client.roles")[-1].event
+    assert (event["operation"], event["role_id"], event["members"]) == ("client.role.members.remove", role["id"], ["bob"])
+
+
 def test_where_there_is_no_data_nothing_is_made(tmp_path: Path) -> None:
     ended = run("events", "status", data=tmp_path / "data")
     assert ended.code == 1
