@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from edgeclients import __version__
 from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
+from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,14 +109,15 @@ def use(program: Path, data: Path) -> None:
         look_at_libraries(service, program.parent)
     with serving(program, data, "second start") as service:
         authenticate(service, tokens)
+    send_events(program, data)
 
 
 @contextlib.contextmanager
-def serving(program: Path, data: Path, name: str) -> Iterator[Service]:
+def serving(program: Path, data: Path, name: str, env: Mapping[str, str] = {}) -> Iterator[Service]:
     """The bundle's service; SIGTERM has to end it."""
     with httpx.Client(timeout=CALL_SECONDS) as client:
         began = time.monotonic()
-        service = Service.launch(data, command=[str(program), "serve"])
+        service = Service.launch(data, env, command=[str(program), "serve"])
         try:
             answer = client.get(f"{service.wait_ready().http}/health")
             print(f"{name}: first answer after {(time.monotonic() - began) * 1000:.0f} ms")
@@ -174,6 +176,15 @@ def keep_operators(program: Path, service: Service) -> None:
         expect("a list for a local operator", client.get("/plant-7/clients").status_code, 200)
         run(program, "operators remove bob", service.data)
         expect("a list for nobody", client.get("/plant-7/clients").status_code, 401)
+
+
+def send_events(program: Path, data: Path) -> None:
+    """What has happened so far goes to a stream."""
+    with RedisServer() as redis, serving(program, data, "third start", {"MG_CLIENTS_ES_URL": redis.address}):
+        redis.wait_for(2)
+        expect("events", [one.event["name"] for one in redis.entries("client.create")], ["made", "chosen"])
+    if "waiting:      0" not in run(program, "events status", data):
+        raise BundleError("events that were sent still wait")
 
 
 def ask_over_grpc(service: Service) -> None:

@@ -26,6 +26,20 @@ class StartError(Exception):
     """The process cannot start; the text is one line that says what is wrong and what to do."""
 
 
+class NotSent(Exception):
+    """Events could not be handed over.
+
+    Args:
+        kind: one word for people and metrics: `unreachable`, `timed_out`, `denied` or `refused`.
+        detail: for the log; nothing of an event, never a secret.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
 # fmt: off
 # Malformed requests.
 class MissingDomain(DomainError): ...
@@ -71,6 +85,20 @@ class SuperAdminOnly(DomainError): ...
 class CredentialsDenied(DomainError): ...
 
 
+class CalloutRefused(DomainError):
+    """A callout said no.
+
+    Args:
+        http: the status it answered, which is passed on.
+        message: what it said, which is passed on too; empty: nothing.
+    """
+
+    def __init__(self, http: int | None = None, message: str = "") -> None:
+        super().__init__()
+        self.http = http
+        self.message = message
+
+
 # What is not there, or in the way.
 class NotFound(DomainError): ...
 class NoRoute(DomainError): ...
@@ -102,6 +130,7 @@ class Busy(DomainError): ...
 class StorageFull(DomainError): ...
 class QueryTimedOut(DomainError): ...
 class Unavailable(DomainError): ...
+class CalloutFailed(DomainError): ...
 class Internal(DomainError): ...
 
 # fmt: on
@@ -163,6 +192,8 @@ TABLE: Final = (
         403,
         "PERMISSION_DENIED",
     ),
+    # With the status and the message of the callout, where it gave one.
+    Row(CalloutRefused, "callout_refused", "refused by a callout", 403, "PERMISSION_DENIED"),
     Row(NotFound, "not_found", "entity not found", 404, "NOT_FOUND"),
     Row(UnknownOperator, "unknown_operator", "operator not found", 404, "NOT_FOUND"),
     Row(UnknownToken, "unknown_token", "token not found", 404, "NOT_FOUND"),
@@ -203,6 +234,7 @@ TABLE: Final = (
     Row(StorageFull, "storage_full", "storage is full", 503, "UNAVAILABLE"),
     Row(QueryTimedOut, "query_timed_out", "query took too long, narrow it", 503, "UNAVAILABLE"),
     Row(Unavailable, "unavailable", "service is not available, try again later", 503, "UNAVAILABLE"),
+    Row(CalloutFailed, "callout_failed", "callout did not answer, try again later", 503, "UNAVAILABLE"),
 )
 
 _ROWS: Final = {row.error: row for row in TABLE}
@@ -210,7 +242,10 @@ _ROWS: Final = {row.error: row for row in TABLE}
 
 def row_of(error: DomainError) -> Row:
     """The row of `error`; a class without one is told as `Internal`."""
-    return _ROWS.get(type(error)) or _ROWS[Internal]
+    row = _ROWS.get(type(error)) or _ROWS[Internal]
+    if isinstance(error, CalloutRefused) and error.http is not None:
+        return row._replace(http=error.http, message=error.message or row.message)
+    return row
 
 
 def text_of(error: DomainError) -> str:

@@ -92,6 +92,19 @@ EVERYTHING = Standing(ALL_ACTIONS, creates=True)
 MEMBERSHIP = Standing(NO_ACTIONS, creates=False)
 
 
+class Question(Struct, frozen=True):
+    """What a callout is asked about one operation (contract 13.1); `payload` has no secret in it."""
+
+    operation: str
+    entity_type: str
+    entity_id: str
+    caller_id: str
+    caller_type: str
+    domain_id: str
+    time: str
+    payload: Mapping[str, Any]
+
+
 class Client(Struct, frozen=True):
     """One client as stored, without its secret; field order is the order of the stores' columns."""
 
@@ -183,6 +196,34 @@ class Event(Struct, frozen=True):
     client_id: str
     payload: bytes
     occurred_at: int
+
+
+class Gap(Struct, frozen=True):
+    """Events that were dropped at the outbox's bounds before they were sent: how many, from which sequence number to which."""
+
+    count: int
+    first: int
+    last: int
+
+
+class OutboxState(Struct, frozen=True):
+    """What waits in the outbox and how far it has been sent.
+
+    `first` and `last` are the sequence numbers of the oldest and the newest event that wait, `oldest_at` when the former
+    happened (nanoseconds since 1970 UTC); `dropped` counts all that were ever dropped unsent, `gap` those nobody was told
+    of; `sent_through` is the number of the newest event sent, `sent_at` when that was noted. `store_id` belongs to this
+    store and no other.
+    """
+
+    store_id: str
+    waiting: int
+    first: int | None
+    last: int | None
+    oldest_at: int | None
+    dropped: int
+    gap: Gap | None
+    sent_through: int | None
+    sent_at: int | None
 
 
 class RoleFilter(Struct, frozen=True):
@@ -373,9 +414,10 @@ class Effects(Struct, frozen=True):
     """What a commit must cause in memory before anybody hears of it.
 
     `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
-    names clients that are no more.
+    names clients that are no more; `told` says that there are events in the outbox that were not there before.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
     removed: tuple[str, ...] = ()
+    told: bool = False

@@ -9,6 +9,7 @@ from edgeclients.model import (
     Connection,
     DomainStanding,
     Event,
+    Gap,
     Identity,
     LocalOperator,
     MemberFilter,
@@ -17,7 +18,9 @@ from edgeclients.model import (
     NewClient,
     NewRole,
     OperatorToken,
+    OutboxState,
     Page,
+    Question,
     Retirement,
     Revocations,
     Role,
@@ -119,7 +122,27 @@ class OperatorTransaction(Protocol):
         """Note that a token was used now, and that this is its digest from now on; nothing if it is no more."""
 
 
-class Transaction(RoleTransaction, OperatorTransaction, Protocol):
+class OutboxTransaction(Protocol):
+    """What a unit of work may do with the outbox, besides appending to it."""
+
+    async def lease_outbox(self, owner: str, seconds: int) -> bool:
+        """Keep every other owner from sending, for `seconds` from now on (`latest`); an owner's own lease is renewed.
+
+        Returns:
+            Whether that could be done: False while somebody else has it.
+        """
+
+    async def release_outbox(self, owner: str) -> None:
+        """End the lease of `owner` now, if that is the one there is."""
+
+    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:
+        """Take the events with these sequence numbers out, which were sent; and note that `gap` was told.
+
+        Of `numbers`, those that were dropped meanwhile do not count as dropped any more. For whoever has the lease.
+        """
+
+
+class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Protocol):
     """What a unit of work may do. Nothing of it is visible to others before the store has committed.
 
     A unit awaits these methods and nothing else, and keeps no reference to its transaction.
@@ -245,7 +268,20 @@ class OperatorStore(Protocol):
         """What an operator is in a domain; None for nothing, or for nobody."""
 
 
-class Store(RoleStore, OperatorStore, Protocol):
+class OutboxStore(Protocol):
+    """The outbox as it is committed."""
+
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Up to `limit` events behind sequence number `after`, in order, each with its number.
+
+        The numbers of one client's events ascend in the order of its changes.
+        """
+
+    async def outbox_state(self) -> OutboxState:
+        """What waits and how far it has been sent."""
+
+
+class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
     """The lasting state. A read shows what was committed when it began; a change goes through `run`."""
 
     async def run(self, unit: Unit[T]) -> T:
@@ -309,8 +345,19 @@ class Store(RoleStore, OperatorStore, Protocol):
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         """The argon2 schemes in use by secrets of a domain."""
 
-    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
-        """Up to `limit` events behind sequence number `after`, in order, each with its number."""
+
+class EventSink(Protocol):
+    """Where events leave to."""
+
+    async def send(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Hand over all of `entries` (stream and JSON) in order, and return once that was acknowledged.
+
+        Raises:
+            NotSent: perhaps none of them is there, perhaps some, perhaps all.
+        """
+
+    async def close(self) -> None:
+        """Hang up."""
 
 
 class TokenCache(Protocol):
@@ -374,6 +421,21 @@ class Authorizer(Protocol):
             DomainForbidden: it may do nothing in this domain.
             Forbidden: it may not do this, whatever roles it has.
             Unavailable: whoever knows cannot be asked.
+        """
+
+
+class Callout(Protocol):
+    """Somebody else who may refuse what a caller may do; `core.access` asks, once the caller is known to be allowed to."""
+
+    def wants(self, operation: str) -> bool:
+        """Whether it is to be asked about operations of this name (contract 13.1)."""
+
+    async def ask(self, question: Question) -> None:
+        """Return if it agrees.
+
+        Raises:
+            CalloutRefused: it does not.
+            CalloutFailed: it cannot be asked, or gave no answer in time.
         """
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from edgeclients.addresses import is_http, redis_url
+
 Duration = typing.NewType("Duration", float)
 """Seconds. Written as a number of seconds, or as Go does: `300ms`, `10s`, `1h30m`."""
 
@@ -153,6 +155,47 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         64 * 1024 * 1024
     )
 
+    events_url: Annotated[
+        str,
+        Var(
+            "MG_CLIENTS_ES_URL",
+            "where events are sent: a Redis server as `host:port`, `redis://` or `rediss://`; unset: `MG_ES_URL`",
+            secret=True,
+        ),
+    ] = ""
+    shared_events_url: Annotated[
+        str, Var("MG_ES_URL", "the same, for an installation as a whole; unset: events wait in the outbox", secret=True)
+    ] = ""
+
+    callout_urls: Annotated[
+        tuple[str, ...],
+        Var("MG_CLIENTS_CALLOUT_URLS", "who else is asked whether something may be done, separated by `,`", secret=True),
+    ] = ()
+    callout_operations: Annotated[
+        tuple[str, ...], Var("MG_CLIENTS_CALLOUT_OPERATIONS", "about which operations, separated by `,`")
+    ] = ()
+    callout_method: Annotated[
+        str,
+        Var("MG_CLIENTS_CALLOUT_METHOD", "how they are asked: `post` a JSON body, or `get` a query", choices=("post", "get")),
+    ] = "post"
+    callout_timeout: Annotated[Duration, Var("MG_CLIENTS_CALLOUT_TIMEOUT", "for one of them to answer", low=0.001)] = Duration(
+        10
+    )
+    callout_verify: Annotated[
+        bool, Var("MG_CLIENTS_CALLOUT_TLS_VERIFICATION", "whether they have to prove who they are: `true` or `false`")
+    ] = True
+    callout_ca: Annotated[
+        str, Var("MG_CLIENTS_CALLOUT_CA_CERT", "who signs their certificates, a path or PEM; unset: whom the system trusts")
+    ] = ""
+    callout_cert: Annotated[str, Var("MG_CLIENTS_CALLOUT_CERT", "certificate to show them: a path or PEM")] = ""
+    callout_key: Annotated[str, Var("MG_CLIENTS_CALLOUT_KEY", "its key: a path or PEM", secret=True)] = ""
+
+    @property
+    def event_stream(self) -> str:
+        """The URL of the Redis server that events are sent to; empty: nowhere."""
+        text = self.events_url or self.shared_events_url
+        return redis_url(text) if text else ""
+
 
 class Field(NamedTuple):
     """One setting as data."""
@@ -225,6 +268,19 @@ def _conflicts(loaded: Settings) -> Iterator[str]:
             yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
     if loaded.grpc_client_ca and not loaded.grpc_cert:
         yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
+    yield from _addresses(loaded)
+
+
+def _addresses(loaded: Settings) -> Iterator[str]:
+    """What is wrong with whom it is to speak to."""
+    if bool(loaded.callout_cert) != bool(loaded.callout_key):
+        yield f"MG_CLIENTS_CALLOUT_{'KEY' if loaded.callout_cert else 'CERT'} is missing: a certificate goes with its key"
+    if not all(map(is_http, loaded.callout_urls)):
+        yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
+    try:
+        _ = loaded.event_stream
+    except ValueError as error:
+        yield f"{'MG_CLIENTS_ES_URL' if loaded.events_url else 'MG_ES_URL'}: its value is not {error}"
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
@@ -241,6 +297,8 @@ def shown(field: Field, value: object) -> str:
         return ",".join(map(str, value))
     if field.type is Duration:
         return f"{value:g}s"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
 
 
@@ -289,6 +347,12 @@ def duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def _boolean(text: str) -> bool:
+    if text not in _BOOLEANS:
+        raise ValueError("true or false")
+    return _BOOLEANS[text]
+
+
 def _integer(text: str) -> int:
     if not re.fullmatch(r"\d{1,18}", text):
         raise ValueError("a whole number")
@@ -299,9 +363,14 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+_BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "FALSE", "false", "False"), False
+)
+
 _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     int: _integer,
+    bool: _boolean,
     Path: Path,
     Duration: duration,
     tuple[str, ...]: _list,

@@ -1,25 +1,16 @@
 """`edgeclients operators`: who may call besides the standalone operator, kept in the data directory."""
 
 import argparse
-import asyncio
-import logging
-import os
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-import msgspec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from edgeclients import settings
-from edgeclients.cli.config import report
-from edgeclients.cli.terminal import fail, tell
-from edgeclients.errors import DomainError, StartError, text_of
+from edgeclients.cli.beside import as_json, command
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
 if TYPE_CHECKING:
     from edgeclients.core.credentials import Keyring
     from edgeclients.wiring.beside import Administration
-
-Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]"
 
 _LONGEST = 100 * 365 * 24 * 3600.0
 
@@ -35,14 +26,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    add = _command(sub, "add", "add an operator", _add)
+    add = command(sub, "add", "add an operator", _add)
     add.add_argument(
         "operator", metavar="ID", help="1 to 36 letters, digits and `.`, `_`, `@`, `-`; also the id to name in roles"
     )
     add.add_argument("--name", help="for people to read; unset: the id")
     _add_domain_argument(add, "may act in DOMAIN, as `admin` or `member`; can be repeated")
 
-    change = _command(sub, "change", "change an operator's name or domains", _change)
+    change = command(sub, "change", "change an operator's name or domains", _change)
     change.add_argument("operator", metavar="ID")
     change.add_argument("--name")
     _add_domain_argument(change, "from now on is this in DOMAIN; can be repeated")
@@ -50,29 +41,22 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--without", metavar="DOMAIN", action="append", default=[], help="may not act in DOMAIN any more; can be repeated"
     )
 
-    _command(sub, "list", "list the operators", _list)
+    command(sub, "list", "list the operators", _list)
 
-    remove = _command(sub, "remove", "remove an operator, with tokens and role memberships", _remove)
+    remove = command(sub, "remove", "remove an operator, with tokens and role memberships", _remove)
     remove.add_argument("operator", metavar="ID")
 
     token = sub.add_parser("token", help="keep an operator's tokens").add_subparsers(metavar="COMMAND", required=True)
-    add_token = _command(token, "add", "make a token and print it, this once", _add_token, with_peppers=True)
+    add_token = command(token, "add", "make a token and print it, this once", _add_token, with_peppers=True)
     add_token.add_argument("operator", metavar="ID")
     add_token.add_argument("name", metavar="NAME", help="what to call the token, such as where it is used")
     add_token.add_argument(
         "--expires-in", metavar="DURATION", type=_lifetime, help="how long it works, such as 720h; unset: until it is removed"
     )
-    _command(token, "list", "list an operator's tokens", _list_tokens).add_argument("operator", metavar="ID")
-    remove_token = _command(token, "remove", "remove a token", _remove_token)
+    command(token, "list", "list an operator's tokens", _list_tokens).add_argument("operator", metavar="ID")
+    remove_token = command(token, "remove", "remove a token", _remove_token)
     remove_token.add_argument("operator", metavar="ID")
     remove_token.add_argument("name", metavar="NAME")
-
-
-def _command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool = False) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
-    parser.set_defaults(run=lambda parsed: _run(run, parsed, with_peppers=with_peppers))
-    return parser
 
 
 def _add_domain_argument(parser: argparse.ArgumentParser, text: str) -> None:
@@ -97,29 +81,6 @@ def _lifetime(text: str) -> int:
     return int(seconds)
 
 
-def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
-    """Do it, print what there is to tell, and give the exit code."""
-    try:
-        loaded = settings.load(os.environ)
-    except settings.Faults as faults:
-        return report(faults)
-    logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
-    try:
-        text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
-    except StartError as error:
-        return fail(str(error))
-    except DomainError as error:
-        return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
-    return tell(text) if text else 0
-
-
-async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
-    from edgeclients.wiring.beside import administration  # what it imports is not needed to print a help text
-
-    async with administration(loaded, with_peppers=with_peppers) as found:
-        return await run(found, parsed)
-
-
 async def _add(found: "Administration", parsed: argparse.Namespace) -> str:
     name = parsed.operator if parsed.name is None else parsed.name
     return _shown([await found.operators.add(parsed.operator, name, dict(parsed.domain))], parsed)
@@ -137,28 +98,30 @@ async def _list(found: "Administration", parsed: argparse.Namespace) -> str:
 async def _remove(found: "Administration", parsed: argparse.Namespace) -> str:
     roles = await found.operators.remove(parsed.operator)
     if parsed.output == "json":
-        return _json({"id": parsed.operator, "roles": roles})
+        return as_json({"id": parsed.operator, "roles": roles})
     return f"{parsed.operator} is removed, with {roles} role memberships"
 
 
 async def _add_token(found: "Administration", parsed: argparse.Namespace) -> str:
     made = await found.operators.add_token(cast("Keyring", found.keyring), parsed.operator, parsed.name, parsed.expires_in)
     if parsed.output == "json":
-        return _json({**_token(made.kept), "token": made.clear})
+        return as_json({**_token(made.kept), "token": made.clear})
     return str(made.clear)
 
 
 async def _list_tokens(found: "Administration", parsed: argparse.Namespace) -> str:
     tokens = [_token(token) for token in await found.operators.tokens(parsed.operator)]
     if parsed.output == "json":
-        return _json(tokens)
+        return as_json(tokens)
     rows = [[token[key] or "never" for key in ("name", "created_at", "expires_at", "last_used_at")] for token in tokens]
     return _table(("NAME", "MADE", "EXPIRES", "LAST USED"), rows)
 
 
 async def _remove_token(found: "Administration", parsed: argparse.Namespace) -> str:
     await found.operators.remove_token(parsed.operator, parsed.name)
-    return _json({"operator": parsed.operator, "name": parsed.name}) if parsed.output == "json" else f"{parsed.name} is removed"
+    return (
+        as_json({"operator": parsed.operator, "name": parsed.name}) if parsed.output == "json" else f"{parsed.name} is removed"
+    )
 
 
 def _shown(operators: Sequence[LocalOperator], parsed: argparse.Namespace, *, several: bool = False) -> str:
@@ -166,7 +129,7 @@ def _shown(operators: Sequence[LocalOperator], parsed: argparse.Namespace, *, se
         shown = [
             {"id": one.id, "name": one.name, "domains": one.domains, "created_at": rfc3339(one.created_at)} for one in operators
         ]
-        return _json(shown if several else shown[0])
+        return as_json(shown if several else shown[0])
     rows = [
         (one.id, one.name, ",".join(f"{domain}={standing}" for domain, standing in one.domains.items())) for one in operators
     ]
@@ -188,7 +151,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
     return "\n".join(lines)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

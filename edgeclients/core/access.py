@@ -1,18 +1,35 @@
 """Who may do what: the table of contract 12.4, and the one place that decides by it.
 
 A permission holds if the caller's standing in the domain gives it, or a role the caller has on the client. The standing is
-asked for once an operation, before anything is done; roles are looked at where the operation takes effect: inside its
-transaction, so that a role taken away a moment ago gives nothing any more.
+asked for once an operation, before anything is done; then a callout, if one is to be asked. Roles are looked at where the
+operation takes effect: inside its transaction, so that a role taken away a moment ago gives nothing any more.
 """
 
-from typing import Final
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
+from edgeclients.core.callouts import name_of, page_meta
 from edgeclients.core.rules import is_uuid
 from edgeclients.errors import DomainForbidden, Forbidden, NotFound, SuperAdminOnly
-from edgeclients.model import BY_DOMAIN, DIRECT, MEMBERSHIP, NO_ACTIONS, Action, Client, Role, Session, Standing, Viewer
-from edgeclients.ports import Authorizer, Store, Transaction
+from edgeclients.model import (
+    BY_DOMAIN,
+    DIRECT,
+    MEMBERSHIP,
+    NO_ACTIONS,
+    Action,
+    Client,
+    ClientFilter,
+    Question,
+    Role,
+    Session,
+    Standing,
+    Viewer,
+    rfc3339,
+)
+from edgeclients.ports import Authorizer, Callout, Store, Transaction
 
 PERMISSIONS: Final = {
     "view": Action.READ,
@@ -43,6 +60,10 @@ PERMISSIONS: Final = {
     "role_remove_all_members": Action.REMOVE_ROLE_USERS,
 }
 """What each operation on a client needs. Creating is asked of the domain, listing of nothing (it shows what one may see)."""
+
+
+SEVERAL: Final = {"connect_to_channel", "disconnect_from_channel"}
+"""The operations on several clients at a time: for a callout they are done to the domain."""
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -100,21 +121,74 @@ class Access:
     Args:
         store: where roles are.
         authorizer: what is granted beyond them.
+        callout: who else is asked; None for nobody.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer) -> None:
+    def __init__(self, store: Store, authorizer: Authorizer, callout: Callout | None = None) -> None:
         self._store = store
         self._authorizer = authorizer
+        self._callout = callout
 
-    async def permit(self, session: Session, operation: str, *client_ids: str) -> Permit:
+    async def permit(self, session: Session, operation: str, *client_ids: str, **told: object) -> Permit:
         """What `session` brings along for `operation` on these clients; whoever gets it admits the clients with it.
+
+        Args:
+            session: who calls.
+            operation: a key of `PERMISSIONS`.
+            client_ids: the clients.
+            told: what else a callout is told of the operation, if there is one.
 
         Raises:
             DomainForbidden, Forbidden: nothing, whatever the clients.
             Unavailable: whoever knows cannot be asked.
+            NotFound: a callout was to be asked about a client that is not there.
+            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
         """
         standing = await self._authorizer.standing(session, operation, client_ids)
-        return Permit(session, PERMISSIONS[operation], standing)
+        permit = Permit(session, PERMISSIONS[operation], standing)
+        if client_ids and self._asks(name_of(operation)):
+            await self._consult_about(permit, operation, client_ids, told)
+        return permit
+
+    async def consult(
+        self, session: Session, operation: str, entity: tuple[str, str], payload: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """Ask the callout, if there is one for this operation; the caller is known to be allowed to do it.
+
+        Args:
+            session: who calls.
+            operation: one of `callouts.NAMES`.
+            entity: what it is done to: type and id.
+            payload: what else is told, made only if somebody is asked.
+
+        Raises:
+            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
+        """
+        if self._callout is None or not self._callout.wants(operation):
+            return
+        now = rfc3339(time.time_ns() // 1000)
+        await self._callout.ask(Question(operation, *entity, session.user_id, "user", session.domain_id, now, payload()))
+
+    def _asks(self, operation: str) -> bool:
+        return self._callout is not None and self._callout.wants(operation)
+
+    async def _consult_about(
+        self, permit: Permit, operation: str, client_ids: Sequence[str], told: Mapping[str, object]
+    ) -> None:
+        """Ask about an operation on clients that the caller may do to each of them now."""
+        session = permit.session
+        clients = [await self.admitted(permit, client_id) for client_id in dict.fromkeys(client_ids)]
+        if operation in SEVERAL:
+            payload = {"client_ids": [client.id for client in clients], **told}
+            await self.consult(session, operation, ("domain", session.domain_id), lambda: payload)
+            return
+        (client,) = clients
+        payload = {"entity_id": client.id, **told}
+        if operation == "remove_parent_group":
+            if client.parent_group_id is None:
+                return  # nothing will happen
+            payload["parent_id"] = client.parent_group_id
+        await self.consult(session, name_of(operation), ("client", client.id), lambda: payload)
 
     async def create(self, session: Session) -> None:
         """Return if `session` may create clients in its domain.
@@ -134,12 +208,13 @@ class Access:
         if not (await self.permit(session, "set_parent_group")).granted:
             raise Forbidden
 
-    async def viewer(self, session: Session, user_id: str = "") -> Viewer:
+    async def viewer(self, session: Session, user_id: str, wanted: ClientFilter) -> Viewer:
         """Through whose eyes a list is: the caller's, or those of `user_id`, which only a super admin may ask for.
 
         Raises:
             DomainForbidden: the caller may do nothing in this domain.
             SuperAdminOnly: it is not for the caller to see what others see.
+            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
         """
         operation = "list_user_clients" if user_id else "list_clients"
         standing = await self._authorizer.standing(session, operation)
@@ -147,6 +222,9 @@ class Access:
             if not session.super_admin:
                 raise SuperAdminOnly
             standing = await self._standing_of(session, user_id)
+            await self.consult(session, operation, ("client", ""), lambda: {"user_id": user_id, "pagemeta": page_meta(wanted)})
+        else:
+            await self.consult(session, operation, ("domain", session.domain_id), lambda: {"pagemeta": page_meta(wanted)})
         return Viewer(user_id or session.user_id, standing.actions != NO_ACTIONS)
 
     async def _standing_of(self, session: Session, user_id: str) -> Standing:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from edgeclients.core import events, limits
+from edgeclients.core import callouts, events, limits
 from edgeclients.core.access import Access, EffectiveRole, Permit, admitted, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
@@ -97,6 +97,12 @@ class Clients:
         if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
             raise TooManyElements("metadata values")
         ids = [draft.id or new_uuid() for draft in drafts]
+        await self._access.consult(
+            session,
+            "create_clients",
+            ("domain", session.domain_id),
+            lambda: {"entities": callouts.entities(session, ids, drafts), "count": len(drafts)},
+        )
         wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
         kept = await self._secrets.keep(session, wishes)
         prepare = _Preparation(session, time.time_ns() // 1000, ids, drafts, kept)
@@ -150,7 +156,7 @@ class Clients:
         Raises:
             SuperAdminOnly: it is not for the caller to see what others see.
         """
-        viewer = await self._access.viewer(session, user_id)
+        viewer = await self._access.viewer(session, user_id, wanted)
         if session.super_admin and not user_id and wanted.role == RoleFilter():
             return await self._store.page(session.domain_id, wanted)
         return await self._store.page(session.domain_id, wanted, viewer)

@@ -48,7 +48,7 @@ class Connections:
             AlreadyConnected: one of the connections exists.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, "connect_to_channel", *client_ids)
+        permit = await self._access.permit(session, "connect_to_channel", *client_ids, **_told(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             for client in await _admitted(tx, permit, client_ids):
@@ -69,7 +69,7 @@ class Connections:
             NotFound: a client is not in this domain.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, "disconnect_from_channel", *client_ids)
+        permit = await self._access.permit(session, "disconnect_from_channel", *client_ids, **_told(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             await _admitted(tx, permit, client_ids)
@@ -135,6 +135,11 @@ def _combine(
         Connection(channel_id, session.domain_id, client_id, way)
         for channel_id, client_id, way in product(channels, clients, ways)
     ]
+
+
+def _told(channel_ids: Sequence[str], types: Sequence[ConnectionType]) -> dict[str, object]:
+    """What a callout is told of them."""
+    return {"channel_ids": channel_ids, "connection_types": [way.name.lower() for way in types]}
 
 
 async def _admitted(tx: Transaction, permit: Permit, client_ids: Iterable[str]) -> list[Client]:

@@ -8,6 +8,20 @@ import msgspec
 
 from edgeclients.model import Action, Client, Event, NewClient, NewRole, Role, Session, Status, action_names, rfc3339
 
+STREAMS = (
+    "client.create",
+    "client.update",
+    "client.update_tags",
+    "client.update_secret",
+    "client.enable",
+    "client.disable",
+    "client.remove",
+    "client.set_parent",
+    "client.remove_parent",
+    "client.roles",
+)
+"""All streams there are."""
+
 NEVER = "0001-01-01T00:00:00Z"  # contract 4: the time of a change that there was not
 
 _STATUS_NAMES = {int(status): status.name.lower() for status in Status}

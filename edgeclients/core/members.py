@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from edgeclients.core import events
 from edgeclients.core.access import Access
+from edgeclients.core.callouts import page_query
 from edgeclients.core.roles import changed, role_of, staying_managed
 from edgeclients.core.rules import check_members
 from edgeclients.errors import MemberOfOtherRole, MemberOfRole, MissingMembers, NotFound
@@ -32,7 +33,7 @@ class Members:
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(members)
-        permit = await self._access.permit(session, "role_add_members", client_id)
+        permit = await self._access.permit(session, "role_add_members", client_id, role_id=role_id, members=members)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -51,7 +52,7 @@ class Members:
         Raises:
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_list_members", client_id)
+        permit = await self._access.permit(session, "role_list_members", client_id, role_id=role_id, offset=offset, limit=limit)
         await self._access.admitted(permit, client_id)
         role = await self._store.role(client_id, role_id)
         if role is None:
@@ -64,7 +65,7 @@ class Members:
         Raises:
             NotFound: there is no such client in this domain.
         """
-        permit = await self._access.permit(session, "role_list_entity_members", client_id)
+        permit = await self._access.permit(session, "role_list_entity_members", client_id, page_query=page_query(wanted))
         await self._access.admitted(permit, client_id)
         return await self._store.memberships(client_id, wanted)
 
@@ -77,7 +78,7 @@ class Members:
             NotFound: the client is not in this domain, or has no such role.
         """
         unwanted = _some(members)
-        permit = await self._access.permit(session, "role_remove_members", client_id)
+        permit = await self._access.permit(session, "role_remove_members", client_id, role_id=role_id, members=members)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -95,7 +96,7 @@ class Members:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove_all_members", client_id)
+        permit = await self._access.permit(session, "role_remove_all_members", client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)

@@ -33,7 +33,7 @@ class Parents:
         if not group_id:
             raise MissingParentGroup
         check_id(group_id)
-        permit = await self._access.permit(session, "set_parent_group", client_id)
+        permit = await self._access.permit(session, "set_parent_group", client_id, parent_id=group_id)
 
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)

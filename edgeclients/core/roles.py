@@ -13,7 +13,7 @@ from edgeclients.core.access import Access, Permit, admitted
 from edgeclients.core.ids import new_role_id
 from edgeclients.core.rules import check_actions, check_members, check_role_name
 from edgeclients.errors import ActionHeld, LastManagingRole, MemberOfOtherRole, MissingActions, NotFound, TooManyRoles
-from edgeclients.model import NO_ACTIONS, Action, NewRole, Role, RolePage, Session
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, NewRole, Role, RolePage, Session
 from edgeclients.ports import Store, Transaction, Unit
 
 
@@ -51,7 +51,9 @@ class Roles:
             created_by=session.user_id,
             members=check_members(members),
         )
-        permit = await self._access.permit(session, "role_add", client_id)
+        permit = await self._access.permit(
+            session, "role_add", client_id, role_name=name, optional_actions=actions, optional_members=members
+        )
 
         async def unit(tx: Transaction) -> None:
             await admitted(tx, permit, client_id)
@@ -64,6 +66,11 @@ class Roles:
 
         await self._store.run(unit)
         return role
+
+    async def available_actions(self, session: Session) -> Action:
+        """What a role of a client can allow."""
+        await self._access.consult(session, "list_available_actions", ("client", ""), dict)
+        return ALL_ACTIONS
 
     async def one(self, session: Session, client_id: str, role_id: str) -> Role:
         """A role of a client.
@@ -79,7 +86,7 @@ class Roles:
         Raises:
             NotFound: there is no such client in this domain.
         """
-        permit = await self._access.permit(session, "role_retrieve_all", client_id)
+        permit = await self._access.permit(session, "role_retrieve_all", client_id, offset=offset, limit=limit)
         await self._access.admitted(permit, client_id)
         return await self._store.roles(client_id, offset, limit)
 
@@ -92,7 +99,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         check_role_name(name)
-        permit = await self._access.permit(session, "role_update", client_id)
+        permit = await self._access.permit(session, "role_update", client_id, role_id=role_id, new_role_name=name)
 
         async def unit(tx: Transaction) -> Role:
             old = await role_of(tx, permit, client_id, role_id)
@@ -109,7 +116,7 @@ class Roles:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove", client_id)
+        permit = await self._access.permit(session, "role_remove", client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -127,7 +134,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(actions)
-        permit = await self._access.permit(session, "role_add_actions", client_id)
+        permit = await self._access.permit(session, "role_add_actions", client_id, role_id=role_id, actions=actions)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -155,7 +162,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         removed = _some(actions)
-        permit = await self._access.permit(session, "role_remove_actions", client_id)
+        permit = await self._access.permit(session, "role_remove_actions", client_id, role_id=role_id, actions=actions)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -172,7 +179,7 @@ class Roles:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove_all_actions", client_id)
+        permit = await self._access.permit(session, "role_remove_all_actions", client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -183,7 +190,7 @@ class Roles:
         await self._store.run(staying_managed(unit, client_id))
 
     async def _read(self, session: Session, operation: str, client_id: str, role_id: str) -> Role:
-        permit = await self._access.permit(session, operation, client_id)
+        permit = await self._access.permit(session, operation, client_id, role_id=role_id)
         await self._access.admitted(permit, client_id)
         role = await self._store.role(client_id, role_id)
         if role is None:

@@ -82,8 +82,8 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             tag="roles",
         ),
     )
-    async def list_available_actions() -> ASGIResponse:
-        return answer(AvailableActions(action_names(ALL_ACTIONS)))
+    async def list_available_actions(request: Call) -> ASGIResponse:
+        return answer(AvailableActions(action_names(await roles.available_actions(session_of(request)))))
 
     @post(
         "/{client_id:str}/roles",

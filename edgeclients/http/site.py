@@ -102,6 +102,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         ),
     )
     async def get_metrics() -> ASGIResponse:
+        await metrics.look()
         # In a thread: the first time it imports the library that writes the format.
         text = await asyncio.to_thread(metrics.render)
         return ASGIResponse(body=text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})

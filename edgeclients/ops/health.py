@@ -36,17 +36,29 @@ class StorageState(NamedTuple):
     last_commit_at: int | None
 
 
+async def no_relay() -> dict[str, Any]:
+    """How it goes with events where none leave."""
+    return {"relay": "off"}
+
+
 class Readiness:
     """Whether the process can do its work, from what its last changes met.
 
     Args:
         storage: how they went.
         probe: makes a change that means nothing.
+        events: how it goes with events that leave.
     """
 
-    def __init__(self, storage: Callable[[], StorageState], probe: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        storage: Callable[[], StorageState],
+        probe: Callable[[], Awaitable[None]],
+        events: Callable[[], Awaitable[dict[str, Any]]] = no_relay,
+    ) -> None:
         self._storage = storage
         self._probe = probe
+        self._events = events
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self.serving = False
@@ -63,7 +75,7 @@ class Readiness:
             "status": "ready" if ready else "not ready",
             "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last},
             "cache": {"backend": "memory"},
-            "events": {"relay": "off"},
+            "events": await self._events(),
         }
 
     async def _probe_once(self) -> None:

@@ -4,7 +4,7 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class _Watched(NamedTuple):
     read: Callable[[], float]
 
 
-class _Split(NamedTuple):
+class _Labelled(NamedTuple):
     name: str
     help: str
     label: str
@@ -67,7 +67,8 @@ class Metrics:
         self.http = Requests()
         self.grpc = Requests()
         self._watched: list[_Watched] = []
-        self._split: list[_Split] = []
+        self._labelled: list[_Labelled] = []
+        self._before: list[Callable[[], Awaitable[None]]] = []
 
     def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show what `read` says as the counter `name` (without `_total`)."""
@@ -78,8 +79,17 @@ class Metrics:
         self._watched.append(_Watched(name, text, is_counter=False, read=read))
 
     def counters(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """Show what `read` says as the counters `name`, one for each value of `label`."""
-        self._split.append(_Split(name, text, label, read))
+        """Show what `read` says, by the value of `label`, as the counter `name` (without `_total`)."""
+        self._labelled.append(_Labelled(name, text, label, read))
+
+    def before(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Have `look` done before each rendering: what is shown is to be seen first."""
+        self._before.append(look)
+
+    async def look(self) -> None:
+        """Do what is to be done before a rendering."""
+        for look in self._before:
+            await look()
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -100,11 +110,11 @@ class Metrics:
         for one in self._watched:
             family = CounterMetricFamily if one.is_counter else GaugeMetricFamily
             yield family(one.name, one.help, value=one.read())
-        for several in self._split:
-            counters = CounterMetricFamily(several.name, several.help, labels=(several.label,))
-            for value, count in several.read().items():
-                counters.add_metric((value,), count)
-            yield counters
+        for several in self._labelled:
+            counts = CounterMetricFamily(several.name, several.help, labels=(several.label,))
+            for label, count in several.read().items():
+                counts.add_metric((label,), count)
+            yield counts
 
 
 def _families(prefix: str, transport: str, requests: Requests) -> Iterator["Metric"]:

@@ -64,6 +64,36 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
     return made
 
 
+def caller_context(authority: str, certificate: str, key: str, prefix: str, *, verify: bool) -> ssl.SSLContext:
+    """What a caller of somebody else's server takes.
+
+    Args:
+        authority: who signs servers' certificates, a path or PEM; empty: those the system trusts.
+        certificate: shown to servers that ask for one, a path or PEM, or nothing.
+        key: of the certificate.
+        prefix: of the variables' names, for errors.
+        verify: whether servers have to prove who they are.
+
+    Raises:
+        StartError: a file cannot be read, is no PEM, or does not belong to another.
+    """
+    trusted = _pem(authority, f"{prefix}_CA_CERT").decode("ascii", "replace") if authority else None
+    try:
+        made = ssl.create_default_context(cadata=trusted)
+        if certificate:
+            shown, secret = _pem(certificate, f"{prefix}_CERT"), _pem(key, f"{prefix}_KEY")
+            with _in_memory(shown) as one, _in_memory(secret) as other:
+                made.load_cert_chain(one.path, other.path, password=_no_password)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise StartError(
+            f"{prefix}_CA_CERT, _CERT or _KEY cannot be used: check that they are PEM, unencrypted, and belong together"
+        ) from error
+    if not verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
 class _in_memory:  # noqa: N801 - reads as a verb
     def __init__(self, content: bytes) -> None:
         self._descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)

@@ -9,6 +9,7 @@ from edgeclients.core.credentials import Keyring
 from edgeclients.core.operators import Operators
 from edgeclients.errors import StartError
 from edgeclients.model import Effects
+from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, become_owner
@@ -17,15 +18,16 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLim
 
 
 class Administration(NamedTuple):
-    """The local operators of a data directory, and if asked for the peppers for their tokens."""
+    """A data directory: its local operators, what is in its store, and if asked for the peppers for tokens."""
 
     operators: Operators
+    store: Store
     keyring: Keyring | None
 
 
 @contextlib.asynccontextmanager
 async def administration(settings: Settings, *, with_peppers: bool = False) -> AsyncIterator[Administration]:
-    """The local operators of the data directory, as its owner. Nothing is made there that is not there yet.
+    """The data directory, as its owner. Nothing is made there that is not there yet.
 
     Raises:
         StartError: there is no data directory, or it cannot be used, and why.
@@ -48,7 +50,7 @@ async def administration(settings: Settings, *, with_peppers: bool = False) -> A
         raise
     bounds = OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes)
     async with SqliteStore(database, StoreLimits(bounds), _nothing) as store:
-        yield Administration(Operators(store, _standalone_id(settings)), keyring)
+        yield Administration(Operators(store, _standalone_id(settings)), store, keyring)
 
 
 def _nothing(_: Effects) -> None:

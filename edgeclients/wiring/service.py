@@ -35,8 +35,9 @@ from edgeclients.http.parts import BodyLimits, Operations, UseCases
 from edgeclients.http.protocol import ConnectionLimits
 from edgeclients.http.scope import App
 from edgeclients.http.server import HttpServer
+from edgeclients.model import Effects
 from edgeclients.ops import disk, logs, tls
-from edgeclients.ops.health import Readiness, StorageState, health_document
+from edgeclients.ops.health import Readiness, StorageState, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
@@ -47,12 +48,15 @@ from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.wiring import calling, relaying
 
 _log = logging.getLogger(__name__)
 
 PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _ARGON2_SETS = 2
+_LAST_EVENTS = 1.0  # seconds to send what waits
+_RELAY_OWNER = "gateway"  # one process has the data directory, and takes over from itself after a crash
 _OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
@@ -92,12 +96,16 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         keyring = _keyring(settings, database)
 
         cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
-        store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), cache.apply))
+        news = asyncio.Event()
+        store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), _committed(cache, news)))
         await store.run(_write_check)
         holders = Holders(store, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
-        access = Access(store, auth)
+        callout = calling.callout(settings)
+        if callout is not None:
+            stack.push_async_callback(callout.close)
+        access = Access(store, auth, callout)
 
         of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
         stack.callback(of_checks.close)
@@ -113,7 +121,13 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         metrics = Metrics()
         _watch(metrics, store, cache, authentication)
         _watch_checks(metrics, authentication, checks)
-        readiness = Readiness(lambda: _state(store), lambda: store.run(_write_check))
+        relay = relaying.start(settings, store, news, _RELAY_OWNER)
+        if relay is not None:
+            stack.push_async_callback(relay.stop, _LAST_EVENTS)
+            relaying.watch(metrics, relay)
+        readiness = Readiness(
+            lambda: _state(store), lambda: store.run(_write_check), relay.document if relay is not None else no_relay
+        )
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
         app = DeferredApp(lambda: _application(cases, operations, bodies, serve_channels=not settings.channels_grpc_url))
@@ -152,6 +166,17 @@ def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *,
     from edgeclients.http.app import build as build_app
 
     return build_app(cases, operations, bodies, serve_channels=serve_channels)
+
+
+def _committed(cache: MemoryTokenCache, news: asyncio.Event) -> Callable[[Effects], None]:
+    """What a commit causes: the cache hears of it, and `news` is set when there are new events."""
+
+    def committed(effects: Effects) -> None:
+        cache.apply(effects)
+        if effects.told:
+            news.set()
+
+    return committed
 
 
 async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:

@@ -66,6 +66,7 @@ def test_every_command_works_as_printed(newcomer: Path) -> None:
         "bob    bob            plant-7=member",
         '"role_name":"technician","actions":["update","read"],"access_type":"direct"',
         "bob is removed, with 1 role memberships",
+        "last sent:    nothing yet",
         "MG_CLIENTS_HTTP_PORT=9006",
         "healthy",
         "usage: edgeclients serve",

@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 BACKENDS = ("sqlite",)
-CONTRACTS = ("activity", "clients", "connections", "listing", "operators", "properties", "roles", "secrets", "views")
+CONTRACTS = ("activity", "clients", "connections", "listing", "operators", "outbox", "properties", "roles", "secrets", "views")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -16,6 +16,7 @@ from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
 from tests.conformance.listing import ListContract
 from tests.conformance.operators import OperatorContract
+from tests.conformance.outbox import LeaseContract, SentContract
 from tests.conformance.properties import ListPropertiesContract
 from tests.conformance.roles import RoleContract, RoleListContract
 from tests.conformance.secrets import RevocationContract, SecretContract
@@ -75,6 +76,12 @@ class TestConnections(ConnectionContract): ...
 
 
 class TestOutbox(OutboxContract): ...
+
+
+class TestLease(LeaseContract): ...
+
+
+class TestSent(SentContract): ...
 
 
 class TestRoles(RoleContract): ...

@@ -36,6 +36,7 @@ READS: dict[str, tuple[Read, str]] = {
     ),
     "schemes": (lambda store, _: store.schemes("d1"), "UPDATE secret_retirements SET secret_scheme = secret_scheme || 'x'"),
     "outbox": (lambda store, _: store.outbox(0, 10), "UPDATE outbox SET client_id = client_id || 'x'"),
+    "outbox_state": (lambda store, _: store.outbox_state(), "UPDATE relay SET sent_through = sent_through + 1"),
     "a client that was not there": (lambda store, _: store.client("other"), "UPDATE clients SET id = 'other'"),
 }
 

@@ -40,7 +40,8 @@ async def main():
                              "MG_CLIENTS_GRPC_PORT": "0"}})
     async with service.build(loaded):
         pass
-    late = {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich", "http.server"}}
+    late = {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "httpx", "polyfactory", "faker", "rich",
+            "http.server"}}
     print(sorted(late & set(sys.modules)))
 asyncio.run(main())
 """

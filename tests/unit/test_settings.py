@@ -69,8 +69,56 @@ def test_lists() -> None:
 
 def test_a_secret_is_never_shown() -> None:
     shown: dict[str, Any] = {f.variable.name: settings.shown(f, "geheim") for f in settings.fields() if f.variable.secret}
-    assert set(shown) == {"MG_CLIENTS_STANDALONE_TOKEN", "MG_CLIENTS_HTTP_SERVER_KEY", "MG_CLIENTS_GRPC_SERVER_KEY"}
+    assert set(shown) == {
+        "MG_CLIENTS_STANDALONE_TOKEN",
+        "MG_CLIENTS_HTTP_SERVER_KEY",
+        "MG_CLIENTS_GRPC_SERVER_KEY",
+        "MG_CLIENTS_ES_URL",
+        "MG_ES_URL",
+        "MG_CLIENTS_CALLOUT_URLS",
+        "MG_CLIENTS_CALLOUT_KEY",
+    }
     assert set(shown.values()) == {"********"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({}, ""),
+        ({"MG_CLIENTS_ES_URL": "stream:6379"}, "redis://stream:6379"),
+        ({"MG_ES_URL": "redis://u:p%40@stream/3"}, "redis://u:p%40@stream/3"),
+        ({"MG_CLIENTS_ES_URL": "rediss://a:1", "MG_ES_URL": "redis://b:2"}, "rediss://a:1"),
+        ({"MG_CLIENTS_ES_URL": "[::1]:6379"}, "redis://[::1]:6379"),
+        ({"MG_CLIENTS_ES_URL": "a", "MG_ES_URL": "amqp://guest:guest@b:5682/"}, "redis://a"),
+        ({"MG_ES_URL": "rediss://a/?ssl_ca_certs=/x&ssl_certfile=/y"}, "rediss://a/?ssl_ca_certs=/x&ssl_certfile=/y"),
+    ],
+)
+def test_where_events_are_sent(environment: dict[str, str], url: str) -> None:
+    assert settings.load(environment).event_stream == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amqp://guest:geheim@stream:5672/",
+        "nats://:geheim@stream",
+        "redis://:geheim@",
+        "redis://:geheim@stream:port",
+        "redis://:geheim@stream:65536",
+        "redis://:geheim@stream/events",
+        "redis://:geheim@stream?socket_timeout=0",
+        "redis://:geheim@stream#x",
+        "redis://:geheim@[stream",
+    ],
+)
+@pytest.mark.parametrize("name", ["MG_CLIENTS_ES_URL", "MG_ES_URL"])
+def test_nowhere_to_send_events_to(name: str, text: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load({name: text})
+    (line,) = faults.value.lines
+    assert line.startswith(f"{name}: its value is not ")
+    assert "geheim" not in line
+    assert ("AMQP" in line) == text.startswith("amqp")
 
 
 def test_a_slip_of_the_pen_is_noticed() -> None:

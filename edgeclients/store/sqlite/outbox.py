@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgeclients.model import Event
+from edgeclients.model import Event, Gap
+from edgeclients.store.sqlite.relay import note_dropped
 
 
 class OutboxBounds(NamedTuple):
@@ -42,12 +43,12 @@ def settle(connection: sqlite3.Connection, added: Sequence[Added], bounds: Outbo
 
 
 def _trim(connection: sqlite3.Connection, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
-    dropped = dropped_bytes = through = 0
+    dropped = dropped_bytes = first = through = 0
     cursor = connection.execute("SELECT seq, length(payload) FROM outbox ORDER BY seq")
     for seq, length in cursor:
         if rows - dropped <= bounds.rows and payload_bytes - dropped_bytes <= bounds.payload_bytes:
             break
-        dropped, dropped_bytes, through = dropped + 1, dropped_bytes + length, seq
+        dropped, dropped_bytes, first, through = dropped + 1, dropped_bytes + length, first or seq, seq
     cursor.close()
     connection.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
     connection.execute(
@@ -55,3 +56,4 @@ def _trim(connection: sqlite3.Connection, rows: int, payload_bytes: int, bounds:
         " outbox_lost = outbox_lost + ?, outbox_lost_through = ? WHERE id = 1",
         (dropped, dropped_bytes, dropped, through),
     )
+    note_dropped(connection, Gap(dropped, first, through))

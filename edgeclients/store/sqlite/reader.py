@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeclients.model import Client, DomainStanding, OperatorToken, Revocations, Role, SecretRead, Viewed
-from edgeclients.store.sqlite import activity, operators, roles
+from edgeclients.model import Client, DomainStanding, OperatorToken, OutboxState, Revocations, Role, SecretRead, Viewed
+from edgeclients.store.sqlite import activity, operators, relay, roles
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
 
@@ -112,6 +112,10 @@ class Reader:
     def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         """`Store.operator_standing`."""
         return operators.standing(self._connection, operator_id, domain_id)
+
+    def outbox_state(self) -> OutboxState:
+        """`Store.outbox_state`."""
+        return relay.state(self._connection)
 
     def _all(self, sql: str, parameters: Sequence[object]) -> list[Any]:
         return fetch(self._connection, sql, parameters)

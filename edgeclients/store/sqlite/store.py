@@ -23,6 +23,7 @@ from edgeclients.model import (
     MemberPage,
     MembershipPage,
     OperatorToken,
+    OutboxState,
     Page,
     Revocations,
     Role,
@@ -232,6 +233,9 @@ class SqliteStore:
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
         return tuple((row[0], Event(*row[1:])) for row in await self._rows(sql, after, limit))
+
+    async def outbox_state(self) -> OutboxState:  # noqa: D102
+        return await self._read(lambda reader: reader.outbox_state())
 
     def _committed(self, effects: Effects) -> None:
         self._viewed.forget()

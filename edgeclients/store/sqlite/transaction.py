@@ -9,6 +9,7 @@ from edgeclients.model import Client, Connection, Effects, Event, NewClient, Ret
 from edgeclients.store.clock import MICROSECOND, Clock
 from edgeclients.store.sqlite import outbox, roles, search, secrets
 from edgeclients.store.sqlite.operators import SqliteOperators
+from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fold, tags_text, to_client
 
@@ -30,7 +31,7 @@ WHERE id = ?
 """
 
 
-class SqliteTransaction(SqliteRoles, SqliteOperators):
+class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
     """`ports.Transaction` on the writer's connection, for the length of one unit."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
@@ -44,7 +45,8 @@ class SqliteTransaction(SqliteRoles, SqliteOperators):
 
     def effects(self) -> Effects:
         """What the commit of this unit must cause."""
-        return Effects(tuple(self._revoked), self._granted, tuple(self._removed))
+        told = any(added.rows for added in self.added)
+        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), told)
 
     async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
         rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()

@@ -1,0 +1,37 @@
+"""Addresses of servers, as they stand in settings."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+_REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+
+
+def redis_url(text: str) -> str:
+    """The URL of a Redis server, from that or `host:port`.
+
+    Raises:
+        ValueError: "`text` is not …"; nothing of it is repeated, a password may be in it.
+    """
+    url = text if "://" in text else f"redis://{text}"
+    parts = urlsplit(url)
+    if parts.scheme in {"amqp", "amqps"}:
+        raise ValueError("usable here, AMQP is not spoken: set a Redis server as host:port, redis://… or rediss://…")
+    wanted = "a Redis server as host:port, redis://… or rediss://…"
+    try:
+        known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    if not known or not re.fullmatch(r"(/\d*)?", parts.path) or parts.fragment:
+        raise ValueError(wanted)
+    if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
+        raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
+    return url
+
+
+def is_http(text: str) -> bool:
+    """Whether `text` is an address as http://… or https://…."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Callouts: somebody else is asked before something is done."""

@@ -1,0 +1,117 @@
+"""`ports.Callout`: one or more HTTP servers, asked one after the other (contract 13.1)."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from edgeclients import __version__
+from edgeclients.errors import CalloutFailed, CalloutRefused
+from edgeclients.model import Question
+
+if TYPE_CHECKING:
+    import ssl
+
+
+_log = logging.getLogger(__name__)
+
+_BODY_BYTES = 16 * 1024  # of an answer; what is behind is not read
+_MESSAGE_CHARACTERS = 1000
+_LARGE = 64  # entities; more are encoded off the event loop
+_HEADERS = {
+    "user-agent": f"edgeclients/{__version__}",
+    "content-type": "application/json",
+    "accept-encoding": "identity",  # a small answer cannot become a large one
+}
+
+
+class Manner(NamedTuple):
+    """How callouts are asked: the method, seconds for all of an answer, and about which operations."""
+
+    method: str
+    seconds: float
+    operations: frozenset[str]
+
+
+class HttpCallout:
+    """Asks every URL; the first that does not agree decides.
+
+    Args:
+        urls: whom to ask.
+        manner: how.
+        tls: for those with https.
+    """
+
+    def __init__(self, urls: Sequence[str], manner: Manner, tls: "ssl.SSLContext") -> None:
+        import httpx
+
+        self._urls = urls
+        self._manner = manner
+        self._http = httpx.AsyncClient(
+            verify=tls, headers=_HEADERS, timeout=manner.seconds, follow_redirects=False, trust_env=False
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._http.aclose()
+
+    def wants(self, operation: str) -> bool:  # noqa: D102 - see ports.Callout, here and below
+        return operation in self._manner.operations
+
+    async def ask(self, question: Question) -> None:  # noqa: D102
+        request = await self._request(question)
+        for number, url in enumerate(self._urls, 1):
+            status, text = await self._answer(number, url, request)
+            if 200 <= status < 300:
+                continue
+            if not 400 <= status < 600:
+                _log.warning("a callout answered neither yes nor no", extra={"callout": number, "status": status})
+                raise CalloutFailed(f"callout {number}: status {status}")
+            raise CalloutRefused(status, text)
+
+    async def _request(self, question: Question) -> dict[str, Any]:
+        """What is sent: a body, or the query of a GET."""
+        if self._manner.method == "get":
+            return {"params": _flat(question)}
+        if len(question.payload.get("entities", ())) > _LARGE:
+            return {"content": await asyncio.to_thread(msgspec.json.encode, question)}
+        return {"content": msgspec.json.encode(question)}
+
+    async def _answer(self, number: int, url: str, request: Mapping[str, Any]) -> tuple[int, str]:
+        """Status and text of an answer.
+
+        Raises:
+            CalloutFailed: there is none.
+        """
+        import httpx
+
+        try:
+            async with asyncio.timeout(self._manner.seconds):
+                return await self._exchange(url, request)
+        except (TimeoutError, httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+            # Not which URL: it may carry a password.
+            _log.warning("a callout did not answer", extra={"callout": number, "error": type(error).__name__})
+            raise CalloutFailed(f"callout {number}: {type(error).__name__}") from error
+
+    async def _exchange(self, url: str, request: Mapping[str, Any]) -> tuple[int, str]:
+        """Ask, and read no more of the answer than anybody is told."""
+        body = b""
+        async with self._http.stream(self._manner.method.upper(), url, **request) as response:
+            async for part in response.aiter_raw():
+                body += part
+                if len(body) > _BODY_BYTES:
+                    break
+        return response.status_code, body.decode("utf-8", "replace").strip()[:_MESSAGE_CHARACTERS]
+
+
+def _flat(question: Question) -> dict[str, str]:
+    """A question as a query: what is in the payload stands beside the rest, and what has parts is JSON."""
+    fields = msgspec.structs.asdict(question)
+    payload = fields.pop("payload")
+    return {key: _text(value) for key, value in (fields | payload).items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

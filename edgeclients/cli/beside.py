@@ -1,0 +1,64 @@
+"""Commands that work on the data directory, whether the service runs or not."""
+
+import argparse
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from edgeclients import settings
+from edgeclients.cli.config import report
+from edgeclients.cli.terminal import fail, tell
+from edgeclients.errors import DomainError, StartError, text_of
+
+if TYPE_CHECKING:
+    from edgeclients.wiring.beside import Administration
+
+Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]"
+
+
+def command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool = False) -> argparse.ArgumentParser:
+    """A command among `commands` that prints what `run` says of the data directory, as text or JSON.
+
+    Args:
+        commands: where it is added.
+        name: what it is called.
+        text: what it does.
+        run: does it; raises `DomainError` if it cannot.
+        with_peppers: whether it needs them.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
+    parser.set_defaults(run=lambda parsed: _run(run, parsed, with_peppers=with_peppers))
+    return parser
+
+
+def as_json(value: object) -> str:
+    """`value` as programs read it."""
+    return msgspec.json.encode(value).decode()
+
+
+def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
+    """Do it, print what there is to tell, and give the exit code."""
+    try:
+        loaded = settings.load(os.environ)
+    except settings.Faults as faults:
+        return report(faults)
+    logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
+    try:
+        text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
+    except StartError as error:
+        return fail(str(error))
+    except DomainError as error:
+        return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
+    return tell(text) if text else 0
+
+
+async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
+    from edgeclients.wiring.beside import administration  # what it imports is not needed to print a help text
+
+    async with administration(loaded, with_peppers=with_peppers) as found:
+        return await run(found, parsed)

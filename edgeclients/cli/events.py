@@ -1,0 +1,54 @@
+"""`edgeclients events`: how far the events of a data directory have been sent."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from edgeclients.cli.beside import as_json, command
+from edgeclients.model import OutboxState, rfc3339
+
+if TYPE_CHECKING:
+    from edgeclients.wiring.beside import Administration
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `events` and what belongs to it."""
+    parser = commands.add_parser(
+        "events",
+        help="see how far events have been sent",
+        description="Events wait in the outbox until a stream has acknowledged them. Works on the data directory, whether the "
+        "service runs or not.",
+    )
+    sub = parser.add_subparsers(metavar="COMMAND", required=True)
+    command(sub, "status", "tell how many events wait, since when, and what was sent last", _status)
+
+
+async def _status(found: "Administration", parsed: argparse.Namespace) -> str:
+    shown = _shown(await found.store.outbox_state())
+    if parsed.output == "json":
+        return as_json(shown)
+    first, last, gap = shown["first"], shown["last"], shown["gap"]
+    waiting = f"{shown['waiting']}" + (f", number {first} to {last}" if first is not None else "")
+    lines = [("waiting", waiting), ("oldest", "none" if first is None else f"{shown['oldest_age']:.0f} s old")]
+    lines.append(("dropped", f"{shown['dropped']}"))
+    if gap is not None:
+        lines.append(("not told yet", f"{gap['count']} dropped, number {gap['first']} to {gap['last']}"))
+    sent = "nothing yet" if shown["sent_through"] is None else f"number {shown['sent_through']}, noted {shown['sent_at']}"
+    lines += [("last sent", sent), ("store", shown["store_id"])]
+    return "\n".join(f"{name + ':':14}{text}" for name, text in lines)
+
+
+def _shown(state: OutboxState) -> dict[str, Any]:
+    """The state, with times as people read them."""
+    gap = state.gap
+    return {
+        "store_id": state.store_id,
+        "waiting": state.waiting,
+        "first": state.first,
+        "last": state.last,
+        "oldest_age": None if state.oldest_at is None else round(max(0.0, (time.time_ns() - state.oldest_at) / 1e9), 3),
+        "dropped": state.dropped,
+        "gap": None if gap is None else {"count": gap.count, "first": gap.first, "last": gap.last},
+        "sent_through": state.sent_through,
+        "sent_at": None if state.sent_at is None else rfc3339(state.sent_at),
+    }

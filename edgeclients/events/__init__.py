@@ -1,0 +1,1 @@
+"""Events that leave: the outbox, sent to a stream elsewhere."""

@@ -1,0 +1,45 @@
+"""Events as they go out (contract 10.1, the row of Redis): a stream's key and JSON.
+
+To an event's own fields come `occurred_at` (nanoseconds since 1970 UTC), `sequence` (ascending in one store) and `event_id`,
+which is the same however often an event is sent, and never that of another event: not even where a store was put back to
+an older state and counts again from there.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from edgeclients.model import Event, Gap
+
+_PREFIX = "events.magistrala."
+GAP = "client.gap"
+
+
+class Entry(NamedTuple):
+    """What a stream is given."""
+
+    key: str
+    data: bytes
+
+
+def entry(store_id: str, sequence: int, event: Event) -> Entry:
+    """The entry of one event."""
+    tail = f',"occurred_at":{event.occurred_at},"sequence":{sequence},"event_id":"{store_id}-{sequence}-{event.occurred_at}"}}'
+    return Entry(_PREFIX + event.stream, event.payload[:-1] + tail.encode())
+
+
+def markers(store_id: str, gap: Gap, streams: Sequence[str], now: int) -> list[Entry]:
+    """An entry for each of `streams`: that events are missing there, perhaps. It stands where they would have stood."""
+    data = msgspec.json.encode(
+        {
+            "operation": GAP,
+            "count": gap.count,
+            "from": gap.first,
+            "to": gap.last,
+            "occurred_at": now,
+            "sequence": gap.last,
+            "event_id": f"{store_id}-{gap.first}-{gap.last}-gap",
+        }
+    )
+    return [Entry(_PREFIX + stream, data) for stream in streams]

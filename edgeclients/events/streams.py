@@ -1,0 +1,83 @@
+"""`ports.EventSink`: Redis Streams."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgeclients.errors import NotSent, StartError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+STREAM_ENTRIES = 1_000_000  # about as many are kept of each stream (contract 10.1)
+_SOCKET_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+_SEND_SECONDS = 10.0  # for a whole batch, whatever a half-open connection does
+
+
+class RedisStreams:
+    """Streams of a Redis server.
+
+    Args:
+        redis: the server.
+    """
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+
+    async def send(self, entries: Sequence[tuple[str, bytes]]) -> None:  # noqa: D102 - see ports.EventSink, here and below
+        from redis.exceptions import RedisError
+
+        try:
+            async with asyncio.timeout(_SEND_SECONDS), self._redis.pipeline(transaction=True) as pipeline:
+                for key, data in entries:
+                    pipeline.xadd(key, {"data": data}, maxlen=STREAM_ENTRIES, approximate=True)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            await self.close()  # what comes of it later is nobody's answer; the next attempt has a new connection
+            raise _not_sent(error) from error
+
+    async def close(self) -> None:  # noqa: D102
+        from redis.exceptions import RedisError
+
+        with contextlib.suppress(RedisError, OSError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._redis.connection_pool.disconnect()
+
+
+def _not_sent(error: Exception) -> NotSent:
+    from redis import exceptions
+
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError | exceptions.NoPermissionError):
+        return NotSent("denied", type(error).__name__)
+    if isinstance(error, exceptions.TimeoutError | TimeoutError):
+        return NotSent("timed_out", type(error).__name__)
+    if isinstance(error, exceptions.ConnectionError | OSError):
+        return NotSent("unreachable", str(error))
+    # What a server says of a command may repeat the command, and an event is in it.
+    return NotSent("refused", type(error).__name__)
+
+
+def connect(url: str) -> RedisStreams:
+    """The streams of the server at `url`; nothing is asked of it yet.
+
+    Raises:
+        StartError: the package `redis` is not installed.
+    """
+    try:
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+    except ImportError as error:
+        raise StartError('sending events to Redis needs a package more: pip install "edgeclients[cloud]"') from error
+    redis = Redis.from_url(
+        url,
+        client_name="edgeclients-events",
+        protocol=2,  # any server speaks it
+        socket_timeout=_SOCKET_SECONDS,
+        socket_connect_timeout=_SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # the relay knows better when to try again
+        max_connections=1,
+    )
+    return RedisStreams(redis)

@@ -1,0 +1,95 @@
+"""How far the outbox has been sent, and by whom: reads by key, and what a unit of work changes."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from edgeclients.model import Gap, OutboxState
+from edgeclients.store.clock import MICROSECOND
+from edgeclients.store.sqlite.rows import fetch
+
+_STATE = """
+SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
+    (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
+    (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
+FROM store_state s, relay r
+"""
+
+_REMOVE = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq, length(payload)"
+
+
+def state(connection: sqlite3.Connection) -> OutboxState:
+    """`ports.OutboxStore.outbox_state`."""
+    store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = fetch(connection, _STATE, ())[0]
+    return OutboxState(
+        store_id=store_id,
+        waiting=waiting,
+        first=first,
+        last=last,
+        oldest_at=oldest_at,
+        dropped=dropped,
+        gap=Gap(*gap) if gap[0] else None,
+        sent_through=sent_through or None,
+        sent_at=sent_at,
+    )
+
+
+def note_dropped(connection: sqlite3.Connection, gap: Gap) -> None:
+    """Widen the gap that nobody was told of yet by `gap`, which is newer than all of it."""
+    connection.execute(
+        "UPDATE relay SET gap_first = iif(gap_rows = 0, ?, gap_first), gap_last = ?, gap_rows = gap_rows + ? WHERE id = 1",
+        (gap.first, gap.last, gap.count),
+    )
+
+
+class SqliteRelay:
+    """`ports.OutboxTransaction` on the writer's connection."""
+
+    _connection: sqlite3.Connection
+    now: int
+    latest: int
+
+    async def lease_outbox(self, owner: str, seconds: int) -> bool:  # noqa: D102 - see ports.OutboxTransaction, here and below
+        done = self._connection.execute(
+            "UPDATE relay SET lease_owner = ?1, lease_until = ?2"
+            " WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = ?1 OR lease_until <= ?3)",
+            (owner, self.latest + seconds * MICROSECOND, self.latest),
+        )
+        return done.rowcount == 1
+
+    async def release_outbox(self, owner: str) -> None:  # noqa: D102
+        self._connection.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = ?", (owner,))
+
+    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:  # noqa: D102
+        if numbers:
+            self._remove(numbers)
+        if gap is not None:
+            self._shrink_gap(gap.count, gap.last)
+
+    def _remove(self, numbers: Sequence[int]) -> None:
+        removed = self._connection.execute(_REMOVE, (msgspec.json.encode(numbers).decode(),)).fetchall()
+        self._connection.execute(
+            "UPDATE store_state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ? WHERE id = 1",
+            (len(removed), sum(length for _, length in removed)),
+        )
+        self._connection.execute(
+            "UPDATE relay SET sent_through = max(sent_through, ?), sent_at = ? WHERE id = 1", (max(numbers), self.now)
+        )
+        if len(removed) < len(numbers):
+            self._were_sent(set(numbers).difference(seq for seq, _ in removed))
+
+    def _were_sent(self, missing: set[int]) -> None:
+        """Some that were dropped had been sent before, or were taken out before."""
+        gap = state(self._connection).gap
+        dropped = [number for number in missing if gap is not None and gap.first <= number <= gap.last]
+        if dropped:
+            self._connection.execute("UPDATE store_state SET outbox_lost = outbox_lost - ? WHERE id = 1", (len(dropped),))
+            self._shrink_gap(len(dropped), max(dropped))
+
+    def _shrink_gap(self, count: int, through: int) -> None:
+        """Take what is at the front of the gap away."""
+        self._connection.execute(
+            "UPDATE relay SET gap_rows = max(0, gap_rows - ?1), gap_first = max(gap_first, ?2 + 1) WHERE id = 1",
+            (count, through),
+        )

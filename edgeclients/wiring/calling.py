@@ -1,0 +1,34 @@
+"""Callouts, where the settings name some."""
+
+import logging
+
+from edgeclients.callouts.http import HttpCallout, Manner
+from edgeclients.core.callouts import NAMES
+from edgeclients.errors import StartError
+from edgeclients.ops import tls
+from edgeclients.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_PREFIX = "MG_CLIENTS_CALLOUT"
+
+
+def callout(settings: Settings) -> HttpCallout | None:
+    """Whom the settings want asked; None for nobody.
+
+    Raises:
+        StartError: an operation is unknown, or a certificate cannot be used.
+    """
+    unknown = sorted(set(settings.callout_operations) - NAMES)
+    if unknown:
+        raise StartError(f"{_PREFIX}_OPERATIONS: {unknown[0]!r} is no operation (there are: {', '.join(sorted(NAMES))})")
+    if not settings.callout_urls:
+        return None
+    if not settings.callout_operations:
+        _log.warning("%s_URLS are never asked: %s_OPERATIONS is empty", _PREFIX, _PREFIX)
+        return None
+    context = tls.caller_context(
+        settings.callout_ca, settings.callout_cert, settings.callout_key, _PREFIX, verify=settings.callout_verify
+    )
+    manner = Manner(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
+    return HttpCallout(settings.callout_urls, manner, context)
