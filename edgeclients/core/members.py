@@ -28,11 +28,14 @@ class Members:
 
         Raises:
             MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
+            Forbidden: somebody is no member of the domain.
             MemberOfRole, MemberOfOtherRole: somebody has this role, or another one on this client.
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(members)
         permit = await self._access.permit(session, "role_add_members", client_id)
+        await self._access.admitted(permit, client_id)
+        await self._access.members(session, added)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -43,7 +46,7 @@ class Members:
             await changed(tx, session, role)
             await tx.append([events.members_added(session, role, added)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
 
     async def page(self, session: Session, client_id: str, role_id: str, offset: int, limit: int) -> MemberPage:
         """Some members of a role.
@@ -86,7 +89,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.members_removed(session, role, removed)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def remove_all(self, session: Session, client_id: str, role_id: str) -> None:
         """Take a role from everybody who has it.
@@ -103,7 +106,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.all_members_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
 
 def _some(members: Sequence[str]) -> tuple[str, ...]:

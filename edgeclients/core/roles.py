@@ -37,6 +37,7 @@ class Roles:
         Raises:
             MissingRoleName, InvalidName, MalformedRequest, TooManyElements: there cannot be such a role.
             RoleNameTaken: the client has one of this name.
+            Forbidden: somebody is no member of the domain.
             MemberOfOtherRole: somebody has a role on this client already.
             TooManyRoles: the client has as many as it may.
             NotFound: there is no such client in this domain.
@@ -52,6 +53,9 @@ class Roles:
             members=check_members(members),
         )
         permit = await self._access.permit(session, "role_add", client_id)
+        if role.members:
+            await self._access.admitted(permit, client_id)
+            await self._access.members(session, role.members)
 
         async def unit(tx: Transaction) -> None:
             await admitted(tx, permit, client_id)
@@ -62,7 +66,7 @@ class Roles:
             await tx.add_role(role)
             await tx.append([events.role_added(session, role)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
         return role
 
     async def one(self, session: Session, client_id: str, role_id: str) -> Role:
@@ -100,7 +104,7 @@ class Roles:
             await tx.append([events.role_renamed(session, new)])
             return new
 
-        return await self._store.run(unit)
+        return await self._access.change_roles(unit)
 
     async def remove(self, session: Session, client_id: str, role_id: str) -> None:
         """Remove a role with its memberships.
@@ -116,7 +120,7 @@ class Roles:
             await tx.remove_role(role)
             await tx.append([events.role_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def add_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
         """Let a role's members do more.
@@ -136,7 +140,7 @@ class Roles:
             await changed(tx, session, role, actions=role.actions | added)
             await tx.append([events.actions_added(session, role, added)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
 
     async def actions(self, session: Session, client_id: str, role_id: str) -> Action:
         """What a role's members may do.
@@ -163,7 +167,7 @@ class Roles:
                 await changed(tx, session, role, actions=role.actions & ~removed)
                 await tx.append([events.actions_removed(session, role, role.actions & removed)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def remove_all_actions(self, session: Session, client_id: str, role_id: str) -> None:
         """Let a role's members do nothing.
@@ -180,7 +184,7 @@ class Roles:
                 await changed(tx, session, role, actions=NO_ACTIONS)
                 await tx.append([events.all_actions_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def _read(self, session: Session, operation: str, client_id: str, role_id: str) -> Role:
         permit = await self._access.permit(session, operation, client_id)

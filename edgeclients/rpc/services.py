@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from edgeclients._pb.clients.v1 import clients_pb2
+from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
@@ -16,8 +18,6 @@ from edgeclients.core.parents import Parents
 from edgeclients.errors import DomainError, Internal, MalformedRequest, row_of, text_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
-from edgeclients.rpc._pb.common.v1 import common_pb2
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Method: TypeAlias = Callable[[Any], Awaitable[Message]]

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgeclients.core.access import PERMISSIONS, Access
+from edgeclients.core.access import Access
 from edgeclients.core.clients import Clients
 from edgeclients.core.hashing import HashLane
+from edgeclients.core.parents import Parents
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import Busy, DomainForbidden, Forbidden
 from edgeclients.model import (
@@ -35,7 +36,8 @@ from edgeclients.model import (
     TagFilter,
     Viewer,
 )
-from edgeclients.ports import Store, Transaction
+from edgeclients.operations import PERMISSIONS
+from edgeclients.ports import Authorizer, Store, Transaction
 from tests.conformance.harness import KEYRING, OPERATOR, Harness, add, new_client
 from tests.conformance.roles import bare, give, new_role
 from tests.support import plain
@@ -313,7 +315,8 @@ class ViewPropertiesContract:
         for user, standing in callers:
             session = Session(user, shared.domain, super_admin=False, request_id="")
             access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}))
-            clients = Clients(harness.store, access, Secrets(harness.store, KEYRING, HashLane(KEYRING, 1, 1, Busy)))
+            secrets = Secrets(harness.store, KEYRING, HashLane(KEYRING, 1, 1, Busy))
+            clients = Clients(harness.store, access, secrets, Parents(harness.store, access))
             if standing is None:
                 with pytest.raises(DomainForbidden):
                     await clients.page(session, wanted)
@@ -324,7 +327,7 @@ class ViewPropertiesContract:
             assert page.total == len(allowed)
 
 
-class Standings:
+class Standings(Authorizer):
     """`ports.Authorizer` that knows what it is told: who is what in which domain."""
 
     def __init__(self, standings: Mapping[tuple[str, str], Standing]) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
 from tests.perf import callers
 
 _H2LOAD = shutil.which("h2load")

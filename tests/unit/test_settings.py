@@ -69,7 +69,12 @@ def test_lists() -> None:
 
 def test_a_secret_is_never_shown() -> None:
     shown: dict[str, Any] = {f.variable.name: settings.shown(f, "geheim") for f in settings.fields() if f.variable.secret}
-    assert set(shown) == {"MG_CLIENTS_STANDALONE_TOKEN", "MG_CLIENTS_HTTP_SERVER_KEY", "MG_CLIENTS_GRPC_SERVER_KEY"}
+    assert set(shown) == {
+        "MG_CLIENTS_STANDALONE_TOKEN",
+        "MG_CLIENTS_HTTP_SERVER_KEY",
+        "MG_CLIENTS_GRPC_SERVER_KEY",
+        *(f"MG_{peer.upper()}_GRPC_CLIENT_KEY" for peer in settings.PEERS),
+    }
     assert set(shown.values()) == {"********"}
 
 
