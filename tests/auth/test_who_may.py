@@ -14,11 +14,11 @@ _BY_GROUP = {"set parent group": HAS_PARENT}  # a client that somebody may act o
 
 
 @pytest.fixture(scope="module", autouse=True)
-def people(plant: Plant) -> None:
+def people(shared: Plant) -> None:
     """Whom the operations name, and the group."""
     for user in ("bob", "carol"):
-        plant.world.member(plant.domain, user_id=user)
-    plant.world.group(plant.domain, GROUP)
+        shared.world.member(shared.domain, user_id=user)
+    shared.world.group(shared.domain, GROUP)
 
 
 def target_of(plant: Plant, name: str, group: str = "") -> Target:

@@ -205,11 +205,11 @@ def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:
 
 # From one group to the next through the index: DISTINCT would walk every client of the domain that has a parent.
 PARENT_GROUPS = """
-WITH RECURSIVE parents (id) AS (
+WITH RECURSIVE parents (found) AS (
     SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id IS NOT NULL
     UNION ALL
-    SELECT (SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id > id)
-    FROM parents WHERE id IS NOT NULL
+    SELECT (SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id > found)
+    FROM parents WHERE found IS NOT NULL
 )
-SELECT id FROM parents WHERE id IS NOT NULL LIMIT ?2
+SELECT found FROM parents WHERE found IS NOT NULL LIMIT ?2
 """

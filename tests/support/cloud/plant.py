@@ -37,9 +37,19 @@ class Plant:
         """Somebody who is a member of another domain only."""
         return self.member(domain=self.world.domain()).within(self.domain)
 
-    def elsewhere(self) -> "Api":
+    def elsewhere(self) -> Api:
         """The super admin in a domain of its own."""
         return self.root.within(self.world.domain())
+
+    @contextlib.contextmanager
+    def visited(self) -> Iterator[None]:
+        """Whoever calls meanwhile for the first time hangs up at the end."""
+        before, self._open = self._open, []
+        try:
+            yield
+        finally:
+            self.close()
+            self._open = before
 
     def close(self) -> None:
         """Hang up."""
