@@ -16,6 +16,8 @@ from edgeclients.together import each
 # Operations that a personal access token has under another name.
 _SCOPES: Final = {"view_with_roles": "view", "role_list_entity_members": "role_list_members"}
 _ANY: Final = "*"
+# Of what is asked about; answers are kept, and callers may name what they like.
+_NAME_CHARACTERS: Final = 512
 
 
 class Grants(Authorizer):
@@ -31,7 +33,10 @@ class Grants(Authorizer):
         self._statuses = Answers(domains.status) if domains is not None else None
 
     async def allows(self, question: Question) -> bool:
-        """What Auth says to a question, or said a moment ago."""
+        """What Auth says to a question, or said a moment ago; no, of names that are too long to be any."""
+        names = (question.subject, question.object_id, question.scope.entity_id if question.scope else "")
+        if any(len(name) > _NAME_CHARACTERS for name in names):
+            return False
         return await self._answers.get(question)
 
     async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:  # noqa: D102

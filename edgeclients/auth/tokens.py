@@ -39,7 +39,7 @@ class Tokens:
         """
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated("no JWT") from error
         if not isinstance(kid, str):
             raise Unauthenticated("no kid")

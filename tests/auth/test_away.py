@@ -50,6 +50,7 @@ def test_away_and_back(tmp_path: Path) -> None:
         assert caller.session.get("/ready").status_code == 200
         plant.cloud.come_back()
         wait_for(caller, client, (200, ""), AWAY)
+        assert all("time" in line for line in plant.service.lines)  # gRPC writes nothing past the log
 
 
 @pytest.mark.parametrize("method", ["Authenticate", "Authorize"])

@@ -109,6 +109,14 @@ def test_what_is_listed_can_be_viewed(scene: Scene) -> None:
     assert listed == set(scene.shown(caller)) == {"b1", "other"}
 
 
+def test_names_that_are_too_long_to_be_any_are_not_asked_about(scene: Scene) -> None:
+    long = "x" * 2000
+    before = len(scene.plant.cloud.calls)
+    assert scene.shown(scene.member(), group=long) == {}
+    assert scene.shown(scene.root, user=long) == {}
+    assert not any(long in str(call.request) for call in scene.plant.cloud.calls[before:])
+
+
 def test_more_groups_than_can_be_asked_about(plant: Plant) -> None:
     """Whoever names a group is answered; and so is whom the domain lets see everything."""
     root = plant.elsewhere()

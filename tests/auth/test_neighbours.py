@@ -80,11 +80,11 @@ def test_a_groups_service_that_is_away_lets_nobody_in(whole: Plant) -> None:
     assert put(whole.root, client, group) == (200, "")
 
 
-def connected(plant: Plant) -> str:
+def connected(api: Api) -> str:
     """A client with a connection, as the channels service makes it."""
-    client = str(plant.root.create()["id"])
-    wanted = common_pb2.Connection(client_id=client, channel_id=str(uuid.uuid4()), domain_id=plant.domain, type=1)
-    with grpc.insecure_channel(plant.service.grpc) as channel:
+    client = str(api.create()["id"])
+    wanted = common_pb2.Connection(client_id=client, channel_id=str(uuid.uuid4()), domain_id=api.domain, type=1)
+    with grpc.insecure_channel(api.service.grpc) as channel:
         stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
         assert stub.AddConnections(common_pb2.AddConnectionsReq(connections=[wanted])).ok
     return client
@@ -92,7 +92,7 @@ def connected(plant: Plant) -> str:
 
 def test_a_channels_service_hears_of_a_client_that_is_deleted(whole: Plant) -> None:
     """If it has connections, and whoever deletes it may."""
-    client, unconnected = connected(whole), whole.root.create()["id"]
+    client, unconnected = connected(whole.root), whole.root.create()["id"]
     assert whole.member().request("DELETE", f"/clients/{client}").status_code == 403
     assert client not in whole.world.forgotten
     for one in (client, unconnected):
@@ -102,7 +102,7 @@ def test_a_channels_service_hears_of_a_client_that_is_deleted(whole: Plant) -> N
 
 
 def test_a_client_stays_while_the_channels_service_is_away(whole: Plant) -> None:
-    client = connected(whole)
+    client = connected(whole.root)
     whole.cloud.faults["RemoveClientConnections"] = Fault(AWAY, times=2)
     assert error_of(whole.root.request("DELETE", f"/clients/{client}")) == (503, "unavailable")
     assert len(rows(whole.service.data, "SELECT * FROM connections WHERE client_id = ?", (client,))) == 1
@@ -124,5 +124,6 @@ def test_without_an_auth_service(tmp_path: Path, peer: str) -> None:
                 assert created_in(operator, group) == (201, "")
                 assert created_in(operator, str(uuid.uuid4())) == (404, "not_found")
             else:
-                client = operator.create()["id"]
+                client = connected(operator)
                 assert operator.request("DELETE", f"/clients/{client}").status_code == 204
+                assert plant.world.forgotten == [client]

@@ -122,6 +122,8 @@ async def test_what_was_not_signed_by_auth(door: Door) -> None:
         KEY.sign("ann", headers={"kid": "unknown"}),
         "",
         "nonsense",
+        base64.urlsafe_b64encode(b"[" * 12_000).decode() + "." + body + "." + signature,
+        _part({"alg": "EdDSA", "kid": {"deep": 1}}) + "." + body + "." + signature,
         "a.b.c",
         "....",
         good.replace(".", "\n."),
