@@ -93,10 +93,10 @@ def test_an_answer_that_is_no_answer_lets_nobody_in(plant: Plant) -> None:
 def test_a_right_that_auth_took_away_ends_within_seconds(plant: Plant) -> None:
     caller = plant.member(["client_read"])
     client = plant.root.create()["id"]
-    assert answer(caller, client) == (200, "")
-    asked = len(plant.cloud.asked("Authorize"))
-    assert answer(caller, client) == (200, "")
-    assert len(plant.cloud.asked("Authorize")) == asked  # the answers were kept
+    asked = [0, 1]
+    while asked[-1] != asked[-2]:  # until the answers are those of a moment ago
+        assert answer(caller, client) == (200, "")
+        asked.append(len(plant.cloud.asked("Authorize")))
     plant.world.domains[plant.domain].members[caller.user].clear()
     wait_for(caller, client, (403, "forbidden"), (200, ""))
 
@@ -122,7 +122,6 @@ def test_no_answer_outlives_a_change_of_roles(plant: Plant, method: str, path: s
     role = plant.root.give_role(client, "some", ["read"])["id"]
     assert answer(caller, client) == (200, "")
     plant.world.domains[plant.domain].members[caller.user].clear()
-    assert answer(caller, client) == (200, "")
     if body and "MEMBER" in body.get("members", ()):
         body = {"members": [plant.world.member(plant.domain)]}
     response = plant.root.request(method, f"/clients/{client}/roles{path.replace('ROLE', role)}", json=body)
