@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from edgeclients import __version__
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment

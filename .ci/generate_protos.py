@@ -1,4 +1,4 @@
-"""Write edgeclients/rpc/_pb from proto/, or with --check say whether it differs."""
+"""Write edgeclients/_pb from proto/, or with --check say whether it differs."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "edgeclients.rpc._pb"
+PACKAGE = "edgeclients._pb"
 TARGET = ROOT.joinpath(*PACKAGE.split("."))
 
 
@@ -28,7 +28,7 @@ def generate(target: Path) -> None:
         sys.exit(code)
     for path in [*target.rglob("*_pb2.py"), *target.rglob("*_pb2.pyi"), *target.rglob("*_pb2_grpc.py")]:
         text = path.read_text()
-        path.write_text(re.sub(r"^from (clients|common)\.v1 import", rf"from {PACKAGE}.\1.v1 import", text, flags=re.MULTILINE))
+        path.write_text(re.sub(r"^from (\w+)\.v1 import", rf"from {PACKAGE}.\1.v1 import", text, flags=re.MULTILINE))
     for folder in {
         target,
         *(p.parent for p in target.rglob("*_pb2.py")),

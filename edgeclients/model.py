@@ -81,11 +81,21 @@ class Identity(Struct, frozen=True):
 class Standing(Struct, frozen=True):
     """What a caller may do in a domain beyond what the roles of its clients give.
 
-    `actions` may be done to every client of the domain; `creates` says whether clients may be created.
+    `actions` may be done to every client of the domain; `creates` says whether clients may be created, `by_group` whether
+    parent groups may give more.
     """
 
     actions: Action
     creates: bool
+    by_group: bool = False
+
+
+class Group(Struct, frozen=True):
+    """A group that clients may have for a parent."""
+
+    id: str
+    domain_id: str
+    enabled: bool
 
 
 EVERYTHING = Standing(ALL_ACTIONS, creates=True)
@@ -227,7 +237,7 @@ class OutboxState(Struct, frozen=True):
 
 
 class RoleFilter(Struct, frozen=True):
-    """Which roles are meant; None means any. A store knows no access type but these two, and no provider of access."""
+    """Which roles are meant; None means any. A store knows no access type but these three, and no provider of access."""
 
     actions: Action | None = None  # all of them
     role_id: str | None = None
@@ -241,7 +251,8 @@ class RoleFilter(Struct, frozen=True):
         return (self.actions, self.role_id, self.role_name) != (None, None, None) or self.access_type == DIRECT
 
 
-DIRECT, BY_DOMAIN = "direct", "domain"  # access types (contract 2): by a role of the client, by what the domain grants
+# Access types (contract 2): by a role of the client, by what its parent group grants, by what the domain grants.
+DIRECT, BY_GROUP, BY_DOMAIN = "direct", "direct_group", "domain"
 
 
 class TagFilter(Struct, frozen=True):
@@ -294,10 +305,14 @@ class Viewed(NamedTuple):
 
 
 class Viewer(Struct, frozen=True):
-    """Through whose eyes a list is seen: the clients on which `user_id` has a role with an action, or `everything`."""
+    """Through whose eyes a list is seen: the clients on which `user_id` has a role with an action, or `everything`.
+
+    Without everything, the clients whose parent group is one of `groups` are seen as well.
+    """
 
     user_id: str
     everything: bool
+    groups: frozenset[str] = frozenset()
 
 
 class ListedClient(Struct, frozen=True):

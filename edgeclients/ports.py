@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from edgeclients.model import (
+    Action,
     Client,
     ClientFilter,
     Connection,
     DomainStanding,
     Event,
     Gap,
+    Group,
     Identity,
     LocalOperator,
     MemberFilter,
@@ -320,6 +322,9 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
             QueryTimedOut: the time limit for reads was reached.
         """
 
+    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:
+        """Up to `limit` of the groups that clients of a domain, of any status, have for a parent, each once."""
+
     async def connections(self, client_id: str) -> tuple[Connection, ...]:
         """The connections of a client, by channel and type."""
 
@@ -412,15 +417,79 @@ class Authenticator(Protocol):
 
 
 class Authorizer(Protocol):
-    """What callers may do beyond what the roles of clients give; `core.access` asks, once for each operation."""
+    """What callers may do beyond what the roles of clients give; `core.access` asks, once for each operation.
+
+    Only `standing` has to be written: whoever derives from this class has groups that grant nothing, lets clients into
+    any group, and takes anybody for a member.
+    """
 
     async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:
-        """What `session` may do in its domain, as far as `operation` (contract 12.4's names) on these clients needs to know.
+        """What `session` may do in its domain, as far as `operation` on these clients needs to know.
+
+        Args:
+            session: who calls, and where.
+            operation: a name of `operations`.
+            client_ids: clients it is about, if it is about any that exist.
 
         Raises:
             DomainForbidden: it may do nothing in this domain.
             Forbidden: it may not do this, whatever roles it has.
             Unavailable: whoever knows cannot be asked.
+        """
+
+    async def group_actions(self, session: Session, operation: str, group_ids: Sequence[str]) -> Mapping[str, Action]:
+        """What `session` may do to the clients of these parent groups, as far as `operation` needs to know.
+
+        Asked only where the standing in the domain says `by_group`. A group left out gives nothing.
+
+        Raises:
+            Unavailable: whoever knows cannot be asked.
+        """
+        return {}
+
+    async def admit_to_group(self, session: Session, operation: str, group_id: str) -> None:
+        """Return if `session` may put clients into a group (`set_child_client`), or take them out (`remove_child_client`).
+
+        Raises:
+            Forbidden: it may not.
+            Unavailable: whoever knows cannot be asked.
+        """
+        return
+
+    async def admit_members(self, session: Session, member_ids: Sequence[str]) -> None:
+        """Return if all of these may be given roles on clients of the session's domain.
+
+        Raises:
+            Forbidden: one may not.
+            Unavailable: whoever knows cannot be asked.
+        """
+        return
+
+    def roles_changed(self) -> None:
+        """Roles on some client have changed: what was told before is to be found out anew."""
+        return
+
+
+class Groups(Protocol):
+    """Groups that clients may have for a parent, kept by another service."""
+
+    async def group(self, group_id: str) -> Group:
+        """The group with this id.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: whoever knows cannot be asked.
+        """
+
+
+class Channels(Protocol):
+    """Channels kept by another service, with connections of its own."""
+
+    async def forget_client(self, client_id: str) -> None:
+        """Remove every connection of a client that is about to be removed; without any nothing happens.
+
+        Raises:
+            Unavailable: it cannot be reached, and may or may not have done so.
         """
 
 

@@ -29,6 +29,26 @@ class Var(NamedTuple):
     high: float | None = None
 
 
+def _url(prefix: str, text: str) -> Var:
+    return Var(f"{prefix}_URL", f"`host:port` of {text}")
+
+
+def _timeout(prefix: str) -> Var:
+    return Var(f"{prefix}_TIMEOUT", "for its answer, both tries together", low=0.001)
+
+
+def _server_ca(prefix: str) -> Var:
+    return Var(f"{prefix}_SERVER_CA_CERTS", "who signs its certificate, a path or PEM; unset: it is spoken to without TLS")
+
+
+def _client_cert(prefix: str) -> Var:
+    return Var(f"{prefix}_CLIENT_CERT", "our certificate where it demands one, a path or PEM; only with `_SERVER_CA_CERTS`")
+
+
+def _client_key(prefix: str) -> Var:
+    return Var(f"{prefix}_CLIENT_KEY", "the key of that, a path or PEM", secret=True)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the program was told by its environment; a variable that is unset or empty has its default."""
 
@@ -42,12 +62,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "who says who callers are, by the name of an `edgeclients.auth` entry point; unset: `standalone`, or `magistrala`"
             " where `MG_AUTH_GRPC_URL` is set",
         ),
-    ] = ""
-    auth_grpc_url: Annotated[str, Var("MG_AUTH_GRPC_URL", "address of an Auth service, for an authenticator that asks one")] = (
-        ""
-    )
-    channels_grpc_url: Annotated[
-        str, Var("MG_CHANNELS_GRPC_URL", "address of a channels service; set: the routes to connect clients are that one's")
     ] = ""
     data_dir: Annotated[Path, Var("MG_CLIENTS_DATA_DIR", "the data directory; unset: `$STATE_DIRECTORY`, else `./data`")] = (
         Path("data")
@@ -196,6 +210,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         text = self.events_url or self.shared_events_url
         return redis_url(text) if text else ""
 
+    # Services that are asked over gRPC (contract 11.3).
+    auth_grpc_url: Annotated[str, _url("MG_AUTH_GRPC", "an Auth service, for the authenticator `magistrala`")] = ""
+    auth_grpc_timeout: Annotated[Duration, _timeout("MG_AUTH_GRPC")] = Duration(1)
+    auth_grpc_server_ca: Annotated[str, _server_ca("MG_AUTH_GRPC")] = ""
+    auth_grpc_client_cert: Annotated[str, _client_cert("MG_AUTH_GRPC")] = ""
+    auth_grpc_client_key: Annotated[str, _client_key("MG_AUTH_GRPC")] = ""
+    domains_grpc_url: Annotated[
+        str, _url("MG_DOMAINS_GRPC", "a domains service, which says whether a domain is enabled; unset: every domain is")
+    ] = ""
+    domains_grpc_timeout: Annotated[Duration, _timeout("MG_DOMAINS_GRPC")] = Duration(1)
+    domains_grpc_server_ca: Annotated[str, _server_ca("MG_DOMAINS_GRPC")] = ""
+    domains_grpc_client_cert: Annotated[str, _client_cert("MG_DOMAINS_GRPC")] = ""
+    domains_grpc_client_key: Annotated[str, _client_key("MG_DOMAINS_GRPC")] = ""
+    groups_grpc_url: Annotated[
+        str, _url("MG_GROUPS_GRPC", "a groups service, which says whether a parent group can be used; unset: every group can")
+    ] = ""
+    groups_grpc_timeout: Annotated[Duration, _timeout("MG_GROUPS_GRPC")] = Duration(1)
+    groups_grpc_server_ca: Annotated[str, _server_ca("MG_GROUPS_GRPC")] = ""
+    groups_grpc_client_cert: Annotated[str, _client_cert("MG_GROUPS_GRPC")] = ""
+    groups_grpc_client_key: Annotated[str, _client_key("MG_GROUPS_GRPC")] = ""
+    channels_grpc_url: Annotated[
+        str, _url("MG_CHANNELS_GRPC", "a channels service; set: the routes to connect clients are that one's")
+    ] = ""
+    channels_grpc_timeout: Annotated[Duration, _timeout("MG_CHANNELS_GRPC")] = Duration(1)
+    channels_grpc_server_ca: Annotated[str, _server_ca("MG_CHANNELS_GRPC")] = ""
+    channels_grpc_client_cert: Annotated[str, _client_cert("MG_CHANNELS_GRPC")] = ""
+    channels_grpc_client_key: Annotated[str, _client_key("MG_CHANNELS_GRPC")] = ""
+    auth_jwks_url: Annotated[
+        str, Var("MG_AUTH_JWKS_URL", "where Auth's public keys are; set: access tokens are verified here, unset: by Auth")
+    ] = ""
+    allow_unverified_user: Annotated[
+        bool, Var("MG_ALLOW_UNVERIFIED_USER", "whether users may call whose e-mail address Auth has not verified")
+    ] = False
+
 
 class Field(NamedTuple):
     """One setting as data."""
@@ -260,6 +308,7 @@ def _conflicts(loaded: Settings) -> Iterator[str]:
         yield f"MG_CLIENTS_STANDALONE_TOKEN is shorter than {SHORTEST_TOKEN} characters: choose a longer one"
     if loaded.auth_grpc_url and (named or token):
         yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
+    yield from _conflicts_of_peers(loaded)
     for prefix, certificate, key in (
         ("MG_CLIENTS_HTTP", loaded.http_cert, loaded.http_key),
         ("MG_CLIENTS_GRPC", loaded.grpc_cert, loaded.grpc_key),
@@ -283,6 +332,20 @@ def _addresses(loaded: Settings) -> Iterator[str]:
         yield f"{'MG_CLIENTS_ES_URL' if loaded.events_url else 'MG_ES_URL'}: its value is not {error}"
 
 
+PEERS = ("auth", "domains", "groups", "channels")
+"""The services that are asked, by the prefix of their settings here."""
+
+
+def _conflicts_of_peers(loaded: Settings) -> Iterator[str]:
+    for name in PEERS:
+        prefix = f"MG_{name.upper()}_GRPC"
+        certificate, key = getattr(loaded, f"{name}_grpc_client_cert"), getattr(loaded, f"{name}_grpc_client_key")
+        if bool(certificate) != bool(key):
+            yield f"{prefix}_CLIENT_{'KEY' if certificate else 'CERT'} is missing: a certificate needs its key"
+    if loaded.auth_jwks_url and not loaded.auth_jwks_url.startswith(("http://", "https://")):
+        yield "MG_AUTH_JWKS_URL is no address: it begins with https:// or http://"
+
+
 def unknown(environment: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that are no setting: perhaps a slip of the pen."""
     names = {field.variable.name for field in fields()}
@@ -293,6 +356,8 @@ def shown(field: Field, value: object) -> str:
     """A value as an operator may see it: as it is written in the environment, secrets masked."""
     if field.variable.secret and value:
         return "********"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if field.type is Duration:
@@ -348,9 +413,10 @@ def duration(text: str) -> float:
 
 
 def _boolean(text: str) -> bool:
-    if text not in _BOOLEANS:
-        raise ValueError("true or false")
-    return _BOOLEANS[text]
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError as error:
+        raise ValueError("true or false") from error
 
 
 def _integer(text: str) -> int:
@@ -359,13 +425,12 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+_BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
-
-_BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
-    ("0", "f", "F", "FALSE", "false", "False"), False
-)
 
 _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,

@@ -6,7 +6,7 @@ import grpc
 import hypothesis
 import pytest
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api
 from tests.support.service import Service, started
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
 from edgeclients.files import write_private
 from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
-from edgeclients.ports import Operators
+from edgeclients.ports import Authorizer, Operators
 from edgeclients.settings import SHORTEST_TOKEN, Settings
 
 ID_FILE, TOKEN_FILE = "operator.id", "operator.token"
@@ -25,7 +25,7 @@ class Operator(NamedTuple):
     token_file: Path | None
 
 
-class Standalone:
+class Standalone(Authorizer):
     """`ports.Authenticator` and `ports.Authorizer` for the standalone operator and local ones.
 
     Args:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -61,6 +62,8 @@ def _show_any_character() -> None:
 
 
 def _serve(_: argparse.Namespace) -> int:
+    # Read when gRPC is imported: what it writes past our log about each connection that ends is no error.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from edgeclients.cli.serve import serve  # what it imports takes most of the start
 
     return serve()

@@ -14,6 +14,7 @@ from msgspec import Struct
 from edgeclients.core import callouts, events, limits
 from edgeclients.core.access import Access, EffectiveRole, Permit, admitted, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
+from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
 from edgeclients.core.secrets import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
@@ -30,7 +31,7 @@ from edgeclients.model import (
     Status,
     Viewed,
 )
-from edgeclients.ports import Store, Transaction
+from edgeclients.ports import Channels, Store, Transaction
 
 ADMIN_ROLE = "admin"
 _INLINE = 64  # more clients than this are prepared off the event loop
@@ -72,12 +73,18 @@ class Clients:
         store: where they are kept.
         access: who may do what.
         secrets: what is kept of their secrets.
+        parents: who may put them into groups.
+        channels: who keeps connections of them besides; None: nobody.
     """
 
-    def __init__(self, store: Store, access: Access, secrets: Secrets) -> None:
+    def __init__(
+        self, store: Store, access: Access, secrets: Secrets, parents: Parents, channels: Channels | None = None
+    ) -> None:
         self._store = store
         self._access = access
         self._secrets = secrets
+        self._parents = parents
+        self._channels = channels
 
     async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
         """Write all of `drafts`, each with a built-in role whose member is the caller, or none.
@@ -92,8 +99,7 @@ class Clients:
         if len(drafts) > limits.BULK_CLIENTS:
             raise TooManyElements
         await self._access.create(session)
-        if any(draft.parent_group_id for draft in drafts):
-            await self._access.place(session)
+        await self._parents.admit(session, [draft.parent_group_id for draft in drafts if draft.parent_group_id])
         if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
             raise TooManyElements("metadata values")
         ids = [draft.id or new_uuid() for draft in drafts]
@@ -134,14 +140,14 @@ class Clients:
         Raises:
             NotFound: there is none in this domain, or the caller (a super admin, then) has no role on it.
         """
-        permit, viewed = await self._viewed(session, client_id)
-        roles = effective_roles(permit, await self._store.role_held(client_id, session.user_id))
+        permit, viewed = await self._viewed(session, client_id, "view_with_roles")
+        roles = effective_roles(permit, viewed.client, await self._store.role_held(client_id, session.user_id))
         if not roles:
             raise NotFound
         return viewed, roles
 
-    async def _viewed(self, session: Session, client_id: str) -> tuple[Permit, Viewed]:
-        permit = await self._access.permit(session, "view", client_id)
+    async def _viewed(self, session: Session, client_id: str, operation: str = "view") -> tuple[Permit, Viewed]:
+        permit = await self._access.permit(session, operation, client_id)
         viewed = await self._store.view(client_id) if is_uuid(client_id) else None
         if viewed is None:
             raise NotFound
@@ -156,7 +162,7 @@ class Clients:
         Raises:
             SuperAdminOnly: it is not for the caller to see what others see.
         """
-        viewer = await self._access.viewer(session, user_id, wanted)
+        viewer = await self._access.viewer(session, wanted, user_id)
         if session.super_admin and not user_id and wanted.role == RoleFilter():
             return await self._store.page(session.domain_id, wanted)
         return await self._store.page(session.domain_id, wanted, viewer)
@@ -223,10 +229,16 @@ class Clients:
     async def remove(self, session: Session, client_id: str) -> None:
         """Remove a client with all that hangs on it.
 
+        A service that keeps connections of it hears of this first: where it cannot, the client stays as it is.
+
         Raises:
             NotFound: there is none in this domain.
         """
         permit = await self._access.permit(session, "delete", client_id)
+        if self._channels is not None:
+            await self._access.admitted(permit, client_id)
+            if await self._store.connections(client_id):
+                await self._channels.forget_client(client_id)
 
         async def unit(tx: Transaction) -> None:
             client = await admitted(tx, permit, client_id)
@@ -289,8 +301,6 @@ class _Preparation(Struct, frozen=True):
         check_name(draft.name)
         check_id(client_id)
         check_identity(draft.identity)
-        if draft.parent_group_id:
-            check_id(draft.parent_group_id)
         client = Client(
             id=client_id,
             domain_id=self.session.domain_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import product
+from typing import Any
 
 from edgeclients.core import limits
 from edgeclients.core.access import Access, Permit, admitted
@@ -137,7 +138,7 @@ def _combine(
     ]
 
 
-def _told(channel_ids: Sequence[str], types: Sequence[ConnectionType]) -> dict[str, object]:
+def _told(channel_ids: Sequence[str], types: Sequence[ConnectionType]) -> dict[str, Any]:
     """What a callout is told of them."""
     return {"channel_ids": channel_ids, "connection_types": [way.name.lower() for way in types]}
 

@@ -22,5 +22,6 @@ OPERATOR_NAME_CHARACTERS = 200
 OPERATOR_DOMAINS = 1000
 OPERATOR_TOKENS = 100
 GRACE_SECONDS = 30 * 24 * 3600
+VIEWED_GROUPS = 1000  # each is a question to Auth, for one page of a list
 PAGE = 100  # contract 3.3
 TOKEN_BYTES = 6 + 4 * ((36 + 1 + SECRET_BYTES + 2) // 3) + 1024  # prefix, base64, some line breaks

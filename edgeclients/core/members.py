@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgeclients.core import events
-from edgeclients.core.access import Access
+from edgeclients.core.access import Access, Permit
 from edgeclients.core.callouts import page_query
 from edgeclients.core.roles import changed, role_of, staying_managed
 from edgeclients.core.rules import check_members
@@ -29,11 +29,19 @@ class Members:
 
         Raises:
             MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
+            Forbidden: somebody is no member of the domain.
             MemberOfRole, MemberOfOtherRole: somebody has this role, or another one on this client.
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(members)
-        permit = await self._access.permit(session, "role_add_members", client_id, role_id=role_id, members=members)
+
+        async def domain_members(permit: Permit) -> None:
+            await self._access.admitted(permit, client_id)
+            await self._access.members(session, added)
+
+        permit = await self._access.permit(
+            session, "role_add_members", client_id, also=domain_members, role_id=role_id, members=members
+        )
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -44,7 +52,7 @@ class Members:
             await changed(tx, session, role)
             await tx.append([events.members_added(session, role, added)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
 
     async def page(self, session: Session, client_id: str, role_id: str, offset: int, limit: int) -> MemberPage:
         """Some members of a role.
@@ -87,7 +95,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.members_removed(session, role, removed)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def remove_all(self, session: Session, client_id: str, role_id: str) -> None:
         """Take a role from everybody who has it.
@@ -104,7 +112,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.all_members_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
 
 def _some(members: Sequence[str]) -> tuple[str, ...]:

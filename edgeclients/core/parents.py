@@ -1,26 +1,45 @@
 """The group a client belongs to (contract 3.9, 3.10, 5.6)."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from edgeclients.core import events
-from edgeclients.core.access import Access, admitted
+from edgeclients.core.access import Access, Permit, admitted
 from edgeclients.core.rules import check_id
-from edgeclients.errors import HasParent, MissingParentGroup, SameParent
-from edgeclients.model import Session
-from edgeclients.ports import Store, Transaction
+from edgeclients.errors import Busy, GroupNotEnabled, GroupOfOtherDomain, HasParent, MissingParentGroup, SameParent
+from edgeclients.model import Client, Session
+from edgeclients.ports import Groups, Store, Transaction
+from edgeclients.together import each
 
 
 class Parents:
-    """Sets and removes parent groups. Standalone, a group is any UUID, taken as of the path's domain (contract A4).
+    """Sets and removes parent groups.
 
     Args:
         store: where clients are kept.
         access: who may do what.
+        groups: who keeps groups; None: a group is any UUID, taken as of the path's domain (contract A4).
     """
 
-    def __init__(self, store: Store, access: Access) -> None:
+    def __init__(self, store: Store, access: Access, groups: Groups | None = None) -> None:
         self._store = store
         self._access = access
+        self._groups = groups
+
+    async def admit(self, session: Session, group_ids: Sequence[str]) -> None:
+        """Return if the caller may create clients in these groups, and they can have any.
+
+        Raises:
+            Forbidden: the caller may not.
+            NotFound, GroupOfOtherDomain, GroupNotEnabled: there is no such group, or none that can be used.
+        """
+        if not group_ids:
+            return
+        for group_id in group_ids:
+            check_id(group_id)
+        await self._access.place(session)
+        await each(lambda group_id: self._admit(session, group_id), dict.fromkeys(group_ids))
 
     async def set(self, session: Session, client_id: str, group_id: str) -> None:
         """Put a client without a parent group into one.
@@ -28,17 +47,22 @@ class Parents:
         Raises:
             MissingParentGroup, InvalidId: no group, or none that could be.
             SameParent, HasParent: the client is in this group, or in another.
-            NotFound: there is no such client in this domain.
+            NotFound: there is no such client in this domain, or no such group.
+            GroupOfOtherDomain, GroupNotEnabled: the group cannot be used.
         """
         if not group_id:
             raise MissingParentGroup
         check_id(group_id)
-        permit = await self._access.permit(session, "set_parent_group", client_id, parent_id=group_id)
+
+        async def usable(permit: Permit) -> None:
+            _check_free(await self._access.admitted(permit, client_id), group_id)
+            await self._admit(session, group_id)
+
+        permit = await self._access.permit(session, "set_parent_group", client_id, also=usable, parent_id=group_id)
 
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
-            if old.parent_group_id is not None:
-                raise SameParent if old.parent_group_id == group_id else HasParent
+            _check_free(old, group_id)
             new = msgspec.structs.replace(old, parent_group_id=group_id, updated_at=tx.now, updated_by=session.user_id)
             await tx.replace(old, new)
             await tx.append([events.parent_set(session, client_id, group_id)])
@@ -50,13 +74,20 @@ class Parents:
 
         Raises:
             NotFound: there is no such client in this domain.
+            Busy: it was put into another group just now.
         """
         permit = await self._access.permit(session, "remove_parent_group", client_id)
+        left = (await self._access.admitted(permit, client_id)).parent_group_id
+        if left is None:
+            return
+        await self._access.group(session, "remove_child_client", left)
 
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
             if old.parent_group_id is None:
                 return
+            if old.parent_group_id != left:
+                raise Busy("another parent group", retry_after=1)
             new = msgspec.structs.replace(old, parent_group_id=None, updated_at=tx.now, updated_by=session.user_id)
             await tx.replace(old, new)
             await tx.append([events.parent_removed(session, client_id)])
@@ -67,3 +98,18 @@ class Parents:
         """Take every client out of a group that is no more; for services, which are not asked who they are."""
         if group_id:
             await self._store.run(lambda tx: tx.unset_parent_group(group_id))
+
+    async def _admit(self, session: Session, group_id: str) -> None:
+        await self._access.group(session, "set_child_client", group_id)
+        if self._groups is None:
+            return
+        group = await self._groups.group(group_id)
+        if group.domain_id != session.domain_id:
+            raise GroupOfOtherDomain
+        if not group.enabled:
+            raise GroupNotEnabled
+
+
+def _check_free(client: Client, group_id: str) -> None:
+    if client.parent_group_id is not None:
+        raise SameParent if client.parent_group_id == group_id else HasParent

@@ -37,6 +37,7 @@ class Roles:
         Raises:
             MissingRoleName, InvalidName, MalformedRequest, TooManyElements: there cannot be such a role.
             RoleNameTaken: the client has one of this name.
+            Forbidden: somebody is no member of the domain.
             MemberOfOtherRole: somebody has a role on this client already.
             TooManyRoles: the client has as many as it may.
             NotFound: there is no such client in this domain.
@@ -51,8 +52,20 @@ class Roles:
             created_by=session.user_id,
             members=check_members(members),
         )
+
+        async def domain_members(permit: Permit) -> None:
+            if role.members:
+                await self._access.admitted(permit, client_id)
+                await self._access.members(session, role.members)
+
         permit = await self._access.permit(
-            session, "role_add", client_id, role_name=name, optional_actions=actions, optional_members=members
+            session,
+            "role_add",
+            client_id,
+            also=domain_members,
+            role_name=name,
+            optional_actions=actions,
+            optional_members=members,
         )
 
         async def unit(tx: Transaction) -> None:
@@ -64,7 +77,7 @@ class Roles:
             await tx.add_role(role)
             await tx.append([events.role_added(session, role)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
         return role
 
     async def available_actions(self, session: Session) -> Action:
@@ -107,7 +120,7 @@ class Roles:
             await tx.append([events.role_renamed(session, new)])
             return new
 
-        return await self._store.run(unit)
+        return await self._access.change_roles(unit)
 
     async def remove(self, session: Session, client_id: str, role_id: str) -> None:
         """Remove a role with its memberships.
@@ -123,7 +136,7 @@ class Roles:
             await tx.remove_role(role)
             await tx.append([events.role_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def add_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
         """Let a role's members do more.
@@ -143,7 +156,7 @@ class Roles:
             await changed(tx, session, role, actions=role.actions | added)
             await tx.append([events.actions_added(session, role, added)])
 
-        await self._store.run(unit)
+        await self._access.change_roles(unit)
 
     async def actions(self, session: Session, client_id: str, role_id: str) -> Action:
         """What a role's members may do.
@@ -170,7 +183,7 @@ class Roles:
                 await changed(tx, session, role, actions=role.actions & ~removed)
                 await tx.append([events.actions_removed(session, role, role.actions & removed)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def remove_all_actions(self, session: Session, client_id: str, role_id: str) -> None:
         """Let a role's members do nothing.
@@ -187,7 +200,7 @@ class Roles:
                 await changed(tx, session, role, actions=NO_ACTIONS)
                 await tx.append([events.all_actions_removed(session, role)])
 
-        await self._store.run(staying_managed(unit, client_id))
+        await self._access.change_roles(staying_managed(unit, client_id))
 
     async def _read(self, session: Session, operation: str, client_id: str, role_id: str) -> Role:
         permit = await self._access.permit(session, operation, client_id, role_id=role_id)

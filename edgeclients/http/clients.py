@@ -11,6 +11,8 @@ from edgeclients.errors import (
     BodyTooLarge,
     EmptyList,
     Forbidden,
+    GroupNotEnabled,
+    GroupOfOtherDomain,
     IdTaken,
     InvalidBody,
     InvalidDirection,
@@ -81,6 +83,9 @@ _NEW = (
     InvalidSecret,
     IdTaken,
     SecretTaken,
+    NotFound,
+    GroupOfOtherDomain,
+    GroupNotEnabled,
     Throttled,
     *_STORED,
 )

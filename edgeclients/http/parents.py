@@ -8,6 +8,8 @@ from edgeclients.core.parents import Parents
 from edgeclients.errors import (
     BodyTooLarge,
     Forbidden,
+    GroupNotEnabled,
+    GroupOfOtherDomain,
     HasParent,
     InvalidBody,
     InvalidId,
@@ -42,6 +44,8 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
                 NotFound,
                 HasParent,
                 SameParent,
+                GroupOfOtherDomain,
+                GroupNotEnabled,
                 Forbidden,
                 Unavailable,
             ),

@@ -13,6 +13,7 @@ from edgeclients.core.events import status_name
 from edgeclients.errors import InvalidBody, InvalidStatus
 from edgeclients.model import (
     BY_DOMAIN,
+    BY_GROUP,
     Client,
     ClientFilter,
     ConnectionType,
@@ -132,7 +133,7 @@ class CredentialsBody(Struct):
 
 
 class EffectiveRoleBody(Struct):
-    """By what the caller may do something to a client: a role of it, or what the domain grants."""
+    """By what the caller may do something to a client: a role of it, or what its parent group or the domain grants."""
 
     role_id: str
     role_name: str
@@ -253,6 +254,8 @@ def _listed(item: ListedClient) -> ClientBody:
         body.access_type = item.access_type
     if item.access_type == BY_DOMAIN:
         body.access_provider_id = item.client.domain_id
+    if item.access_type == BY_GROUP:
+        body.access_provider_id = item.client.parent_group_id or UNSET
     if item.role is not None:
         body.role_id, body.role_name, body.actions = item.role.id, item.role.name, action_names(item.role.actions)
     return body

@@ -1,13 +1,10 @@
 """Certificates and keys: a path, or PEM itself (contract 11.2)."""
 
-import os
 import ssl
-from pathlib import Path
 from typing import NamedTuple
 
+from edgeclients import pem
 from edgeclients.errors import StartError
-
-_PEM = "-----BEGIN"
 
 
 class Tls(NamedTuple):
@@ -33,9 +30,9 @@ def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls | None:
     if not certificate:
         return None
     tls = Tls(
-        _pem(certificate, f"{prefix}_SERVER_CERT"),
-        _pem(key, f"{prefix}_SERVER_KEY"),
-        _pem(client_ca, f"{prefix}_CLIENT_CA_CERTS") if client_ca else None,
+        pem.read(certificate, f"{prefix}_SERVER_CERT"),
+        pem.read(key, f"{prefix}_SERVER_KEY"),
+        pem.read(client_ca, f"{prefix}_CLIENT_CA_CERTS") if client_ca else None,
     )
     context(tls, prefix)
     return tls
@@ -50,9 +47,7 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # Python loads key pairs from files only; these exist in memory.
-        with _in_memory(tls.certificate) as certificate, _in_memory(tls.key) as key:
-            made.load_cert_chain(certificate.path, key.path, password=_no_password)
+        pem.load_pair(made, tls.certificate, tls.key)
         if tls.client_ca is not None:
             made.load_verify_locations(cadata=tls.client_ca.decode("ascii", "replace"))
             made.verify_mode = ssl.CERT_REQUIRED
@@ -77,13 +72,11 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
     Raises:
         StartError: a file cannot be read, is no PEM, or does not belong to another.
     """
-    trusted = _pem(authority, f"{prefix}_CA_CERT").decode("ascii", "replace") if authority else None
+    trusted = pem.read(authority, f"{prefix}_CA_CERT").decode("ascii", "replace") if authority else None
     try:
         made = ssl.create_default_context(cadata=trusted)
         if certificate:
-            shown, secret = _pem(certificate, f"{prefix}_CERT"), _pem(key, f"{prefix}_KEY")
-            with _in_memory(shown) as one, _in_memory(secret) as other:
-                made.load_cert_chain(one.path, other.path, password=_no_password)
+            pem.load_pair(made, pem.read(certificate, f"{prefix}_CERT"), pem.read(key, f"{prefix}_KEY"))
     except (ssl.SSLError, ValueError, OSError) as error:
         raise StartError(
             f"{prefix}_CA_CERT, _CERT or _KEY cannot be used: check that they are PEM, unencrypted, and belong together"
@@ -92,33 +85,3 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
-
-
-class _in_memory:  # noqa: N801 - reads as a verb
-    def __init__(self, content: bytes) -> None:
-        self._descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
-        os.write(self._descriptor, content)
-        self.path = f"/proc/self/fd/{self._descriptor}"
-
-    def __enter__(self) -> "_in_memory":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted")
-
-
-def _pem(text: str, variable: str) -> bytes:
-    if _PEM in text:
-        return text.encode()
-    try:
-        content = Path(text).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no path"
-        raise StartError(f"{variable} cannot be read ({reason}): set a path, or PEM") from error
-    if _PEM.encode() not in content:
-        raise StartError(f"{variable} is not PEM")
-    return content

@@ -7,10 +7,10 @@ from typing import TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
+from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients.core.authentication import Authentication
 from edgeclients.errors import DomainError, MalformedRequest, row_of, text_of
 from edgeclients.ops.metrics import Requests
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
 from edgeclients.rpc.telling import telling
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from edgeclients._pb.clients.v1 import clients_pb2
+from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
@@ -15,8 +17,6 @@ from edgeclients.errors import MalformedRequest, row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
-from edgeclients.rpc._pb.common.v1 import common_pb2
 from edgeclients.rpc.authenticate import Context
 from edgeclients.rpc.telling import telling
 

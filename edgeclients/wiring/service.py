@@ -40,10 +40,13 @@ from edgeclients.ops import disk, logs, tls
 from edgeclients.ops.health import Readiness, StorageState, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
-from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
+from edgeclients.peers.channels import ChannelsService
+from edgeclients.peers.groups import GroupsService
+from edgeclients.peers.link import Link, address_of
+from edgeclients.ports import Authenticator, Authorizer, Channels, Groups, Operators, Transaction
 from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
-from edgeclients.settings import Settings
+from edgeclients.settings import PEERS, Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.sqlite.outbox import OutboxBounds
@@ -102,6 +105,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         holders = Holders(store, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
+        if isinstance(auth, contextlib.AbstractAsyncContextManager):
+            await stack.enter_async_context(auth)
         callout = calling.callout(settings)
         if callout is not None:
             stack.push_async_callback(callout.close)
@@ -114,8 +119,9 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         authentication = Authentication(store, cache, keyring, checks, writes)
         stack.push_async_callback(authentication.close)
         secrets = Secrets(store, keyring, writes)
-        parents, connections = Parents(store, access), Connections(store, access)
-        clients, rotation = Clients(store, access, secrets), Rotation(store, access, secrets)
+        groups, channels = await _peers(settings, stack)
+        parents, connections = Parents(store, access, groups), Connections(store, access)
+        clients, rotation = Clients(store, access, secrets, parents, channels), Rotation(store, access, secrets)
         cases = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
 
         metrics = Metrics()
@@ -177,6 +183,19 @@ def _committed(cache: MemoryTokenCache, news: asyncio.Event) -> Callable[[Effect
             news.set()
 
     return committed
+
+
+async def _peers(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Groups | None, Channels | None]:
+    """The services that keep groups and channels, where the settings name them."""
+    linked = {}
+    for peer in ("groups", "channels"):
+        if getattr(settings, f"{peer}_grpc_url"):
+            linked[peer] = Link(address_of(settings, peer))
+            stack.push_async_callback(linked[peer].close)
+    return (
+        GroupsService(linked["groups"]) if "groups" in linked else None,
+        ChannelsService(linked["channels"]) if "channels" in linked else None,
+    )
 
 
 async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
@@ -298,6 +317,10 @@ def _warn_if_open(settings: Settings) -> None:
         _log.warning(
             "HTTP is open to the network without TLS: set MG_CLIENTS_HTTP_SERVER_CERT and _KEY, or MG_CLIENTS_HTTP_HOST"
         )
+    for peer in PEERS:
+        address = address_of(settings, peer)
+        if address.url and not address.server_ca and not _is_loopback(address.url.rpartition(":")[0]):
+            _log.warning("%s_URL is spoken to without TLS: set %s_SERVER_CA_CERTS", address.prefix, address.prefix)
     if settings.grpc_server_ca and not settings.grpc_client_ca:
         _log.warning("no client certificates are demanded: that takes MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
     if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:

@@ -9,14 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgeclients.core.access import PERMISSIONS, Access
+from edgeclients.core.access import Access
 from edgeclients.core.clients import Clients
 from edgeclients.core.hashing import Argon2Threads, HashLane
+from edgeclients.core.parents import Parents
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import (
     ALL_ACTIONS,
     BY_DOMAIN,
+    BY_GROUP,
     DIRECT,
     MEMBERSHIP,
     NO_ACTIONS,
@@ -35,12 +37,13 @@ from edgeclients.model import (
     TagFilter,
     Viewer,
 )
-from edgeclients.ports import Store, Transaction
-from tests.conformance.harness import KEYRING, OPERATOR, Harness, add, new_client
+from edgeclients.operations import PERMISSIONS
+from edgeclients.ports import Authorizer, Store, Transaction
+from tests.conformance.harness import KEYRING, OPERATOR, Harness, add, change, new_client
 from tests.conformance.roles import bare, give, new_role
 from tests.support import plain
 from tests.support.plain import Seen
-from tests.support.strategies import FILTERS, ROLE_FILTERS, SHARED_CLIENTS, STANDINGS, USERS
+from tests.support.strategies import ACTIONS, FILTERS, GROUPS, ROLE_FILTERS, SHARED_CLIENTS, STANDINGS, USERS, VIEWERS
 
 ANN = Viewer("ann", everything=False)
 ADMIN = Viewer("ann", everything=True)
@@ -246,6 +249,54 @@ class ViewContract:
             wanted = ClientFilter(order=order, descending=descending, offset=offset, limit=3)
             assert await _seen(harness.store, "d1", wanted, viewer) == plain.view(clients, held, wanted, viewer)
 
+    async def test_a_view_has_what_its_groups_give(self, harness: Harness) -> None:
+        """Behind what roles give; of everything it is not said."""
+        one, two = (str(uuid.uuid4()) for _ in range(2))
+        new = [
+            bare(name="both", parent_group_id=one),
+            bare(name="grouped", parent_group_id=one),
+            bare(name="idle", parent_group_id=one),
+            bare(name="other", parent_group_id=two),
+            bare(name="off", parent_group_id=one, status=1),
+            bare(name="role"),
+            bare("d2", name="elsewhere", parent_group_id=one),
+        ]
+        clients = {client.name: client for client in await add(harness.store, *new)}
+        await give(
+            harness.store,
+            new_role(clients["both"], "reader", Action.READ, ["ann"]),
+            new_role(clients["idle"], "idle", NO_ACTIONS, ["ann"]),
+            new_role(clients["role"], "writer", Action.UPDATE, ["ann"]),
+        )
+        viewer = Viewer("ann", everything=False, groups=frozenset({one, "none"}))
+        page = await harness.store.page("d1", ClientFilter(order="name", descending=False), viewer)
+        assert [(item.client.name, item.role is not None, item.access_type) for item in page.items] == [
+            ("both", True, DIRECT),
+            ("grouped", False, BY_GROUP),
+            ("idle", False, BY_GROUP),
+            ("role", True, DIRECT),
+        ]
+        assert await names(harness.store, viewer, role=RoleFilter(access_type=BY_GROUP)) == "grouped idle"
+        assert await names(harness.store, viewer, role=RoleFilter(access_type=DIRECT)) == "both role"
+        assert await names(harness.store, viewer, role=RoleFilter(access_type=BY_DOMAIN)) == ""
+        assert await names(harness.store, viewer, role=RoleFilter(actions=Action.READ)) == "both"
+        assert await names(harness.store, viewer, parent_group_id=one) == "both grouped idle"
+        assert await names(harness.store, viewer, parent_group_id="") == "role"
+        assert await names(harness.store, viewer, statuses=OF_ALL) == "both grouped idle off role"
+        assert await names(harness.store, replace(viewer, everything=True), role=RoleFilter(access_type=BY_GROUP)) == ""
+        assert await names(harness.store, replace(viewer, user_id="nobody")) == "both grouped idle"
+
+    async def test_the_parent_groups_of_a_domain(self, harness: Harness) -> None:
+        groups = sorted(str(uuid.uuid4()) for _ in range(3))
+        new = [bare(parent_group_id=groups[number % 3], status=number % 2) for number in range(9)]
+        await add(harness.store, *new, bare(), bare("d2", parent_group_id=str(uuid.uuid4())))
+        assert sorted(await harness.store.parent_groups("d1", 10)) == groups
+        assert len(await harness.store.parent_groups("d1", 2)) == 2
+        assert await harness.store.parent_groups("d3", 10) == ()
+        for client in new:
+            await change(harness.store, client.client, parent_group_id=None)
+        assert await harness.store.parent_groups("d1", 10) == ()
+
     async def test_a_view_changes_with_its_roles(self, harness: Harness) -> None:
         clients, roles = await plant(harness.store)
         role, given = roles["read"], replace(roles["nothing"], actions=Action.CONNECT_TO_CHANNEL)
@@ -268,19 +319,18 @@ class ViewPropertiesContract:
     @_ONE_STORE
     @given(
         drawn=st.lists(SHARED_CLIENTS, max_size=8),
-        asked=st.lists(st.tuples(FILTERS, ROLE_FILTERS, st.sampled_from(USERS), st.booleans()), min_size=1, max_size=6),
+        asked=st.lists(st.tuples(FILTERS, ROLE_FILTERS, VIEWERS), min_size=1, max_size=6),
     )
     async def test_a_view_is_what_the_model_says(
         self,
         harness: Harness,
         drawn: list[dict[str, Any]],
-        asked: list[tuple[ClientFilter, dict[str, Any], str, bool]],
+        asked: list[tuple[ClientFilter, dict[str, Any], Viewer]],
     ) -> None:
         shared = await _share(harness.store, drawn)
-        for filters, of_role, user, everything in asked:
-            viewer = Viewer(user, everything)
+        for filters, of_role, viewer in asked:
             wanted = replace(filters, role=shared.role_filter(of_role))
-            expected = plain.view(shared.clients, shared.held(user), wanted, viewer)
+            expected = plain.view(shared.clients, shared.held(viewer.user_id), wanted, viewer)
             assert await _seen(harness.store, shared.domain, wanted, viewer) == expected
             total = await harness.store.page(shared.domain, replace(wanted, only_total=True), viewer)
             assert (total.total, total.items) == (expected[0], ())
@@ -301,19 +351,26 @@ class ViewPropertiesContract:
     @given(
         drawn=st.lists(SHARED_CLIENTS, max_size=8),
         callers=st.lists(
-            st.tuples(st.sampled_from(USERS), st.none() | STANDINGS | st.just(MEMBERSHIP)), min_size=1, max_size=6
+            st.tuples(
+                st.sampled_from(USERS),
+                st.none() | STANDINGS | st.just(MEMBERSHIP),
+                st.dictionaries(st.sampled_from(GROUPS), ACTIONS),
+            ),
+            min_size=1,
+            max_size=6,
         ),
     )
     async def test_a_caller_is_shown_what_they_may_do_something_to(
-        self, harness: Harness, drawn: list[dict[str, Any]], callers: list[tuple[str, Standing | None]]
+        self, harness: Harness, drawn: list[dict[str, Any]], callers: list[tuple[str, Standing | None, dict[str, Action]]]
     ) -> None:
         """Whoever has no standing in the domain is refused."""
         shared = await _share(harness.store, drawn)
         wanted = ClientFilter(statuses=OF_ALL, limit=100)
-        for user, standing in callers:
+        for user, standing, groups in callers:
             session = Session(user, shared.domain, super_admin=False, request_id="")
-            access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}))
-            clients = Clients(harness.store, access, Secrets(harness.store, KEYRING, HashLane(Argon2Threads(KEYRING, 1), 1)))
+            access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}, groups))
+            secrets = Secrets(harness.store, KEYRING, HashLane(Argon2Threads(KEYRING, 1), 1))
+            clients = Clients(harness.store, access, secrets, Parents(harness.store, access))
             if standing is None:
                 with pytest.raises(DomainForbidden):
                     await clients.page(session, wanted)
@@ -324,17 +381,21 @@ class ViewPropertiesContract:
             assert page.total == len(allowed)
 
 
-class Standings:
-    """`ports.Authorizer` that knows what it is told: who is what in which domain."""
+class Standings(Authorizer):
+    """`ports.Authorizer` that knows what it is told: who is what in which domain, and what groups give anybody."""
 
-    def __init__(self, standings: Mapping[tuple[str, str], Standing]) -> None:
+    def __init__(self, standings: Mapping[tuple[str, str], Standing], groups: Mapping[str, Action]) -> None:
         self._standings = standings
+        self._groups = groups
 
     async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:
         standing = self._standings.get((session.user_id, session.domain_id))
         if standing is None:
             raise DomainForbidden
-        return standing
+        return replace(standing, by_group=bool(self._groups))
+
+    async def group_actions(self, session: Session, operation: str, group_ids: Sequence[str]) -> Mapping[str, Action]:
+        return {group: self._groups[group] for group in group_ids if group in self._groups}
 
 
 async def _may_do_something(access: Access, session: Session, client: Client) -> bool:

@@ -8,9 +8,9 @@ import uuid
 import grpc
 import pytest
 
+from edgeclients._pb.clients.v1 import clients_pb2_grpc
+from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.ports import Transaction
-from edgeclients.rpc._pb.clients.v1 import clients_pb2_grpc
-from edgeclients.rpc._pb.common.v1 import common_pb2
 from tests.conformance.harness import add, event, new_client
 from tests.conftest import authenticate
 from tests.support.api import Api, basic, error_of

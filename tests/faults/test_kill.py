@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import httpx
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import basic
 from tests.support.database import rows
 from tests.support.service import Service

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic, error_of, of_domain
 from tests.support.service import Service, started
 

@@ -5,7 +5,7 @@ import re
 
 import httpx
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
 from tests.perf import callers, load
 from tests.perf.bare import bare
 from tests.perf.fleet import BULK, DOMAIN, LOOPBACK, create

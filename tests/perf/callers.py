@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
 from tests.support.api import basic
 
 AUTHENTICATE = "/clients.v1.ClientsService/Authenticate"

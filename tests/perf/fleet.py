@@ -14,6 +14,7 @@ from edgeclients.core.clients import ClientDraft, Clients
 from edgeclients.core.credentials import Keyring
 from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.holders import Holders
+from edgeclients.core.parents import Parents
 from edgeclients.core.secrets import Secrets
 from edgeclients.model import Session
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
@@ -62,7 +63,8 @@ async def registry(path: Path) -> AsyncIterator[Registry]:
     async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
         operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
         secrets = Secrets(store, keyring, HashLane(Argon2Threads(keyring, 1), 1))
-        yield Registry(store, Clients(store, Access(store, operator), secrets))
+        access = Access(store, operator)
+        yield Registry(store, Clients(store, access, secrets, Parents(store, access)))
 
 
 def bulk_body(numbers: Iterable[int]) -> bytes:

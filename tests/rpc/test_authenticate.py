@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
 from tests.support.api import Api, basic, of_domain
 
 GENERATED = ""

@@ -9,8 +9,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
-from edgeclients.rpc._pb.common.v1 import common_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
+from edgeclients._pb.common.v1 import common_pb2
 from tests.support.api import Api
 from tests.support.service import Service
 

@@ -12,7 +12,7 @@ import grpc
 import httpx
 import pytest
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2
+from edgeclients._pb.clients.v1 import clients_pb2
 from tests.support.api import Api, basic, of_domain
 from tests.support.service import Service, started
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic, of_domain
 from tests.support.service import started
 

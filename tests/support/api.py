@@ -22,7 +22,7 @@ class Api:
         self.service = service
         self.domain = domain or f"d-{uuid.uuid4().hex[:12]}"
         self.user = user
-        headers = service.headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Authorization": f"Bearer {token or service.token}", "Content-Type": "application/json"}
         self.session = httpx.Client(base_url=service.http, headers=headers, timeout=30, verify=_TLS)
 
     def within(self, domain: str) -> Self:

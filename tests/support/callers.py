@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2_grpc
+from edgeclients._pb.clients.v1 import clients_pb2_grpc
 from tests.support.api import Api
 from tests.support.service import Service
 

@@ -48,15 +48,26 @@ class Seen(NamedTuple):
 def view(clients: Sequence[Client], held: Mapping[str, Role], wanted: ClientFilter, viewer: Viewer) -> tuple[int, list[Seen]]:
     """Total and rows of a page as `viewer` sees it, who has the roles `held`, by client."""
     roles = {client_id: role for client_id, role in held.items() if role.actions}
-    total, ids = page([client for client in clients if _shows(roles.get(client.id), wanted.role, viewer)], wanted)
-    return total, [Seen(one, roles.get(one), "direct" if one in roles else "domain") for one in ids]
+    ways = {client.id: _way(client, roles, viewer) for client in clients}
+    shown = [client for client in clients if _shows(ways[client.id], roles.get(client.id), wanted.role)]
+    total, ids = page(shown, wanted)
+    return total, [Seen(one, roles.get(one), ways[one]) for one in ids]
 
 
-def _shows(role: Role | None, wanted: RoleFilter, viewer: Viewer) -> bool:
-    if wanted.access_type not in {None, "domain" if role is None else "direct"}:
+def _way(client: Client, roles: Mapping[str, Role], viewer: Viewer) -> str:
+    """By what a viewer sees a client; "" for not at all."""
+    if client.id in roles:
+        return "direct"
+    if viewer.everything:
+        return "domain"
+    return "direct_group" if client.parent_group_id in viewer.groups else ""
+
+
+def _shows(way: str, role: Role | None, wanted: RoleFilter) -> bool:
+    if not way or wanted.access_type not in {None, way}:
         return False
     if role is None:
-        return viewer.everything and all(one is None for one in (wanted.actions, wanted.role_id, wanted.role_name))
+        return all(one is None for one in (wanted.actions, wanted.role_id, wanted.role_name))
     if wanted.actions is not None and any(action not in role.actions for action in wanted.actions):
         return False
     return wanted.role_id in {None, role.id} and wanted.role_name in {None, role.name}

@@ -11,10 +11,12 @@ from edgeclients.core.authentication import Authentication
 from edgeclients.core.checks import CheckLane
 from edgeclients.core.clients import ClientDraft, Clients
 from edgeclients.core.hashing import Argon2Threads, HashLane
+from edgeclients.core.parents import Parents
 from edgeclients.core.rotation import Rotation, SecretChange
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import CredentialsDenied
 from edgeclients.model import EVERYTHING, Client, Session, Standing
+from edgeclients.ports import Authorizer
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
@@ -34,7 +36,7 @@ class Known(NamedTuple):
         return basic(self.client.id, self.secret).encode(), of_domain(self.client.domain_id, self.secret).encode()
 
 
-class Everything:
+class Everything(Authorizer):
     """`ports.Authorizer`: whoever asks may."""
 
     async def standing(self, session: Session, operation: str, client_ids: object = ()) -> Standing:
@@ -81,7 +83,7 @@ async def proving(path: Path, threads: Argon2Threads | None = None, waiting: int
         writes, lane = HashLane(of_writes, waiting), CheckLane(threads, waiting)
         secrets, access = Secrets(store, KEYRING, writes), Access(store, Everything())
         authentication = Authentication(store, cache, KEYRING, lane, writes)
-        clients, rotation = Clients(store, access, secrets), Rotation(store, access, secrets)
+        clients, rotation = Clients(store, access, secrets, Parents(store, access)), Rotation(store, access, secrets)
         try:
             yield Proving(authentication, clients, rotation, store, cache, lane)
         finally:

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, ClientFilter, Standing, Status, TagFilter
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, ClientFilter, Standing, Status, TagFilter, Viewer
 
 SCALARS = st.one_of(
     st.none(),
@@ -20,6 +20,7 @@ VALUES = st.recursive(
 OBJECTS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(KEYS, VALUES, max_size=3)
 TAGS = st.lists(st.sampled_from(["a", "b", "c", "a b", "é"]), max_size=4).map(tuple)
 GROUP = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
+GROUPS = (GROUP, "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f51")
 
 CLIENTS = st.fixed_dictionaries(
     {
@@ -29,7 +30,7 @@ CLIENTS = st.fixed_dictionaries(
         "status": st.sampled_from([0, 0, 1]),
         "created_at": st.integers(0, 5),
         "updated_at": st.one_of(st.none(), st.integers(0, 5)),
-        "parent_group_id": st.sampled_from([None, GROUP]),
+        "parent_group_id": st.sampled_from([None, *GROUPS]),
     }
 )
 
@@ -75,3 +76,7 @@ ROLE_FILTERS = st.fixed_dictionaries(
 )
 
 STANDINGS = st.builds(Standing, ACTIONS, st.booleans())
+
+VIEWERS = st.builds(
+    Viewer, st.sampled_from(USERS), st.booleans(), st.sets(st.sampled_from([*GROUPS, "none of theirs"])).map(frozenset)
+)

@@ -40,8 +40,8 @@ async def main():
                              "MG_CLIENTS_GRPC_PORT": "0"}})
     async with service.build(loaded):
         pass
-    late = {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "httpx", "polyfactory", "faker", "rich",
-            "http.server"}}
+    late = {{"http.server", "httpx", "jwt", "cryptography", "edgeclients.auth.remote"}}
+    late |= {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich"}}
     print(sorted(late & set(sys.modules)))
 asyncio.run(main())
 """

@@ -29,6 +29,8 @@ def test_durations(text: str, seconds: float) -> None:
         ("MG_CLIENTS_WRITE_QUEUE", "0"),
         ("MG_CLIENTS_MODE", "edge"),
         ("MG_CLIENTS_LOG_LEVEL", "loud"),
+        ("MG_ALLOW_UNVERIFIED_USER", "yes"),
+        ("MG_GROUPS_GRPC_TIMEOUT", "0"),
     ],
 )
 def test_a_malformed_value_is_named(name: str, text: str) -> None:
@@ -61,6 +63,13 @@ def test_the_data_directory(environment: dict[str, str], expected: str) -> None:
     assert settings.load(environment).data_dir == Path(expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("T", True), ("true", True), ("0", False), ("F", False), ("False", False)]
+)
+def test_booleans(text: str, value: bool) -> None:
+    assert settings.load({"MG_ALLOW_UNVERIFIED_USER": text}).allow_unverified_user is value
+
+
 def test_lists() -> None:
     loaded = settings.load({"MG_CLIENTS_STANDALONE_DOMAINS": "a, b,,c ", "MG_CLIENTS_PEPPER_FILE": "/x,/y"})
     assert loaded.standalone_domains == ("a", "b", "c")
@@ -77,6 +86,7 @@ def test_a_secret_is_never_shown() -> None:
         "MG_ES_URL",
         "MG_CLIENTS_CALLOUT_URLS",
         "MG_CLIENTS_CALLOUT_KEY",
+        *(f"MG_{peer.upper()}_GRPC_CLIENT_KEY" for peer in settings.PEERS),
     }
     assert set(shown.values()) == {"********"}
 
@@ -139,6 +149,12 @@ def test_a_slip_of_the_pen_is_noticed() -> None:
         ({"MG_CLIENTS_HTTP_SERVER_CERT": "x"}, "MG_CLIENTS_HTTP_SERVER_KEY"),
         ({"MG_CLIENTS_GRPC_SERVER_KEY": "x"}, "MG_CLIENTS_GRPC_SERVER_CERT"),
         ({"MG_CLIENTS_GRPC_CLIENT_CA_CERTS": "x"}, "MG_CLIENTS_GRPC_CLIENT_CA_CERTS"),
+        *(
+            ({f"MG_{peer.upper()}_GRPC_CLIENT_{given}": "x"}, f"MG_{peer.upper()}_GRPC_CLIENT_{missing}")
+            for peer in settings.PEERS
+            for given, missing in (("CERT", "KEY"), ("KEY", "CERT"))
+        ),
+        ({"MG_AUTH_JWKS_URL": "auth:9001/keys"}, "MG_AUTH_JWKS_URL"),
     ],
 )
 def test_settings_that_do_not_go_together(environment: dict[str, str], variable: str) -> None:

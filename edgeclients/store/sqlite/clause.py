@@ -15,3 +15,10 @@ class Clause(NamedTuple):
         """The condition that all of `clauses` hold."""
         several = list(clauses)
         return cls(" AND ".join(one.sql for one in several), tuple(p for one in several for p in one.parameters))
+
+
+class Source(NamedTuple):
+    """A filter that can lead (`ids` are the clients it admits) or check what another leads to (`check`)."""
+
+    ids: Clause
+    check: Clause

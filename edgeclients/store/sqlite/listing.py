@@ -8,18 +8,18 @@ import msgspec
 
 from edgeclients.model import (
     BY_DOMAIN,
+    BY_GROUP,
     DIRECT,
     LAST_SEEN,
     ClientFilter,
     ConnectionType,
     ListedClient,
     Page,
-    RoleFilter,
     Status,
     Viewer,
 )
-from edgeclients.store.sqlite.clause import Clause
-from edgeclients.store.sqlite.rolelists import role_conditions
+from edgeclients.store.sqlite import views
+from edgeclients.store.sqlite.clause import Clause, Source
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
 from edgeclients.store.sqlite.terms import Query, query
 
@@ -38,13 +38,6 @@ _TOTAL, _LAST_SEEN, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2, _ADDED_TYPES + 3
 _COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", private_metadata").split(", "))
 
 
-class _Source(NamedTuple):
-    """A filter that can lead (`ids` are the clients it admits) or check what another leads to (`check`)."""
-
-    ids: Clause
-    check: Clause
-
-
 async def page(
     connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]
 ) -> Page:
@@ -54,10 +47,9 @@ async def page(
     sources = _sources(domain_id, wanted)
     conditions = _conditions(domain_id, wanted)
     if viewer is not None:
-        if not viewer.everything or wanted.role.of_role:
-            sources.append(_held_source(viewer, wanted.role))
-        elif wanted.role.access_type is not None:
-            conditions.append(_not_held(viewer) if wanted.role.access_type == BY_DOMAIN else Clause("0", ()))
+        visible = views.seen(viewer, wanted.role)
+        sources += visible.sources
+        conditions += visible.conditions
     lead = await _leading(connection, sources)
     frame = _frame(lead, conditions)
     if wanted.only_total:
@@ -106,9 +98,9 @@ def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping
     last_seen_at = seen.get(client.id, row[_LAST_SEEN])
     if viewer is None:
         return ListedClient(client, types, last_seen_at=last_seen_at)
-    if row[_ROLE] is None:
-        return ListedClient(client, types, None, BY_DOMAIN, last_seen_at)
-    return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT, last_seen_at)
+    if row[_ROLE] is not None:
+        return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT, last_seen_at)
+    return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, last_seen_at)
 
 
 async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int]) -> None:
@@ -134,7 +126,7 @@ def _types(added: int | None, wanted: ClientFilter) -> tuple[ConnectionType, ...
     return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
 
 
-def _frame(lead: Sequence[_Source], conditions: Sequence[Clause]) -> Clause:
+def _frame(lead: Sequence[Source], conditions: Sequence[Clause]) -> Clause:
     """FROM and WHERE: the first source leads, if there is one."""
     where, parameters = Clause.all_of([*conditions, *(source.check for source in lead[1:])])
     if not lead:
@@ -147,7 +139,7 @@ def _frame(lead: Sequence[_Source], conditions: Sequence[Clause]) -> Clause:
     )
 
 
-async def _leading(connection: aiosqlite.Connection, sources: Sequence[_Source]) -> list[_Source]:
+async def _leading(connection: aiosqlite.Connection, sources: Sequence[Source]) -> list[Source]:
     """`sources`, the one that admits the fewest clients first."""
     if len(sources) < 2:
         return list(sources)
@@ -164,7 +156,7 @@ async def _rows(connection: aiosqlite.Connection, clause: Clause) -> list[tuple[
     return list(await connection.execute_fetchall(clause.sql, clause.parameters))  # type: ignore[arg-type]
 
 
-def _sources(domain_id: str, wanted: ClientFilter) -> list[_Source]:
+def _sources(domain_id: str, wanted: ClientFilter) -> list[Source]:
     sources = []
     if wanted.tags is not None:
         groups = [(tag,) for tag in wanted.tags.tags] if wanted.tags.match_all else [wanted.tags.tags]
@@ -182,38 +174,15 @@ def _sources(domain_id: str, wanted: ClientFilter) -> list[_Source]:
     return sources
 
 
-def _tag_source(domain_id: str, tags: Sequence[str]) -> _Source:
+def _tag_source(domain_id: str, tags: Sequence[str]) -> Source:
     marks = ", ".join("?" for _ in tags)
     return _source("client_tags", f"domain_id = ? AND tag IN ({marks})", (domain_id, *tags))
 
 
-def _source(table: str, where: str, parameters: tuple[object, ...]) -> _Source:
-    return _Source(
+def _source(table: str, where: str, parameters: tuple[object, ...]) -> Source:
+    return Source(
         Clause(f"SELECT client_id FROM {table} WHERE {where}", parameters),
         Clause(f"EXISTS (SELECT 1 FROM {table} WHERE {where} AND client_id = lead.client_id)", parameters),
-    )
-
-
-_OF_VIEWER = """
-clients_role_members m CROSS JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id WHERE m.member_id = ?
-"""
-
-
-def _held_source(viewer: Viewer, wanted: RoleFilter) -> _Source:
-    """The clients on which the viewer has a role that fits."""
-    fitting = Clause.all_of(role_conditions(wanted))
-    parameters = (viewer.user_id, *fitting.parameters)
-    return _Source(
-        Clause(f"SELECT m.entity_id AS client_id FROM {_OF_VIEWER} AND {fitting.sql}", parameters),
-        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = lead.client_id AND {fitting.sql})", parameters),
-    )
-
-
-def _not_held(viewer: Viewer) -> Clause:
-    """What is true of clients on which the viewer has no role with an action."""
-    return Clause(
-        f"NOT EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = c.id AND r.actions <> 0)",
-        (viewer.user_id,),
     )
 
 
@@ -254,3 +223,15 @@ def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id IN (SELECT value FROM json_each(?)) ORDER BY created_at, id",
         (msgspec.json.encode(client_ids).decode(),),
     )
+
+
+# From one group to the next through the index: DISTINCT would walk every client of the domain that has a parent.
+PARENT_GROUPS = """
+WITH RECURSIVE parents (found) AS (
+    SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id > found)
+    FROM parents WHERE found IS NOT NULL
+)
+SELECT found FROM parents WHERE found IS NOT NULL LIMIT ?2
+"""

@@ -199,6 +199,9 @@ class SqliteStore:
             lambda connection: listing.page(connection, domain_id, wanted, viewer, self.activity.in_memory())
         )
 
+    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:  # noqa: D102
+        return tuple(group for (group,) in await self._rows(listing.PARENT_GROUPS, domain_id, limit))
+
     async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
         return await self._read(lambda reader: reader.role(client_id, role_id))
 

@@ -22,7 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from edgeclients.rpc._pb.common.v1 import common_pb2 as common_dot_v1_dot_common__pb2
+from edgeclients._pb.common.v1 import common_pb2 as common_dot_v1_dot_common__pb2
 
 
 DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63lients/v1/clients.proto\x12\nclients.v1\x1a\x16\x63ommon/v1/common.proto\"\x19\n\x08\x41uthnReq\x12\r\n\x05token\x18\x01 \x01(\t\"-\n\x08\x41uthnRes\x12\x15\n\rauthenticated\x18\x01 \x01(\x08\x12\n\n\x02id\x18\x02 \x01(\t\"1\n\x1bRemoveChannelConnectionsReq\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"\x1d\n\x1bRemoveChannelConnectionsRes\"8\n\x1dUnsetParentGroupFromClientReq\x12\x17\n\x0fparent_group_id\x18\x01 \x01(\t\"\x1f\n\x1dUnsetParentGroupFromClientRes2\xf5\x04\n\x0e\x43lientsService\x12:\n\x0c\x41uthenticate\x12\x14.clients.v1.AuthnReq\x1a\x14.clients.v1.AuthnRes\x12L\n\x0eRetrieveEntity\x12\x1c.common.v1.RetrieveEntityReq\x1a\x1c.common.v1.RetrieveEntityRes\x12R\n\x10RetrieveEntities\x12\x1e.common.v1.RetrieveEntitiesReq\x1a\x1e.common.v1.RetrieveEntitiesRes\x12L\n\x0e\x41\x64\x64\x43onnections\x12\x1c.common.v1.AddConnectionsReq\x1a\x1c.common.v1.AddConnectionsRes\x12U\n\x11RemoveConnections\x12\x1f.common.v1.RemoveConnectionsReq\x1a\x1f.common.v1.RemoveConnectionsRes\x12l\n\x18RemoveChannelConnections\x12\'.clients.v1.RemoveChannelConnectionsReq\x1a\'.clients.v1.RemoveChannelConnectionsRes\x12r\n\x1aUnsetParentGroupFromClient\x12).clients.v1.UnsetParentGroupFromClientReq\x1a).clients.v1.UnsetParentGroupFromClientResb\x06proto3')

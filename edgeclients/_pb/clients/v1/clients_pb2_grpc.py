@@ -3,8 +3,8 @@
 import grpc
 import warnings
 
-from edgeclients.rpc._pb.clients.v1 import clients_pb2 as clients_dot_v1_dot_clients__pb2
-from edgeclients.rpc._pb.common.v1 import common_pb2 as common_dot_v1_dot_common__pb2
+from edgeclients._pb.clients.v1 import clients_pb2 as clients_dot_v1_dot_clients__pb2
+from edgeclients._pb.common.v1 import common_pb2 as common_dot_v1_dot_common__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__

@@ -1,4 +1,4 @@
-from edgeclients.rpc._pb.common.v1 import common_pb2 as _common_pb2
+from edgeclients._pb.common.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Optional as _Optional

@@ -1,0 +1,79 @@
+"""Who calls: access tokens and personal access tokens of Auth (contract 12.1)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from edgeclients.errors import (
+    EmailNotVerified,
+    Forbidden,
+    IdTaken,
+    MalformedRequest,
+    NotFound,
+    Unauthenticated,
+)
+from edgeclients.model import Identity
+from edgeclients.peers.auth import AuthService, Bearer, Question
+
+_ACCESS, _PAT = 0, 4  # token types that let anybody in; refresh, recovery and the like do not
+_USER, _SUPER_ADMIN = 1, 2
+_PAT_PREFIX = "pat_"
+_TOKEN_CHARACTERS = 16 * 1024
+
+
+class Verifier(Protocol):
+    """Says who an access token belongs to, without asking Auth about it."""
+
+    async def verify(self, token: str) -> Bearer:
+        """Who it is; see `tokens.Tokens`."""
+
+
+class Callers:
+    """`ports.Authenticator` by Auth.
+
+    Args:
+        auth: where to ask.
+        allows: whether Auth says yes.
+        verifier: of access tokens; None asks Auth about these too.
+        unverified: whether users may call whose e-mail address is not verified.
+    """
+
+    def __init__(
+        self, auth: AuthService, allows: Callable[[Question], Awaitable[bool]], verifier: Verifier | None, *, unverified: bool
+    ) -> None:
+        self._auth = auth
+        self._allows = allows
+        self._verifier = verifier
+        self._unverified = unverified
+
+    async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
+        if len(token) > _TOKEN_CHARACTERS or not token.isascii():
+            raise Unauthenticated("no token of Auth's")
+        is_pat = token.startswith(_PAT_PREFIX)
+        if self._verifier is None or is_pat:
+            bearer = await self._asked(token)
+            is_pat = is_pat or bearer.token_type == _PAT
+        else:
+            bearer = await self._verifier.verify(token)
+        _check(bearer, is_pat=is_pat)
+        super_admin = bearer.role == _SUPER_ADMIN and await self._allows(
+            Question(bearer.user_id, "admin", "platform", "magistrala")
+        )
+        if not (bearer.verified or is_pat or super_admin or self._unverified):
+            raise EmailNotVerified
+        return Identity(bearer.user_id, super_admin, bearer.id if is_pat else "")
+
+    async def _asked(self, token: str) -> Bearer:
+        try:
+            return await self._auth.authenticate(token)
+        except (Forbidden, IdTaken, MalformedRequest, NotFound) as error:
+            raise Unauthenticated(error.detail) from error
+
+
+def _check(bearer: Bearer, *, is_pat: bool) -> None:
+    """Raise `Unauthenticated` unless this is somebody who may call with this kind of token."""
+    if bearer.token_type not in ({_ACCESS, _PAT} if is_pat else {_ACCESS}):
+        raise Unauthenticated("no access token")
+    if bearer.role not in {_USER, _SUPER_ADMIN}:
+        raise Unauthenticated("no such role")
+    if not bearer.user_id or (is_pat and not bearer.id):
+        raise Unauthenticated("nobody's")

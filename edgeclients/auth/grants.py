@@ -1,0 +1,159 @@
+"""What callers may, by Auth (contract 12.2 to 12.6, design 7)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from edgeclients import operations
+from edgeclients.auth.answers import Answers
+from edgeclients.errors import DomainForbidden, Forbidden
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, Session, Standing
+from edgeclients.operations import PERMISSIONS
+from edgeclients.peers.auth import AuthService, Question, Scope
+from edgeclients.peers.domains import DomainsService, DomainStatus
+from edgeclients.ports import Authorizer
+from edgeclients.together import each
+
+# Operations that a personal access token has under another name.
+_SCOPES: Final = {"view_with_roles": "view", "role_list_entity_members": "role_list_members"}
+_ANY: Final = "*"
+# Of what is asked about; answers are kept, and callers may name what they like.
+_NAME_CHARACTERS: Final = 512
+
+
+class Grants(Authorizer):
+    """`ports.Authorizer` by Auth.
+
+    Args:
+        auth: where to ask.
+        domains: who knows in what state a domain is; None: all are enabled.
+    """
+
+    def __init__(self, auth: AuthService, domains: DomainsService | None) -> None:
+        self._answers: Answers[Question, bool] = Answers(auth.allows)
+        self._statuses = Answers(domains.status) if domains is not None else None
+
+    async def allows(self, question: Question) -> bool:
+        """What Auth says to a question, or said a moment ago; no, of names that are too long to be any."""
+        names = (question.subject, question.object_id, question.scope.entity_id if question.scope else "")
+        if any(len(name) > _NAME_CHARACTERS for name in names):
+            return False
+        return await self._answers.get(question)
+
+    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:  # noqa: D102
+        entered = await self._enter(session)
+        await self._check_scope(session, entered, operation, client_ids)
+        if operation == operations.CREATE:
+            creates = await self.allows(_of_domain(session, operation, "client_create_permission"))
+            return Standing(NO_ACTIONS, creates)
+        granted = await self._granted(_actions(operation), _of_domain(session, operation, ""))
+        return Standing(granted, creates=False, by_group=True)
+
+    async def group_actions(  # noqa: D102
+        self, session: Session, operation: str, group_ids: Sequence[str]
+    ) -> Mapping[str, Action]:
+        async def granted(group_id: str) -> Action:
+            return await self._granted(_actions(operation), _of_group(session, operation, "", group_id))
+
+        return dict(zip(group_ids, await each(granted, group_ids), strict=True))
+
+    async def admit_to_group(self, session: Session, operation: str, group_id: str) -> None:  # noqa: D102
+        question = _of_group(session, operation, "set_child_permission", group_id)
+        if session.pat_id:
+            question = question._replace(scope=_scope(session, "groups", operation, group_id))
+        if not await self.allows(question):
+            raise Forbidden("group")
+
+    async def admit_members(self, session: Session, member_ids: Sequence[str]) -> None:  # noqa: D102
+        async def admit(member_id: str) -> None:
+            member = f"{session.domain_id}_{member_id}"
+            if not await self.allows(Question(member, "membership", "domain", session.domain_id)):
+                raise Forbidden("no member of the domain")
+
+        await each(admit, member_ids)
+
+    def roles_changed(self) -> None:  # noqa: D102
+        self._answers.forget()
+
+    async def _enter(self, session: Session) -> Question:
+        """The question to which Auth says yes because the caller may be in the domain, given its state.
+
+        Raises:
+            DomainForbidden: it said no.
+            NotFound, InvalidStatus: there is no such domain, or it is deleted.
+        """
+        question = _ENTRIES[await self._status(session.domain_id)](session)
+        if not await self.allows(question):
+            raise DomainForbidden
+        return question
+
+    async def _status(self, domain_id: str) -> DomainStatus:
+        return DomainStatus.ENABLED if self._statuses is None else await self._statuses.get(domain_id)
+
+    async def _check_scope(self, session: Session, entered: Question, operation: str, client_ids: Sequence[str]) -> None:
+        """Raise `Forbidden` if a personal access token is not for this, whatever its owner may.
+
+        Asked together with something that is true, so that the answer is about the token alone.
+        """
+        if not session.pat_id:
+            return
+        name = _SCOPES.get(operation, operation)
+
+        async def fits(client_id: str) -> bool:
+            return await self.allows(entered._replace(scope=_scope(session, "clients", name, client_id)))
+
+        if len(client_ids) == 1:
+            admitted = await fits(client_ids[0])
+        else:
+            admitted = await fits(_ANY) or (bool(client_ids) and all(await each(fits, dict.fromkeys(client_ids))))
+        if not admitted:
+            raise Forbidden("not what this token is for")
+
+    async def _granted(self, wanted: Action, about: Question) -> Action:
+        """Those of `wanted` that Auth grants on the clients of what `about` names."""
+
+        async def allowed(action: Action) -> bool:
+            return await self.allows(about._replace(permission=f"client_{str(action.name).lower()}_permission"))
+
+        actions = list(wanted)
+        answers = await each(allowed, actions)
+        granted = NO_ACTIONS
+        for action, answer in zip(actions, answers, strict=True):
+            if answer:
+                granted |= action
+        return granted
+
+
+def _actions(operation: str) -> Action:
+    """What is to be known about for an operation on clients."""
+    if operation == "view_with_roles":
+        return ALL_ACTIONS
+    return PERMISSIONS.get(operation, Action.READ)
+
+
+def _subject(session: Session) -> str:
+    """The caller as policies name it (contract 12.2)."""
+    return session.user_id if session.super_admin else f"{session.domain_id}_{session.user_id}"
+
+
+def _kind(operation: str) -> str:
+    return "users" if operation.startswith("role_") else ""
+
+
+def _of_domain(session: Session, operation: str, permission: str) -> Question:
+    return Question(_subject(session), permission, "domain", session.domain_id, session.domain_id, _kind(operation))
+
+
+def _of_group(session: Session, operation: str, permission: str, group_id: str) -> Question:
+    return Question(_subject(session), permission, "group", group_id, session.domain_id, _kind(operation))
+
+
+def _scope(session: Session, entity_type: str, operation: str, entity_id: str) -> Scope:
+    return Scope(session.pat_id, session.user_id, session.domain_id, entity_type, entity_id, operation)
+
+
+# Contract 12.3: who may be in a domain in this state.
+_ENTRIES: Final = {
+    DomainStatus.ENABLED: lambda session: Question(_subject(session), "membership", "domain", session.domain_id),
+    DomainStatus.DISABLED: lambda session: Question(_subject(session), "admin", "domain", session.domain_id),
+    DomainStatus.FROZEN: lambda session: Question(_subject(session), "admin", "platform", "magistrala"),
+}

@@ -1,0 +1,68 @@
+"""The Auth service of a cloud: who callers are, and what they may (entry point `magistrala`)."""
+
+from contextlib import AsyncExitStack
+from typing import Self
+
+from edgeclients.auth.callers import Callers, Verifier
+from edgeclients.auth.grants import Grants
+from edgeclients.errors import StartError
+from edgeclients.model import Identity
+from edgeclients.peers.auth import AuthService
+from edgeclients.peers.domains import DomainsService
+from edgeclients.peers.link import Link, address_of
+from edgeclients.ports import Operators
+from edgeclients.settings import Settings
+
+
+class Remote(Grants):
+    """`ports.Authenticator` and `ports.Authorizer` by an Auth service.
+
+    Args:
+        settings: where it is.
+
+    Raises:
+        StartError: what it takes is not installed, or a certificate cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._stack = AsyncExitStack()
+        auth = AuthService(self._linked(settings, "auth"))
+        super().__init__(auth, DomainsService(self._linked(settings, "domains")) if settings.domains_grpc_url else None)
+        verifier = self._verifier(settings.auth_jwks_url) if settings.auth_jwks_url else None
+        self._callers = Callers(auth, self.allows, verifier, unverified=settings.allow_unverified_user)
+
+    async def __aenter__(self) -> Self:
+        """The plugin itself, which hangs up at the end."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
+        return await self._callers.authenticate(token)
+
+    def _linked(self, settings: Settings, peer: str) -> Link:
+        link = Link(address_of(settings, peer))
+        self._stack.push_async_callback(link.close)
+        return link
+
+    def _verifier(self, url: str) -> Verifier:
+        try:
+            from edgeclients.auth.jwks import Keys
+            from edgeclients.auth.tokens import Tokens
+        except ImportError as error:
+            raise StartError(f"MG_AUTH_JWKS_URL needs {error.name}: install edgeclients[cloud]") from error
+        keys = Keys(url)
+        self._stack.push_async_callback(keys.close)
+        return Tokens(keys)
+
+
+def create(settings: Settings, operators: Operators) -> Remote:  # noqa: ARG001 - local operators are a standalone service's
+    """What asks the Auth service that the settings name.
+
+    Raises:
+        StartError: they name none, or it cannot be asked.
+    """
+    if not settings.auth_grpc_url:
+        raise StartError("MG_AUTH_GRPC_URL is missing: the authenticator `magistrala` asks an Auth service")
+    return Remote(settings)

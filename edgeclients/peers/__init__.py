@@ -1,0 +1,1 @@
+"""Other services, asked over gRPC: one module a service, on the link they share."""

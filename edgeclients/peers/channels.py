@@ -1,0 +1,21 @@
+"""`channels.v1.ChannelsService`: keeps connections of its own (contract 3.11, 6)."""
+
+from edgeclients._pb.channels.v1 import channels_pb2
+from edgeclients.peers.link import Link
+
+_REMOVE = "/channels.v1.ChannelsService/RemoveClientConnections"
+
+
+class ChannelsService:
+    """`ports.Channels`.
+
+    Args:
+        link: to the channels service.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def forget_client(self, client_id: str) -> None:  # noqa: D102 - see ports.Channels
+        request = channels_pb2.RemoveClientConnectionsReq(client_id=client_id)
+        await self._link.call(_REMOVE, request, channels_pb2.RemoveClientConnectionsRes)

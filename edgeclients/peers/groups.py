@@ -1,0 +1,23 @@
+"""`groups.v1.GroupsService`: which group is where, and usable (contract 3.9, 6)."""
+
+from edgeclients._pb.common.v1 import common_pb2
+from edgeclients.model import Group
+from edgeclients.peers.link import Link
+
+_RETRIEVE = "/groups.v1.GroupsService/RetrieveEntity"
+_ENABLED = 0
+
+
+class GroupsService:
+    """`ports.Groups`.
+
+    Args:
+        link: to the groups service.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def group(self, group_id: str) -> Group:  # noqa: D102 - see ports.Groups
+        found = await self._link.call(_RETRIEVE, common_pb2.RetrieveEntityReq(id=group_id), common_pb2.RetrieveEntityRes)
+        return Group(group_id, found.entity.domain_id, enabled=found.entity.status == _ENABLED)
