@@ -44,9 +44,12 @@ NAMES: Final = {
 """The operations a callout may be asked about. Roles and clients share `update`."""
 
 
+_OTHER_NAMES: Final = {"view_with_roles": "view", "role_list_entity_members": "list_members"}
+
+
 def name_of(operation: str) -> str:
     """The name a callout knows an operation of `core.access` by."""
-    return "list_members" if operation == "role_list_entity_members" else operation.removeprefix("role_")
+    return _OTHER_NAMES.get(operation) or operation.removeprefix("role_")
 
 
 def entities(session: Session, ids: Sequence[str], drafts: "Sequence[ClientDraft]") -> list[dict[str, Any]]:

@@ -106,19 +106,24 @@ class ChosenSecrets:
 
     async def _hash_and_compare(self, flight: _Flight, presented: Presented) -> Proof | None:
         subject = f"{'client' if presented.by_id else 'domain'} {presented.subject}"
-        tried: set[tuple[Argon2, str]] = set()
+        digests: dict[tuple[Argon2, str], bytes] = {}
         # Again until nothing is left to try: while one hash was computed, the secret may have been moved to another scheme.
-        while untried := await self._candidates(presented) - tried:
+        while untried := await self._candidates(presented) - digests.keys():
             for scheme, domain_id in untried:
-                tried.add((scheme, domain_id))
                 flight.check = Check(subject, scheme, domain_id, presented.secret)
                 self._lane.ask(flight.check)
-                digest = await flight.check.future
+                digest = digests[scheme, domain_id] = await flight.check.future
                 flight.check = None
                 proof = await self._compare(presented, scheme, domain_id, digest)
                 if proof is not None:
                     self._lane.succeeded(subject)
                     return proof
+        # Or to one that had been tried by then.
+        for (scheme, domain_id), digest in digests.items():
+            proof = await self._compare(presented, scheme, domain_id, digest) if len(digests) > 1 else None
+            if proof is not None:
+                self._lane.succeeded(subject)
+                return proof
         return None
 
     async def _compare(self, presented: Presented, scheme: Argon2, domain_id: str, digest: bytes) -> Proof | None:
