@@ -12,8 +12,8 @@ from edgeclients.model import Effects
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, become_owner
-from edgeclients.store.sqlite.outbox import OutboxBounds
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 
 
 class Administration(NamedTuple):

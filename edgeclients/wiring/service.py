@@ -41,8 +41,8 @@ from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, DataDirectory
-from edgeclients.store.sqlite.outbox import OutboxBounds
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 
 _log = logging.getLogger(__name__)
 

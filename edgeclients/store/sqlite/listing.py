@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
-from edgeclients.model import BY_DOMAIN, DIRECT, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
-from edgeclients.store.sqlite.clause import Clause
-from edgeclients.store.sqlite.rolelists import role_conditions
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
+from edgeclients.model import BY_DOMAIN, ClientFilter, ConnectionType, ListedClient, Page, RoleFilter, Status, Viewer
+from edgeclients.store.clause import Clause
+from edgeclients.store.rows import ROLE_COLUMNS, fold, order_by, role_conditions, to_listed, to_types
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client
 from edgeclients.store.sqlite.terms import Query, query
 
-_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
 _COUNTED = (1000, 20_000)
@@ -44,8 +43,7 @@ async def page(connection: aiosqlite.Connection, domain_id: str, wanted: ClientF
     frame = _frame(lead, conditions)
     if wanted.only_total:
         return Page(await _count(connection, frame))
-    direction = "DESC" if wanted.descending else "ASC"
-    order = f"ORDER BY {_SORT[wanted.order]} {direction}, c.id {direction}"
+    order = order_by(wanted.order, descending=wanted.descending)
     # With a lead all that is found must be sorted anyway, and counting it on the way is free. Without one an index has the
     # order, a page ends early, and another index counts faster.
     total = "count(*) OVER ()" if lead else "0"
@@ -84,12 +82,8 @@ def _held_columns(viewer: Viewer | None) -> _Held:
 
 
 def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None) -> ListedClient:
-    client, types = to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted)
-    if viewer is None:
-        return ListedClient(client, types)
-    if row[_ROLE] is None:
-        return ListedClient(client, types, None, BY_DOMAIN)
-    return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT)
+    types = to_types(row[_ADDED_TYPES]) if wanted.channel_id is not None else ()
+    return to_listed(to_client(row[:_ADDED_TYPES]), types, row[_ROLE:], viewer)
 
 
 async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:
@@ -97,13 +91,6 @@ async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:
 
 
 _TYPES = "(SELECT sum(k.type) FROM connections k WHERE k.channel_id = ? AND k.domain_id = c.domain_id AND k.client_id = c.id)"
-
-
-def _types(added: int | None, wanted: ClientFilter) -> tuple[ConnectionType, ...]:
-    """Both types add up to 3, and neither is there twice."""
-    if wanted.channel_id is None or added is None:
-        return ()
-    return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
 
 
 def _frame(lead: Sequence[_Source], conditions: Sequence[Clause]) -> Clause:

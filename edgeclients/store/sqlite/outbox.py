@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgeclients.model import Event
-
-
-class OutboxBounds(NamedTuple):
-    """How much the outbox keeps; the oldest events beyond are dropped, and counted as lost."""
-
-    rows: int
-    payload_bytes: int
+from edgeclients.store.limits import OutboxBounds
 
 
 class Added(NamedTuple):
