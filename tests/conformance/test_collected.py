@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-BACKENDS = ("sqlite",)
+BACKENDS = ("sqlite", "postgres")
 CONTRACTS = ("clients", "connections", "listing", "operators", "properties", "roles", "secrets", "views")
 
 
