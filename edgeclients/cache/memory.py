@@ -75,10 +75,10 @@ class MemoryTokenCache:
         if effects.granted:
             self._generation += 1
         for client_id, revision in effects.revoked:
-            self._revoked.pop(client_id, None)
-            self._revoked[client_id] = revision
+            # Commits that run side by side may be told in another order than they were numbered in.
+            self._revoked[client_id] = max(revision, self._revoked.pop(client_id, 0))
         while len(self._revoked) > _REVOCATIONS:
-            self._floor = self._revoked.pop(next(iter(self._revoked)))
+            self._floor = max(self._floor, self._revoked.pop(next(iter(self._revoked))))
 
     def _has_expired(self, entry: _Entry) -> bool:
         """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""

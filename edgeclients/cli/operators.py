@@ -1,4 +1,4 @@
-"""`edgeclients operators`: who may call besides the standalone operator, kept in the data directory."""
+"""`edgeclients operators`: who may call besides the standalone operator, kept where the service keeps everything."""
 
 import argparse
 import asyncio
@@ -31,7 +31,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="keep local operators and their tokens",
         description="Local operators may call besides the standalone operator: with tokens of their own, in the domains they "
         "are given. An `admin` may do everything in a domain, a `member` only what roles on clients allow. Works on the data "
-        "directory, whether the service runs or not; what is removed is refused from the next request on.",
+        "directory, in cloud mode on the database, whether the service runs or not; what is removed is refused from the next "
+        "request on.",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -105,7 +106,7 @@ def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
         return report(faults)
     logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
     try:
-        text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
+        text = asyncio.run(_at_storage(run, parsed, loaded, with_peppers=with_peppers))
     except StartError as error:
         return fail(str(error))
     except DomainError as error:
@@ -113,7 +114,7 @@ def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
     return tell(text) if text else 0
 
 
-async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
+async def _at_storage(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
     from edgeclients.wiring.beside import administration  # what it imports is not needed to print a help text
 
     async with administration(loaded, with_peppers=with_peppers) as found:

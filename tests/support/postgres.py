@@ -38,7 +38,7 @@ class Server(NamedTuple):
         return Address(self.host, self.port, self.user, self.password, name)
 
     def settings(self, name: str) -> dict[str, str]:
-        """The environment of a service that uses one of its databases."""
+        """The environment of a service that uses one of its databases; pepper and operator are its caller's."""
         return {
             "MG_CLIENTS_MODE": "cloud",
             "MG_CLIENTS_DB_HOST": self.host,
