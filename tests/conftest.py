@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import grpc
 import hypothesis
@@ -11,6 +12,7 @@ import pytest
 from edgeclients.rpc._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.store.postgres.store import PostgresDatabase
 from tests.support.api import Api
+from tests.support.cloud import Cloud, cloud_on
 from tests.support.postgres import Server, server
 from tests.support.service import Service, started
 
@@ -39,6 +41,13 @@ def prepared_postgres(postgres: Server) -> Iterator[str]:
     with asyncio.Runner() as runner:
         yield runner.run(prepare())
         runner.run(stack.aclose())
+
+
+@pytest.fixture
+def cloud(postgres: Server, tmp_path: Path) -> Iterator[Cloud]:
+    """An empty database, and a pepper."""
+    with cloud_on(postgres, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

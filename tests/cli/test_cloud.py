@@ -7,68 +7,18 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-import grpc
 import httpx
 import pytest
 
 from edgeclients import settings
-from edgeclients.rpc._pb.clients.v1 import clients_pb2_grpc
-from tests.conftest import authenticate
-from tests.support.api import Api, basic, error_of
+from tests.support.api import Api, error_of
+from tests.support.cloud import Cloud, secret_works
 from tests.support.commands import Ended, refused, run
-from tests.support.postgres import Server
-from tests.support.service import Service, started
+from tests.support.service import started
 
-TOKEN = "a-token-of-some-length"
 PASSWORD = "quite secret, this"
-
-
-class Cloud(NamedTuple):
-    """A database, and what a service is told to use it."""
-
-    server: Server
-    name: str
-    env: dict[str, str]
-
-    def execute(self, sql: str) -> None:
-        asyncio.run(self.server.execute(sql, self.name))
-
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
-        return asyncio.run(self.server.rows(self.name, sql))
-
-
-@pytest.fixture
-def cloud(postgres: Server, tmp_path: Path) -> Iterator[Cloud]:
-    """An empty database, and a pepper."""
-    pepper = tmp_path / "pepper"
-    pepper.write_bytes(os.urandom(32))
-    given = {
-        "MG_CLIENTS_PEPPER_FILE": str(pepper),
-        "MG_CLIENTS_STANDALONE_ID": "operator",
-        "MG_CLIENTS_STANDALONE_TOKEN": TOKEN,
-    }
-    stack = AsyncExitStack()
-    with asyncio.Runner() as runner:
-        name = runner.run(stack.enter_async_context(postgres.database()))
-        yield Cloud(postgres, name, {**postgres.settings(name), **given})
-        runner.run(stack.aclose())
-
-
-def in_order(service: Service, secret: str, client_id: str) -> bool:
-    """Whether a client's secret works."""
-    with grpc.insecure_channel(service.grpc) as channel:
-        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
-        try:
-            return authenticate(stub, basic(client_id, secret)) == client_id
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.PERMISSION_DENIED:
-                return False
-            raise
 
 
 def test_http_and_grpc_are_served_without_a_data_directory(cloud: Cloud, tmp_path: Path) -> None:
@@ -77,9 +27,9 @@ def test_http_and_grpc_are_served_without_a_data_directory(cloud: Cloud, tmp_pat
         client = api.create(name="boiler", tags=["a"], metadata={"n": 2**70, "x": 1.0})
         secret = client["credentials"]["secret"]
         assert api.listed(metadata='{"x":1}', tags="a", name="BOIL") == [client["id"]]
-        assert in_order(service, secret, client["id"])
+        assert secret_works(service, client)
         assert api.request("POST", f"/clients/{client['id']}/disable").status_code == 200
-        assert not in_order(service, secret, client["id"])
+        assert not secret_works(service, client)
         ready = httpx.get(f"{service.http}/ready").json()
         assert ready["storage"]["backend"] == "postgresql"
         assert ready["status"] == "ready"
@@ -93,7 +43,7 @@ def test_what_was_written_is_there_after_a_restart(cloud: Cloud, tmp_path: Path)
         client = api.create(name="boiler")
     with started(tmp_path / "data", cloud.env) as service, Api(service, "plant") as api:
         assert api.listed() == [client["id"]]
-        assert in_order(service, client["credentials"]["secret"], client["id"])
+        assert secret_works(service, client)
 
 
 def test_an_operator_who_is_not_named_is_kept_in_the_data_directory(cloud: Cloud, tmp_path: Path) -> None:
@@ -113,7 +63,7 @@ def test_two_processes_share_what_they_keep(cloud: Cloud, tmp_path: Path) -> Non
     ):
         client = here.create(name="boiler")
         assert there.listed() == [client["id"]]
-        assert in_order(other, client["credentials"]["secret"], client["id"])
+        assert secret_works(other, client)
         body = {"name": "again", "credentials": {"secret": client["credentials"]["secret"]}}
         assert error_of(there.request("POST", "/clients", json=body)) == (409, "secret_taken")
 
@@ -155,7 +105,7 @@ def test_a_pepper_comes_as_a_systemd_credential(cloud: Cloud, tmp_path: Path) ->
     env = {**cloud.env, "MG_CLIENTS_PEPPER_FILE": "", "CREDENTIALS_DIRECTORY": str(credentials)}
     with started(tmp_path / "data", env) as service, Api(service) as api:
         client = api.create()
-        assert in_order(service, client["credentials"]["secret"], client["id"])
+        assert secret_works(service, client)
 
 
 def test_another_pepper_is_refused_while_secrets_need_the_first(cloud: Cloud, tmp_path: Path) -> None:

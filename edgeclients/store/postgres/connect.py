@@ -67,7 +67,6 @@ def arguments(address: Address) -> dict[str, Any]:
         "direct_tls": False,
         "target_session_attrs": "any",
         "timeout": CONNECT_SECONDS,
-        "command_timeout": STATEMENT_SECONDS + CONNECT_SECONDS,  # the server's limit comes first, if the server can be heard
         "statement_cache_size": _STATEMENTS,
         "server_settings": {
             "application_name": "edgeclients",
@@ -80,12 +79,12 @@ def arguments(address: Address) -> dict[str, Any]:
 
 
 async def connect(address: Address) -> Link:
-    """A connection of one's own, on which the client puts no limit to a statement.
+    """A connection of one's own.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
-    link: Link = await asyncpg.connect(**{**arguments(address), "command_timeout": None})
+    link: Link = await asyncpg.connect(**arguments(address))
     return link
 
 

@@ -77,10 +77,13 @@ def unusable(address: Address, error: BaseException) -> StartError:
 
 
 _NO_TLS = "{address} offers no TLS: switch it on there, or set MG_CLIENTS_DB_SSL_MODE=disable"
+_HUNG_UP = "{address} hung up ({detail}): check MG_CLIENTS_DB_SSL_MODE, and MG_CLIENTS_DB_SSL_CERT if it wants a certificate"
 _OTHER = "database {name!r} of {address} cannot be used ({detail})"
 
 # The first that fits counts.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (asyncpg.PostgresConnectionError, _HUNG_UP),
+    (ConnectionResetError, _HUNG_UP),
     (
         ssl.SSLCertVerificationError,
         "{address} shows a certificate nobody trusts ({detail}): check MG_CLIENTS_DB_SSL_ROOT_CERT and MG_CLIENTS_DB_HOST",

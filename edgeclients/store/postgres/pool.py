@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from edgeclients.errors import Busy, MalformedRequest, QueryTimedOut, Unavailable
-from edgeclients.store.postgres.connect import CONNECT_SECONDS, Address, Link, arguments
+from edgeclients.store.postgres.connect import CONNECT_SECONDS, STATEMENT_SECONDS, Address, Link, arguments
 from edgeclients.store.postgres.faults import is_spent, translate
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ Work = Callable[[Link], Awaitable[T]]
 FEWEST = 3  # connections: one for each kind of work
 _IDLE_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
+_ANSWER_SECONDS = 5.0
 _USUAL = (Busy, QueryTimedOut, MalformedRequest)  # told to the caller, and no news to an operator
 
 _log = logging.getLogger(__name__)
@@ -32,9 +33,11 @@ class Lane:
         places: how much is done at a time.
         waiting: how much more may wait.
         patience: seconds it waits at most.
+        limit: seconds it may take; longer means that the server is not there any more, for its own limits come first.
     """
 
-    def __init__(self, name: str, places: int, waiting: int, patience: float) -> None:
+    def __init__(self, name: str, places: int, waiting: int, patience: float, limit: float) -> None:
+        self.limit = limit
         self._name = name
         self._free = asyncio.Semaphore(places)
         self._most = waiting
@@ -79,22 +82,22 @@ class Pool:
     def __init__(self, address: Address, size: int, waiting: int, patience: float) -> None:
         self._pool = asyncpg.create_pool(
             **arguments(address),
-            min_size=1,
+            min_size=0,  # else it logs each try to keep one
             max_size=size,
             max_inactive_connection_lifetime=_IDLE_SECONDS,
             reset=_nothing_to_reset,
         )
         scans = max(1, size // 4)
         changes = max(1, size // 2)
-        self.changes = Lane("changes", changes, waiting, patience)
-        self.scans = Lane("lists", scans, waiting, patience)
-        self.reads = Lane("reads", size - scans - changes, waiting, patience)
+        self.changes = Lane("changes", changes, waiting, patience, STATEMENT_SECONDS + _ANSWER_SECONDS)
+        self.scans = Lane("lists", scans, waiting, patience, patience + _ANSWER_SECONDS)
+        self.reads = Lane("reads", size - scans - changes, waiting, patience, _ANSWER_SECONDS)
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._away = False
 
     async def open(self) -> None:
-        """Open the first connection."""
+        """Get ready; the first connection is opened by the first work."""
         await self._pool
 
     async def run(self, lane: Lane, work: Work[T]) -> T:
@@ -135,7 +138,8 @@ class Pool:
         try:
             link = await self._pool.acquire(timeout=2 * CONNECT_SECONDS)
             try:
-                result = await work(link)
+                async with asyncio.timeout(lane.limit):
+                    result = await work(link)
             except BaseException as error:
                 if is_spent(error):
                     link.terminate()
