@@ -53,7 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the program was told by its environment; a variable that is unset or empty has its default."""
 
     mode: Annotated[
-        str, Var("MG_CLIENTS_MODE", "where things are stored: `gateway` is one SQLite directory", choices=("gateway",))
+        str,
+        Var(
+            "MG_CLIENTS_MODE",
+            "where things are stored: `gateway` is one SQLite directory, `cloud` a PostgreSQL database; unset: `cloud` where"
+            " `MG_AUTH_GRPC_URL` is set",
+            choices=("gateway", "cloud"),
+        ),
     ] = "gateway"
     auth_plugin: Annotated[
         str,
@@ -86,8 +92,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     pepper_files: Annotated[
         tuple[Path, ...],
-        Var("MG_CLIENTS_PEPPER_FILE", "the pepper, and behind it older ones still in use; unset: `<data dir>/pepper`"),
+        Var(
+            "MG_CLIENTS_PEPPER_FILE",
+            "the pepper, and behind it older ones still in use; unset: `<data dir>/pepper`, in cloud mode an error",
+        ),
     ] = ()
+
+    db_host: Annotated[str, Var("MG_CLIENTS_DB_HOST", "cloud mode: PostgreSQL's address, or the folder of its socket")] = (
+        "localhost"
+    )
+    db_port: Annotated[int, Var("MG_CLIENTS_DB_PORT", "its port", low=1, high=65535)] = 5432
+    db_user: Annotated[str, Var("MG_CLIENTS_DB_USER", "who we are there")] = "magistrala"
+    db_pass: Annotated[str, Var("MG_CLIENTS_DB_PASS", "our password there", secret=True)] = "magistrala"  # noqa: S105 - the published service's default
+    db_name: Annotated[str, Var("MG_CLIENTS_DB_NAME", "the database, which is ours alone")] = "clients"
+    db_ssl_mode: Annotated[
+        str,
+        Var(
+            "MG_CLIENTS_DB_SSL_MODE",
+            "`disable`: no TLS; `require`: TLS with whoever answers, or as `verify-ca` where a root certificate is set;"
+            " `verify-ca`: a certificate that is trusted; `verify-full`: for this host, too",
+            choices=("disable", "require", "verify-ca", "verify-full"),
+        ),
+    ] = "disable"
+    db_ssl_cert: Annotated[str, Var("MG_CLIENTS_DB_SSL_CERT", "certificate to show to PostgreSQL: a path or PEM")] = ""
+    db_ssl_key: Annotated[str, Var("MG_CLIENTS_DB_SSL_KEY", "its key: a path or PEM", secret=True)] = ""
+    db_ssl_root_cert: Annotated[
+        str,
+        Var("MG_CLIENTS_DB_SSL_ROOT_CERT", "who signs its certificate, a path or PEM; unset: whom the system trusts"),
+    ] = ""
+    db_max_connections: Annotated[
+        int,
+        Var("MG_CLIENTS_DB_MAX_CONNECTIONS", "connections one process opens to PostgreSQL at most", low=3, high=1000),
+    ] = 10
 
     http_host: Annotated[str, Var("MG_CLIENTS_HTTP_HOST", "address HTTP listens on")] = "localhost"
     http_port: Annotated[int, Var("MG_CLIENTS_HTTP_PORT", "port HTTP listens on; 0: any", low=0, high=65535)] = 9006
@@ -287,6 +323,8 @@ def load(environment: Mapping[str, str]) -> Settings:
                 shown = "its value" if field.variable.secret else repr(text[:80])
                 faults.append(f"{field.variable.name}: {shown} is not {error}")
     loaded = Settings(**values)
+    if "mode" not in values and loaded.auth_grpc_url:
+        loaded = msgspec.structs.replace(loaded, mode="cloud")
     faults += _conflicts(loaded)
     if faults:
         raise Faults(faults)
@@ -309,15 +347,24 @@ def _conflicts(loaded: Settings) -> Iterator[str]:
     if loaded.auth_grpc_url and (named or token):
         yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
     yield from _conflicts_of_peers(loaded)
+    yield from _tls_conflicts(loaded)
+    yield from _addresses(loaded)
+
+
+def _tls_conflicts(loaded: Settings) -> Iterator[str]:
+    """What is wrong with certificates and their keys."""
     for prefix, certificate, key in (
         ("MG_CLIENTS_HTTP", loaded.http_cert, loaded.http_key),
         ("MG_CLIENTS_GRPC", loaded.grpc_cert, loaded.grpc_key),
     ):
         if bool(certificate) != bool(key):
             yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
+    if bool(loaded.db_ssl_cert) != bool(loaded.db_ssl_key):
+        yield f"MG_CLIENTS_DB_SSL_{'KEY' if loaded.db_ssl_cert else 'CERT'} is missing: a certificate needs its key"
+    if loaded.db_ssl_mode == "disable" and (loaded.db_ssl_cert or loaded.db_ssl_root_cert):
+        yield "MG_CLIENTS_DB_SSL_CERT and _ROOT_CERT are for TLS: set MG_CLIENTS_DB_SSL_MODE, best to verify-full"
     if loaded.grpc_client_ca and not loaded.grpc_cert:
         yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
-    yield from _addresses(loaded)
 
 
 def _addresses(loaded: Settings) -> Iterator[str]:

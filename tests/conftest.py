@@ -1,18 +1,53 @@
 """What several suites use: one service for all that do not need their own."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import grpc
 import hypothesis
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients.store.postgres.store import PostgresDatabase
 from tests.support.api import Api
+from tests.support.on_postgres import Cloud, cloud_on
+from tests.support.postgres import Server, server
 from tests.support.service import Service, started
 
 # Examples have no deadline and are not called slow: the machine may be busy with something else.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The PostgreSQL server of the whole run; make a database of your own there."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def prepared_postgres(postgres: Server) -> Iterator[str]:
+    """The name of an empty database, migrated once: a template for others."""
+
+    async def prepare() -> str:
+        name = await stack.enter_async_context(postgres.database())
+        await (await PostgresDatabase.opened(postgres.address(name))).close()
+        return name
+
+    stack = AsyncExitStack()
+    with asyncio.Runner() as runner:
+        yield runner.run(prepare())
+        runner.run(stack.aclose())
+
+
+@pytest.fixture
+def cloud(postgres: Server, tmp_path: Path) -> Iterator[Cloud]:
+    """An empty database, and a pepper."""
+    with cloud_on(postgres, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

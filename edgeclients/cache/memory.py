@@ -83,10 +83,10 @@ class MemoryTokenCache:
         if effects.granted:
             self._generation += 1
         for client_id, revision in effects.revoked:
-            # What others say may be old news.
+            # Others are heard late, and commits that run side by side in another order than they were numbered in.
             self._revoked[client_id] = max(revision, self._revoked.pop(client_id, 0))
         while len(self._revoked) > _REVOCATIONS:
-            self._floor = self._revoked.pop(next(iter(self._revoked)))
+            self._floor = max(self._floor, self._revoked.pop(next(iter(self._revoked))))
 
     def forget_all(self) -> None:
         """Forget every answer; what was revoked stays known."""

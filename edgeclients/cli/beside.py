@@ -1,4 +1,4 @@
-"""Commands that work on the data directory, whether the service runs or not."""
+"""Commands that work on the storage, whether the service runs or not."""
 
 import argparse
 import asyncio
@@ -49,7 +49,7 @@ def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
         return report(faults)
     logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
     try:
-        text = asyncio.run(_at_data_directory(run, parsed, loaded, with_peppers=with_peppers))
+        text = asyncio.run(_at_storage(run, parsed, loaded, with_peppers=with_peppers))
     except StartError as error:
         return fail(str(error))
     except DomainError as error:
@@ -57,7 +57,7 @@ def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
     return tell(text) if text else 0
 
 
-async def _at_data_directory(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
+async def _at_storage(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
     from edgeclients.wiring.beside import administration  # what it imports is not needed to print a help text
 
     async with administration(loaded, with_peppers=with_peppers) as found:

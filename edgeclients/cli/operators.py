@@ -1,4 +1,4 @@
-"""`edgeclients operators`: who may call besides the standalone operator, kept in the data directory."""
+"""`edgeclients operators`: who may call besides the standalone operator, kept where the service keeps everything."""
 
 import argparse
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="keep local operators and their tokens",
         description="Local operators may call besides the standalone operator: with tokens of their own, in the domains they "
         "are given. An `admin` may do everything in a domain, a `member` only what roles on clients allow. Works on the data "
-        "directory, whether the service runs or not; what is removed is refused from the next request on.",
+        "directory, in cloud mode on the database, whether the service runs or not; what is removed is refused from the next "
+        "request on.",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
 

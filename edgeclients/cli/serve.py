@@ -36,7 +36,8 @@ def serve() -> int:
     except StartError as error:
         return fail(str(error))
     except DomainError as error:
-        return fail(f"the first write failed ({text_of(error)}): check the disk that holds {loaded.data_dir}")
+        place = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
+        return fail(f"the first write failed ({text_of(error)}): check {place}")
     return 0
 
 
@@ -53,7 +54,7 @@ async def _serve(loaded: settings.Settings) -> None:
                 "version": __version__,
                 "http": running.http,
                 "grpc": running.grpc,
-                "data": str(running.data_dir.absolute()),
+                "data": str(running.data_dir.absolute()) if running.data_dir else "",
                 "token_file": str(running.token_file.absolute()) if running.token_file else "",
             },
         )

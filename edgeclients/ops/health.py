@@ -48,6 +48,7 @@ class Readiness:
         storage: how they went.
         probe: makes a change that means nothing.
         events: how it goes with events that leave.
+        every: seconds between probes, and for which a change that was made proves that others can be.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Readiness:
         storage: Callable[[], StorageState],
         probe: Callable[[], Awaitable[None]],
         events: Callable[[], Awaitable[dict[str, Any]]] = no_relay,
+        every: float = PROBE_SECONDS,
     ) -> None:
         self._storage = storage
         self._probe = probe
         self._events = events
+        self._every = every
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self.serving = False
@@ -66,7 +69,7 @@ class Readiness:
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Whether it is ready, and the document that says so; may wait for a probe that all callers share."""
         state = self._storage()
-        if self.serving and _stale(state):
+        if self.serving and self._stale(state):
             await self._probe_once()
             state = self._storage()
         ready = self.serving and not state.failing
@@ -80,7 +83,7 @@ class Readiness:
 
     async def _probe_once(self) -> None:
         if self._probing is None:
-            if time.monotonic() - self._probed_at < PROBE_SECONDS:
+            if time.monotonic() - self._probed_at < self._every:
                 return
             self._probed_at = time.monotonic()
             self._probing = asyncio.ensure_future(self._try_probe())
@@ -94,7 +97,6 @@ class Readiness:
         finally:
             self._probing = None
 
-
-def _stale(state: StorageState) -> bool:
-    now = time.time_ns() // 1000
-    return state.failing or state.last_commit_at is None or now - state.last_commit_at > PROBE_SECONDS * 1_000_000
+    def _stale(self, state: StorageState) -> bool:
+        now = time.time_ns() // 1000
+        return state.failing or state.last_commit_at is None or now - state.last_commit_at > self._every * 1_000_000

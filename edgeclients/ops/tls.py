@@ -85,3 +85,37 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     return made
+
+
+def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> ssl.SSLContext | None:
+    """What a connection to a server of somebody else's takes; None for one in clear.
+
+    Args:
+        mode: `disable`, `require`, `verify-ca` or `verify-full`, as PostgreSQL's clients mean them.
+        certificate: to show there, a path or PEM, or nothing.
+        key: likewise; there is one where there is a certificate.
+        root: who signs the server's certificate, a path or PEM; nothing: whom the system trusts.
+        prefix: of the variables' names, for errors.
+
+    Raises:
+        StartError: a file cannot be read, or is no PEM, or they do not belong together.
+    """
+    if mode == "disable":
+        return None
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = mode == "verify-full"
+    if mode == "require" and not root:
+        made.verify_mode = ssl.CERT_NONE
+    try:
+        if root:
+            made.load_verify_locations(cadata=pem.read(root, f"{prefix}_ROOT_CERT").decode("ascii", "replace"))
+        else:
+            made.load_default_certs()
+        if certificate:
+            pem.load_pair(made, pem.read(certificate, f"{prefix}_CERT"), pem.read(key, f"{prefix}_KEY"))
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise StartError(
+            f"{prefix}_CERT, _KEY or _ROOT_CERT cannot be used: check that they are PEM, unencrypted, and belong together"
+        ) from error
+    return made

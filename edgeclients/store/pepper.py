@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgeclients.errors import StartError
@@ -54,6 +54,28 @@ def make(path: Path) -> None:
         write_private(path, secrets.token_bytes(PEPPER_BYTES))
     except OSError as error:
         raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
+
+
+def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Mapping[str, int]) -> None:
+    """Return if the peppers given are those a database needs.
+
+    Args:
+        recorded: what it has seen, check value by key id.
+        given: likewise.
+        left: how many rows need each of those recorded and not given.
+
+    Raises:
+        StartError: one that rows need is not given, or is not the one they were made with.
+    """
+    for key_id, rows in left.items():
+        if rows:
+            raise StartError(
+                f"{rows} secrets need the pepper with key id {key_id}, which is not the one given: "
+                "restore that pepper, or name it in MG_CLIENTS_PEPPER_FILE behind the new one"
+            )
+    for key_id in recorded.keys() & given.keys():
+        if recorded[key_id] != given[key_id]:
+            raise StartError(f"the pepper with key id {key_id} is not the one secrets were made with: restore that one")
 
 
 def systemd_credentials() -> Path | None:

@@ -1,4 +1,4 @@
-"""What works on a data directory beside the service, whether that runs or not."""
+"""What works on the storage beside the service, whether that runs or not."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -13,12 +13,14 @@ from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE, become_owner
-from edgeclients.store.sqlite.outbox import OutboxBounds
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.wiring.storage import given_peppers, keyring_of, postgres_database, postgres_store, store_limits
+
+_CONNECTIONS = 3  # to PostgreSQL: the fewest there can be
 
 
 class Administration(NamedTuple):
-    """A data directory: its local operators, what is in its store, and if asked for the peppers for tokens."""
+    """A storage: its local operators, what is in its store, and if asked for the peppers for tokens."""
 
     operators: Operators
     store: Store
@@ -27,11 +29,18 @@ class Administration(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def administration(settings: Settings, *, with_peppers: bool = False) -> AsyncIterator[Administration]:
-    """The data directory, as its owner. Nothing is made there that is not there yet.
+    """The local operators of the storage that the settings name. Nothing is made there that is not there yet.
 
     Raises:
-        StartError: there is no data directory, or it cannot be used, and why.
+        StartError: it cannot be used, and why.
     """
+    async with (_of_database if settings.mode == "cloud" else _of_directory)(settings, with_peppers) as administered:
+        yield administered
+
+
+@contextlib.asynccontextmanager
+async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
+    """Those of the data directory, as its owner."""
     data = settings.data_dir
     try:
         (data / DATABASE).stat()
@@ -40,16 +49,28 @@ async def administration(settings: Settings, *, with_peppers: bool = False) -> A
             f"there is no data in {data.absolute()} ({error.strerror}): start the service once, or set MG_CLIENTS_DATA_DIR"
         ) from error
     # What the settings name may be readable for root alone.
-    named = [pepper.read(path) for path in settings.pepper_files] if with_peppers else []
+    named = keyring_of(settings, settings.pepper_files) if with_peppers and settings.pepper_files else None
     become_owner(data)
-    database = SqliteDatabase(data / DATABASE, upgrade=False)
+    with contextlib.closing(SqliteDatabase(data / DATABASE, upgrade=False)) as database:
+        keyring = None
+        if with_peppers:
+            keyring = named or keyring_of(settings, pepper.locate(data, (), pepper.systemd_credentials()))
+            _check_pepper(known=database.knows_pepper(keyring.key_id))
+        async with SqliteStore(database, store_limits(settings), _nothing) as store:
+            yield Administration(Operators(store, _standalone_id(settings)), store, keyring)
+
+
+@contextlib.asynccontextmanager
+async def _of_database(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
+    """Those in PostgreSQL."""
+    keyring = keyring_of(settings, given_peppers(settings)) if with_peppers else None
+    database = await postgres_database(settings, upgrade=False)
     try:
-        keyring = _keyring(settings, database, named) if with_peppers else None
-    except StartError:
-        database.close()
-        raise
-    bounds = OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes)
-    async with SqliteStore(database, StoreLimits(bounds), _nothing) as store:
+        if keyring is not None:
+            _check_pepper(known=await database.knows_pepper(keyring.key_id))
+    finally:
+        await database.close()
+    async with postgres_store(settings, database, _nothing, _CONNECTIONS) as store:
         yield Administration(Operators(store, _standalone_id(settings)), store, keyring)
 
 
@@ -57,12 +78,9 @@ def _nothing(_: Effects) -> None:
     """No client's access changes here, so there is nothing the running service has to hear of."""
 
 
-def _keyring(settings: Settings, database: SqliteDatabase, named: list[bytes]) -> Keyring:
-    paths = pepper.locate(settings.data_dir, (), pepper.systemd_credentials())
-    keyring = Keyring(named or [pepper.read(path) for path in paths], settings.argon2_memory_kib, settings.argon2_passes)
-    if not database.knows_pepper(keyring.key_id):
+def _check_pepper(*, known: bool) -> None:
+    if not known:
         raise StartError("the service uses another pepper: name that one in MG_CLIENTS_PEPPER_FILE")
-    return keyring
 
 
 def _standalone_id(settings: Settings) -> str:

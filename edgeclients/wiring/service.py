@@ -17,7 +17,6 @@ from edgeclients.core.authentication import Authentication
 from edgeclients.core.checks import CheckLane
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
-from edgeclients.core.credentials import Argon2, Keyring
 from edgeclients.core.entities import Entities
 from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.holders import Holders
@@ -37,7 +36,7 @@ from edgeclients.http.scope import App
 from edgeclients.http.server import HttpServer
 from edgeclients.model import Effects
 from edgeclients.ops import disk, logs, tls
-from edgeclients.ops.health import Readiness, StorageState, health_document, no_relay
+from edgeclients.ops.health import Readiness, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
 from edgeclients.peers.channels import ChannelsService
@@ -47,19 +46,15 @@ from edgeclients.ports import Authenticator, Authorizer, Channels, Groups, Opera
 from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
-from edgeclients.store import pepper
-from edgeclients.store.datadir import DATABASE, DataDirectory
-from edgeclients.store.sqlite.outbox import OutboxBounds
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.datadir import DataDirectory
 from edgeclients.wiring import calling, relaying
+from edgeclients.wiring.storage import Storage, opened
 
 _log = logging.getLogger(__name__)
 
 PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
-_ARGON2_SETS = 2
 _LAST_EVENTS = 1.0  # seconds to send what waits
-_RELAY_OWNER = "gateway"  # one process has the data directory, and takes over from itself after a crash
 _OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
@@ -75,7 +70,7 @@ class Running(NamedTuple):
 
     http: str
     grpc: str
-    data_dir: Path
+    data_dir: Path | None
     token_file: Path | None
     complete: Callable[[], Awaitable[object]]  # returns when every route is there
 
@@ -92,15 +87,13 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
         plugin = _plugin(_plugin_name(settings))
 
-        directory = DataDirectory(settings.data_dir)
-        stack.callback(directory.close)
-        database = SqliteDatabase(settings.data_dir / DATABASE)
-        stack.callback(database.close)
-        keyring = _keyring(settings, database)
-
+        needs_directory = _needs_directory(settings)
+        if needs_directory:
+            stack.callback(DataDirectory(settings.data_dir).close)
         cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
         news = asyncio.Event()
-        store = await stack.enter_async_context(SqliteStore(database, _store_limits(settings), _committed(cache, news)))
+        storage = await stack.enter_async_context(opened(settings, _committed(cache, news)))
+        store, keyring = storage.store, storage.keyring
         await store.run(_write_check)
         holders = Holders(store, keyring)
         stack.push_async_callback(holders.close)
@@ -125,14 +118,17 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         cases = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
 
         metrics = Metrics()
-        _watch(metrics, store, cache, authentication)
+        _watch(metrics, storage, cache, authentication)
         _watch_checks(metrics, authentication, checks)
-        relay = relaying.start(settings, store, news, _RELAY_OWNER)
+        relay = relaying.start(settings, store, news, storage.sender)
         if relay is not None:
             stack.push_async_callback(relay.stop, _LAST_EVENTS)
             relaying.watch(metrics, relay)
         readiness = Readiness(
-            lambda: _state(store), lambda: store.run(_write_check), relay.document if relay is not None else no_relay
+            storage.state,
+            lambda: store.run(_write_check),
+            relay.document if relay is not None else no_relay,
+            storage.probe_seconds,
         )
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
@@ -162,7 +158,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         yield Running(
             f"{'https' if http_tls else 'http'}://{settings.http_host}:{http_port}",
             f"{settings.grpc_host}:{grpc.port}",
-            settings.data_dir,
+            settings.data_dir if needs_directory else None,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
             app.complete,
         )
@@ -217,6 +213,11 @@ def _plugin_name(settings: Settings) -> str:
     return settings.auth_plugin or ("magistrala" if settings.auth_grpc_url else "standalone")
 
 
+def _needs_directory(settings: Settings) -> bool:
+    """Whether anything is kept in the data directory: the database, or what the standalone operator is known by."""
+    return settings.mode == "gateway" or (_plugin_name(settings) == "standalone" and not settings.standalone_id)
+
+
 def _connections_allowed(wanted: int) -> int:
     """How many HTTP connections there may be, so that files are left for everything else.
 
@@ -251,32 +252,6 @@ def _plugin(name: str) -> PluginFactory:
     return factory
 
 
-def _keyring(settings: Settings, database: SqliteDatabase) -> Keyring:
-    """The peppers, compared with what the database was made with; the first start makes one."""
-    paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
-    own = settings.data_dir / "pepper"
-    if paths == (own,) and not own.exists() and not database.has_peppers():
-        pepper.make(own)
-    keyring = Keyring([pepper.read(path) for path in paths], settings.argon2_memory_kib, settings.argon2_passes)
-    database.settle_peppers(keyring.check_values())
-    in_use = {Argon2.parse(text) for text in database.argon2_schemes()} | {keyring.argon2}
-    if len({(scheme.memory_kib, scheme.passes) for scheme in in_use}) > _ARGON2_SETS:
-        raise StartError(
-            "chosen secrets are hashed with two other argon2 parameter sets already: keep MG_CLIENTS_ARGON2_MEMORY_KIB and "
-            "_PASSES until one of them is out of use"
-        )
-    return keyring
-
-
-def _store_limits(settings: Settings) -> StoreLimits:
-    return StoreLimits(
-        OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes),
-        settings.write_queue,
-        settings.query_timeout,
-        settings.activity_flush,
-    )
-
-
 def _connection_limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(
         settings.http_read_header_timeout,
@@ -287,19 +262,17 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
-def _state(store: SqliteStore) -> StorageState:
-    return StorageState("sqlite", store.writer.failing, store.writer.last_commit_at)
-
-
-def _watch(metrics: Metrics, store: SqliteStore, cache: MemoryTokenCache, authentication: Authentication) -> None:
+def _watch(metrics: Metrics, storage: Storage, cache: MemoryTokenCache, authentication: Authentication) -> None:
     counts = authentication.counts
     metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
     metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
     metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
-    metrics.counter("clients_store_commits", "Transactions committed", lambda: store.writer.commits)
-    metrics.counter("clients_activity_flushes", "Times that was written when clients were seen", lambda: store.activity.flushes)
+    metrics.counter("clients_store_commits", "Transactions committed", lambda: storage.writes.commits)
+    metrics.counter(
+        "clients_activity_flushes", "Times that was written when clients were seen", lambda: storage.activity.flushes
+    )
     metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
-    metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not store.writer.failing)
+    metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not storage.writes.failing)
 
 
 def _watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckLane) -> None:

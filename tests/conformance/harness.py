@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from hypothesis import HealthCheck, settings
 
 from edgeclients.core.credentials import Keyring, generate
 from edgeclients.model import ALL_ACTIONS, Client, Effects, Event, NewClient, NewRole, StoredSecret
@@ -14,6 +15,13 @@ from edgeclients.ports import Store, Transaction
 KEYRING = Keyring([bytes(32)], memory_kib=8, passes=1)
 OPERATOR = "operator"
 SECOND = 1_000_000
+
+# Every example has a domain of its own, so that one store serves all; and every back-end runs the same test.
+ONE_STORE = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
+)
 
 
 class Harness(NamedTuple):

@@ -3,22 +3,17 @@
 import uuid
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeclients.model import ClientFilter
-from tests.conformance.harness import Harness, add, change, new_client
+from tests.conformance.harness import ONE_STORE, Harness, add, change, new_client
 from tests.support import plain
 from tests.support.strategies import CLIENTS, FILTERS
 
-# Every example has a domain of its own, so that one store serves all.
-_ONE_STORE = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
 
 class ListPropertiesContract:
-    @_ONE_STORE
+    @ONE_STORE
     @given(rows=st.lists(CLIENTS, max_size=8), filters=st.lists(FILTERS, min_size=1, max_size=6))
     async def test_a_page_is_what_the_model_says(
         self, harness: Harness, rows: list[dict[str, Any]], filters: list[ClientFilter]
@@ -29,7 +24,7 @@ class ListPropertiesContract:
             page = await harness.store.page(domain, wanted)
             assert (page.total, [item.client.id for item in page.items]) == plain.page(clients, wanted)
 
-    @_ONE_STORE
+    @ONE_STORE
     @given(before=CLIENTS, after=CLIENTS, wanted=FILTERS)
     async def test_a_change_leaves_nothing_of_the_old_content(
         self, harness: Harness, before: dict[str, Any], after: dict[str, Any], wanted: ClientFilter

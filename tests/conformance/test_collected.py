@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-BACKENDS = ("sqlite",)
+BACKENDS = ("sqlite", "postgres")
 CONTRACTS = ("activity", "clients", "connections", "listing", "operators", "outbox", "properties", "roles", "secrets", "views")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgeclients.model import Effects
-from edgeclients.store.sqlite.outbox import OutboxBounds
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
 from tests.conformance.connections import ConnectionContract, OutboxContract

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -39,7 +39,7 @@ from edgeclients.model import (
 )
 from edgeclients.operations import PERMISSIONS
 from edgeclients.ports import Authorizer, Store, Transaction
-from tests.conformance.harness import KEYRING, OPERATOR, Harness, add, change, new_client
+from tests.conformance.harness import KEYRING, ONE_STORE, OPERATOR, Harness, add, change, new_client
 from tests.conformance.roles import bare, give, new_role
 from tests.support import plain
 from tests.support.plain import Seen
@@ -49,11 +49,6 @@ ANN = Viewer("ann", everything=False)
 ADMIN = Viewer("ann", everything=True)
 FAR = 2**63 - 1
 OF_ALL = tuple(Status)
-
-# Every example has a domain of its own, so that one store serves all.
-_ONE_STORE = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
 
 
 class Plant(NamedTuple):
@@ -316,7 +311,7 @@ class ViewContract:
 
 
 class ViewPropertiesContract:
-    @_ONE_STORE
+    @ONE_STORE
     @given(
         drawn=st.lists(SHARED_CLIENTS, max_size=8),
         asked=st.lists(st.tuples(FILTERS, ROLE_FILTERS, VIEWERS), min_size=1, max_size=6),
@@ -335,7 +330,7 @@ class ViewPropertiesContract:
             total = await harness.store.page(shared.domain, replace(wanted, only_total=True), viewer)
             assert (total.total, total.items) == (expected[0], ())
 
-    @_ONE_STORE
+    @ONE_STORE
     @given(drawn=st.lists(SHARED_CLIENTS, max_size=8), user=st.sampled_from(USERS), limit=st.integers(1, 5))
     async def test_a_view_has_what_a_role_allows_something_on(
         self, harness: Harness, drawn: list[dict[str, Any]], user: str, limit: int
@@ -347,7 +342,7 @@ class ViewPropertiesContract:
         assert sorted(listed) == sorted(client_id for client_id, role in held.items() if role is not None and role.actions)
         assert sorted(await _all_pages(store, shared.domain, Viewer(user, everything=True), limit)) == sorted(held)
 
-    @_ONE_STORE
+    @ONE_STORE
     @given(
         drawn=st.lists(SHARED_CLIENTS, max_size=8),
         callers=st.lists(

@@ -10,7 +10,8 @@ import pytest
 from edgeclients.events.relay import Relay
 from edgeclients.events.streams import connect
 from edgeclients.model import Event
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.redis import RedisServer
 from tests.support.stores import PATIENCE
 

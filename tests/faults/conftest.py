@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgeclients.model import Effects
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.stores import MakeStore, Opened
 
 

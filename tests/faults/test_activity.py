@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from edgeclients.model import LAST_SEEN, ClientFilter, Effects
+from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.activity import FILE
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import add, new_client
 from tests.support.database import opened
 

@@ -10,7 +10,8 @@ import pytest
 from edgeclients.errors import Busy, DomainError, NotFound, Unavailable
 from edgeclients.model import Client, Effects, NewClient
 from edgeclients.ports import Transaction, Unit
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 from tests.conformance.harness import event, new_client
 from tests.support.stores import PATIENCE, Held, MakeStore, Opened, batch

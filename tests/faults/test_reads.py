@@ -9,9 +9,10 @@ import pytest
 
 from edgeclients.errors import Busy, QueryTimedOut, Unavailable
 from edgeclients.model import Client, ClientFilter
+from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite import scanner
 from edgeclients.store.sqlite.reader import Reader
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import add, new_client
 
 

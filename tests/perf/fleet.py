@@ -17,7 +17,8 @@ from edgeclients.core.holders import Holders
 from edgeclients.core.parents import Parents
 from edgeclients.core.secrets import Secrets
 from edgeclients.model import Session
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.api import Api, basic
 
 DOMAIN = "fleet"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cryptography import x509
@@ -28,10 +29,10 @@ class Authority:
         builder = _builder(self._name, self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         self.certificate = _pem(builder.sign(self._key, hashes.SHA256()))
 
-    def sign(self, name: str) -> Pair:
-        """A certificate for localhost, or of a client called `name`."""
+    def sign(self, name: str, hosts: Sequence[str] = ("localhost", "127.0.0.1")) -> Pair:
+        """A certificate for these hosts, or of a client called `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        addresses = [_address(host) for host in hosts]
         builder = _builder(_named(name), self._name, key).add_extension(x509.SubjectAlternativeName(addresses), False)
         return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
 
@@ -40,6 +41,13 @@ def encrypted(pair: Pair, password: bytes) -> str:
     """The key of `pair`, behind a password."""
     key = serialization.load_pem_private_key(pair.key.encode(), None)
     return _key_pem(key, serialization.BestAvailableEncryption(password))  # type: ignore[arg-type]
+
+
+def _address(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _named(name: str) -> x509.Name:

@@ -17,7 +17,8 @@ from edgeclients.core.secrets import Secrets
 from edgeclients.errors import CredentialsDenied
 from edgeclients.model import EVERYTHING, Client, Session, Standing
 from edgeclients.ports import Authorizer
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
 

@@ -18,9 +18,10 @@ START_SECONDS = 60  # far beyond what it takes, for a machine that is busy other
 class Service:
     """One `edgeclients serve`. Make it with `started`, or `Service.launch` to watch it fail."""
 
-    def __init__(self, process: "subprocess.Popen[str]", data: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", data: Path, env: Mapping[str, str] = {}) -> None:
         self.process = process
         self.data = data
+        self.env = env
         self.lines: list[dict[str, Any]] = []
         self.ready: dict[str, Any] = {}
         self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -37,7 +38,7 @@ class Service:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return cls(process, data)
+        return cls(process, data, env)
 
     def wait_ready(self) -> "Service":
         """Wait until it serves."""
@@ -63,7 +64,7 @@ class Service:
 
     @property
     def token(self) -> str:
-        return (self.data / "operator.token").read_text()
+        return self.env.get("MG_CLIENTS_STANDALONE_TOKEN") or (self.data / "operator.token").read_text()
 
     @property
     def headers(self) -> dict[str, str]:

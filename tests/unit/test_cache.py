@@ -32,6 +32,18 @@ def test_an_answer_read_before_a_revocation_is_not_kept_after_it() -> None:
     assert cache.hit(key) == "one"
 
 
+def test_revocations_count_in_the_order_of_their_numbers_not_of_their_telling() -> None:
+    """Two commits of one client side by side: the second may be told first."""
+    cache = _cache()
+    key = cache.key(b"a")
+    cache.remember(key, "one", 5, None)
+    cache.apply(_revoked(("one", 6)))
+    cache.apply(_revoked(("one", 5)))
+    assert cache.hit(key) is None
+    cache.remember(key, "one", 5, None)
+    assert cache.hit(key) is None
+
+
 def test_an_answer_ends_with_its_secret() -> None:
     """When the store's time says so: the clock of a gateway may be set at any moment."""
     now = [100]

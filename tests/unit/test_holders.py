@@ -15,7 +15,8 @@ from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS
 from edgeclients.core.operators import Operators
 from edgeclients.errors import Unavailable
 from edgeclients.model import DomainStanding, Effects, OperatorToken
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.database import opened
 from tests.support.stores import Held, MakeStore, Opened
 

@@ -19,7 +19,8 @@ from edgeclients.model import (
     TagFilter,
     Viewer,
 )
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore, StoreLimits
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from edgeclients.store.sqlite.terms import terms
 
 CLIENTS = 100_000

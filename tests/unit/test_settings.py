@@ -80,6 +80,8 @@ def test_a_secret_is_never_shown() -> None:
     shown: dict[str, Any] = {f.variable.name: settings.shown(f, "geheim") for f in settings.fields() if f.variable.secret}
     assert set(shown) == {
         "MG_CLIENTS_STANDALONE_TOKEN",
+        "MG_CLIENTS_DB_PASS",
+        "MG_CLIENTS_DB_SSL_KEY",
         "MG_CLIENTS_HTTP_SERVER_KEY",
         "MG_CLIENTS_GRPC_SERVER_KEY",
         "MG_CLIENTS_ES_URL",
@@ -163,3 +165,34 @@ def test_settings_that_do_not_go_together(environment: dict[str, str], variable:
     (line,) = faults.value.lines
     assert line.startswith(variable)
     assert "short" not in line.replace("shorter", "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ({}, "gateway"),
+        ({"MG_AUTH_GRPC_URL": "auth:7001"}, "cloud"),
+        ({"MG_AUTH_GRPC_URL": "auth:7001", "MG_CLIENTS_MODE": "gateway"}, "gateway"),
+        ({"MG_CLIENTS_MODE": "Cloud"}, "cloud"),
+        ({"MG_CLIENTS_MODE": "cloud", "MG_AUTH_GRPC_URL": "auth:7001"}, "cloud"),
+    ],
+)
+def test_the_storage_follows_the_authenticator_unless_it_is_chosen(environment: dict[str, str], mode: str) -> None:
+    assert settings.load(environment).mode == mode
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"MG_CLIENTS_DB_SSL_MODE": "require", "MG_CLIENTS_DB_SSL_CERT": "c"}, "MG_CLIENTS_DB_SSL_KEY is missing"),
+        ({"MG_CLIENTS_DB_SSL_MODE": "require", "MG_CLIENTS_DB_SSL_KEY": "k"}, "MG_CLIENTS_DB_SSL_CERT is missing"),
+        ({"MG_CLIENTS_DB_SSL_ROOT_CERT": "ca"}, "MG_CLIENTS_DB_SSL_MODE"),
+        ({"MG_CLIENTS_DB_SSL_MODE": "prefer"}, "MG_CLIENTS_DB_SSL_MODE: 'prefer' is not one of"),
+        ({"MG_CLIENTS_DB_MAX_CONNECTIONS": "2"}, "MG_CLIENTS_DB_MAX_CONNECTIONS: '2' is not 3 or more"),
+    ],
+)
+def test_what_is_wrong_with_the_database_settings_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load(environment)
+    (line,) = faults.value.lines
+    assert named in line

@@ -6,27 +6,16 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
-from edgeclients.model import (
-    BY_DOMAIN,
-    BY_GROUP,
-    DIRECT,
-    LAST_SEEN,
-    ClientFilter,
-    ConnectionType,
-    ListedClient,
-    Page,
-    Status,
-    Viewer,
-)
+from edgeclients.model import ClientFilter, ConnectionType, ListedClient, Page, Status, Viewer
+from edgeclients.store.clause import Clause, Source
+from edgeclients.store.rows import ROLE_COLUMNS, fold, order_by, to_listed, to_types
 from edgeclients.store.sqlite import views
-from edgeclients.store.sqlite.clause import Clause, Source
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, ROLE_COLUMNS, fold, to_client, to_role
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client
 from edgeclients.store.sqlite.terms import Query, query
 
 # When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
 _WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
 _SEEN = f"coalesce((SELECT at FROM temp.seen n WHERE n.client_id = c.id), {_WRITTEN})"
-_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at", LAST_SEEN: _SEEN}
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
 _COUNTED = (1000, 20_000)
@@ -54,8 +43,7 @@ async def page(
     frame = _frame(lead, conditions)
     if wanted.only_total:
         return Page(await _count(connection, frame))
-    direction = "DESC" if wanted.descending else "ASC"
-    order = f"ORDER BY {_SORT[wanted.order]} {direction}, c.id {direction}"
+    order = order_by(wanted.order, _SEEN, descending=wanted.descending)
     # With a lead all that is found must be sorted anyway, and counting it on the way is free. Without one an index has the
     # order, a page ends early, and another index counts faster.
     total = "count(*) OVER ()" if lead else "0"
@@ -94,13 +82,8 @@ def _held_columns(viewer: Viewer | None) -> _Held:
 
 
 def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]) -> ListedClient:
-    client, types = to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted)
-    last_seen_at = seen.get(client.id, row[_LAST_SEEN])
-    if viewer is None:
-        return ListedClient(client, types, last_seen_at=last_seen_at)
-    if row[_ROLE] is not None:
-        return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT, last_seen_at)
-    return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, last_seen_at)
+    client, types = to_client(row[:_ADDED_TYPES]), to_types(row[_ADDED_TYPES]) if wanted.channel_id is not None else ()
+    return to_listed(client, types, row[_ROLE:], viewer, seen.get(client.id, row[_LAST_SEEN]))
 
 
 async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int]) -> None:
@@ -117,13 +100,6 @@ async def _count(connection: aiosqlite.Connection, frame: Clause) -> int:
 
 
 _TYPES = "(SELECT sum(k.type) FROM connections k WHERE k.channel_id = ? AND k.domain_id = c.domain_id AND k.client_id = c.id)"
-
-
-def _types(added: int | None, wanted: ClientFilter) -> tuple[ConnectionType, ...]:
-    """Both types add up to 3, and neither is there twice."""
-    if wanted.channel_id is None or added is None:
-        return ()
-    return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
 
 
 def _frame(lead: Sequence[Source], conditions: Sequence[Clause]) -> Clause:

@@ -1,23 +1,17 @@
 """Local operators: reads by key, and what a unit of work changes."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
+from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
 from edgeclients.store.sqlite import roles
 from edgeclients.store.sqlite.rows import fetch
 
-_TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at"  # noqa: S105 - no password
-
-OPERATORS = (
-    "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
-    " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
-)
 _OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = ? ORDER BY")
-TOKENS = f"SELECT {_TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = ? ORDER BY name"
-_TOKEN = f"SELECT {_TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ?"
+TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = ? ORDER BY name"
+_TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ?"
 _STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND domain_id = ?"
 
 
@@ -33,16 +27,6 @@ def standing(connection: sqlite3.Connection, operator_id: str, domain_id: str) -
     """`ports.OperatorStore.operator_standing`."""
     rows = fetch(connection, _STANDING, (operator_id, domain_id))
     return DomainStanding(rows[0][0]) if rows else None
-
-
-def to_operators(rows: Iterable[Any]) -> tuple[LocalOperator, ...]:
-    """The operators in rows of `OPERATORS`: a row a domain, or one without."""
-    domains: dict[tuple[str, str, int], dict[str, DomainStanding]] = {}
-    for operator_id, name, created_at, domain_id, kind in rows:
-        of_operator = domains.setdefault((operator_id, name, created_at), {})
-        if domain_id is not None:
-            of_operator[domain_id] = DomainStanding(kind)
-    return tuple(LocalOperator(*operator, of_operator) for operator, of_operator in domains.items())
 
 
 class SqliteOperators:
@@ -80,7 +64,7 @@ class SqliteOperators:
     async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
         try:
             self._connection.execute(
-                f"INSERT INTO operator_tokens ({_TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     token.operator_id,
                     token.name,

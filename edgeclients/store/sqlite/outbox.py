@@ -5,14 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgeclients.model import Event, Gap
+from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.sqlite.relay import note_dropped
-
-
-class OutboxBounds(NamedTuple):
-    """How much the outbox keeps; the oldest events beyond are dropped, and counted as lost."""
-
-    rows: int
-    payload_bytes: int
 
 
 class Added(NamedTuple):

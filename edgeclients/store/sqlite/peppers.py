@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 
-from edgeclients.errors import StartError
+from edgeclients.store.pepper import compare
 
 # A hash names its pepper: $hmac-sha256$<key id>$..., $argon2id$v=19$m=...,keyid=<key id>$...
 _ROWS = """
@@ -36,17 +36,9 @@ def settle(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> None:
         StartError: one that rows need is not given, or is not the one they were made with.
     """
     recorded = known(connection)
-    for key_id, check_value in recorded.items():
-        if key_id not in given:
-            left = rows_of(connection, key_id)
-            if left:
-                raise StartError(
-                    f"{left} secrets need the pepper with key id {key_id}, which is not the one given: "
-                    "restore that pepper, or name it in MG_CLIENTS_PEPPER_FILE behind the new one"
-                )
-            connection.execute("DELETE FROM peppers WHERE key_id = ?", (key_id,))
-        elif given[key_id] != check_value:
-            raise StartError(f"the pepper with key id {key_id} is not the one secrets were made with: restore that one")
+    left = {key_id: rows_of(connection, key_id) for key_id in recorded if key_id not in given}
+    compare(recorded, given, left)
+    connection.executemany("DELETE FROM peppers WHERE key_id = ?", [(key_id,) for key_id in left])
     connection.executemany(
         "INSERT OR IGNORE INTO peppers VALUES (?, ?, ?)",
         [(key_id, value, time.time_ns() // 1000) for key_id, value in given.items()],

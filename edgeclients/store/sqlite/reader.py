@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeclients.model import Client, DomainStanding, OperatorToken, OutboxState, Revocations, Role, SecretRead, Viewed
+from edgeclients.store.rows import to_secrets
 from edgeclients.store.sqlite import activity, operators, relay, roles
 from edgeclients.store.sqlite.connect import open_reader
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client, to_secrets
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
 

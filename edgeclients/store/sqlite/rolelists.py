@@ -4,25 +4,9 @@ from typing import Any
 
 import aiosqlite
 
-from edgeclients.model import DIRECT, MemberFilter, MemberPage, Membership, MembershipPage, Role, RoleFilter, RolePage
-from edgeclients.store.sqlite.clause import Clause
-from edgeclients.store.sqlite.rows import ROLE_COLUMNS, to_role
-
-_ORDERS = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
-
-
-def role_conditions(wanted: RoleFilter) -> list[Clause]:
-    """What a role `r` must be to fit; a role without an action never does."""
-    conditions = [Clause("r.actions <> 0", ())]
-    if wanted.actions is not None:
-        conditions.append(Clause("r.actions & ? = ?", (int(wanted.actions), int(wanted.actions))))
-    if wanted.role_id is not None:
-        conditions.append(Clause("r.id = ?", (wanted.role_id,)))
-    if wanted.role_name is not None:
-        conditions.append(Clause("r.name = ?", (wanted.role_name,)))
-    if wanted.access_type not in {None, DIRECT} or wanted.access_provider_id is not None:
-        conditions.append(Clause("0", ()))
-    return conditions
+from edgeclients.model import MemberFilter, MemberPage, Membership, MembershipPage, Role, RolePage
+from edgeclients.store.clause import Clause
+from edgeclients.store.rows import ROLE_COLUMNS, members_order_by, role_conditions, to_role
 
 
 async def roles(connection: aiosqlite.Connection, client_id: str, offset: int, limit: int) -> RolePage:
@@ -55,8 +39,7 @@ async def memberships(connection: aiosqlite.Connection, client_id: str, wanted: 
         "CROSS JOIN fitting r ON r.id = m.role_id WHERE m.entity_id = ?) SELECT {0} FROM held r"
     )
     parameters = (*fitting.parameters, client_id)
-    direction = "DESC" if wanted.descending else "ASC"
-    order = f"ORDER BY {_ORDERS[wanted.order].format(direction)}r.member_id {direction} LIMIT ? OFFSET ?"
+    order = f"{members_order_by(wanted.order, descending=wanted.descending)} LIMIT ? OFFSET ?"
     columns = f"r.member_id, {ROLE_COLUMNS}"
     rows = await _rows(connection, f"{frame.format(columns)} {order}", (*parameters, wanted.limit, wanted.offset))
     total = await _rows(connection, frame.format("count(*)"), parameters)

@@ -10,7 +10,8 @@ import msgspec
 
 from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
-from edgeclients.store.sqlite.rows import ROLE_COLUMNS, fetch, to_role
+from edgeclients.store.rows import ROLE_COLUMNS, to_role
+from edgeclients.store.sqlite.rows import fetch
 
 _ROLE = f"SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE r.entity_id = ? AND r.id = ?"
 

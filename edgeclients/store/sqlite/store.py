@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 
@@ -34,14 +34,15 @@ from edgeclients.model import (
 )
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 from edgeclients.store.sqlite import activity, listing, operators, peppers, rolelists
 from edgeclients.store.sqlite.activity import Activity
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
 from edgeclients.store.sqlite.migration import check_current, migrate
-from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.reader import Reader
-from edgeclients.store.sqlite.rows import to_client, to_connection
+from edgeclients.store.sqlite.rows import to_client
 from edgeclients.store.sqlite.scanner import Scanner, Work
 from edgeclients.store.sqlite.viewed import ViewedRows
 from edgeclients.store.sqlite.writer import Writer
@@ -49,15 +50,6 @@ from edgeclients.store.sqlite.writer import Writer
 T = TypeVar("T")
 
 _PATIENCE_MS = 2000
-
-
-class StoreLimits(NamedTuple):
-    """How much the store holds and how long it works for one caller."""
-
-    outbox: OutboxBounds = OutboxBounds(rows=100_000, payload_bytes=64 * 1024 * 1024)
-    waiting_writes: int = 1024
-    query_seconds: float = 5.0
-    activity_seconds: float = 900.0
 
 
 class SqliteDatabase:
@@ -218,7 +210,7 @@ class SqliteStore:
         return await self._scan(lambda connection: rolelists.memberships(connection, client_id, wanted))
 
     async def operators(self) -> tuple[LocalOperator, ...]:  # noqa: D102
-        return operators.to_operators(await self._rows(operators.OPERATORS))
+        return to_operators(await self._rows(OPERATORS))
 
     async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
         return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, operator_id))

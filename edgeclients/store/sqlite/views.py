@@ -5,8 +5,8 @@ from typing import NamedTuple
 import msgspec
 
 from edgeclients.model import BY_DOMAIN, BY_GROUP, RoleFilter, Viewer
-from edgeclients.store.sqlite.clause import Clause, Source
-from edgeclients.store.sqlite.rolelists import role_conditions
+from edgeclients.store.clause import Clause, Source
+from edgeclients.store.rows import role_conditions
 
 _NOTHING = Clause("0", ())
 

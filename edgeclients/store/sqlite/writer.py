@@ -19,9 +19,9 @@ from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
+from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.sqlite import outbox
 from edgeclients.store.sqlite.faults import translate
-from edgeclients.store.sqlite.outbox import OutboxBounds
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")

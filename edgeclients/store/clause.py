@@ -10,6 +10,11 @@ class Clause(NamedTuple):
     sql: str
     parameters: tuple[object, ...]
 
+    def numbered(self) -> str:
+        """The SQL with `$1`, `$2`, … for its question marks; none of those is in a literal."""
+        first, *others = self.sql.split("?")
+        return first + "".join(f"${number}{text}" for number, text in enumerate(others, 1))
+
     @classmethod
     def all_of(cls, clauses: "Iterable[Clause]") -> Self:
         """The condition that all of `clauses` hold."""

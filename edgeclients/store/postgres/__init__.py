@@ -1,0 +1,1 @@
+"""`ports.Store` on PostgreSQL, for any number of processes."""

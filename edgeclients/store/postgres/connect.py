@@ -1,0 +1,92 @@
+"""Connections and their settings: where the server is, and what every session is told."""
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import asyncpg
+
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
+LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
+_IDLE_SECONDS = 30.0  # within a transaction: a process that stands still must not hold its locks
+_STATEMENTS = 256
+
+
+class Link(Protocol):
+    """A connection, as far as it is used here; see asyncpg's."""
+
+    async def execute(self, query: str, *args: object) -> str:
+        """Run a statement, or without arguments several; gives the command tag."""
+
+    async def executemany(self, command: str, args: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each of `args`."""
+
+    async def fetch(self, query: str, *args: object) -> list[Any]:
+        """All rows."""
+
+    async def fetchrow(self, query: str, *args: object) -> Sequence[Any] | None:
+        """The first row."""
+
+    async def fetchval(self, query: str, *args: object) -> Any:
+        """The first column of the first row."""
+
+    def cursor(self, query: str, *args: object) -> AsyncIterator[Sequence[Any]]:
+        """Rows, some at a time; within a transaction."""
+
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+
+    def terminate(self) -> None:
+        """Close at once, without a word."""
+
+
+class Address(NamedTuple):
+    """A database and who uses it; `tls` None for a connection in clear."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    name: str
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        return f"PostgreSQL at {self.host}:{self.port}"
+
+
+def arguments(address: Address) -> dict[str, Any]:
+    """What asyncpg is told to connect to `address`; nothing is left to `PG…` variables."""
+    return {
+        "host": address.host,
+        "port": address.port,
+        "user": address.user,
+        "password": address.password,
+        "database": address.name,
+        "ssl": address.tls or False,
+        "direct_tls": False,
+        "target_session_attrs": "any",
+        "timeout": CONNECT_SECONDS,
+        "statement_cache_size": _STATEMENTS,
+        "server_settings": {
+            "application_name": "edgeclients",
+            "statement_timeout": _milliseconds(STATEMENT_SECONDS),
+            "lock_timeout": _milliseconds(LOCK_SECONDS),
+            "idle_in_transaction_session_timeout": _milliseconds(_IDLE_SECONDS),
+            "jit": "off",  # compiling takes longer than any of our reads
+        },
+    }
+
+
+async def connect(address: Address) -> Link:
+    """A connection of one's own.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
+    """
+    link: Link = await asyncpg.connect(**arguments(address))
+    return link
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -1,0 +1,115 @@
+"""What PostgreSQL's errors mean: to a caller, and to whoever starts the service. The server's text goes to the log."""
+
+import ssl
+
+import asyncpg
+
+from edgeclients.errors import (
+    Busy,
+    DomainError,
+    Internal,
+    MalformedRequest,
+    QueryTimedOut,
+    StartError,
+    StorageFull,
+    Unavailable,
+)
+from edgeclients.store.postgres.connect import Address
+
+# By SQLSTATE, or by its class.
+_MEANING: dict[str, type[DomainError]] = {
+    "22": MalformedRequest,  # text that the database cannot keep, such as NUL
+    "40": Busy,  # deadlock, serialization failure; tried again before
+    "53100": StorageFull,
+    "53300": Busy,  # too many connections
+    "55P03": Busy,  # lock timeout
+    "57014": QueryTimedOut,
+    "08": Unavailable,
+    "25": Unavailable,  # read-only, or the transaction was ended for idling
+    "28": Unavailable,
+    "3D": Unavailable,
+    "53": Unavailable,
+    "55": Unavailable,
+    "57": Unavailable,  # shutting down, starting up
+    "58": Unavailable,
+    "XX": Unavailable,
+}
+
+# Errors after which a connection is of no more use, though it may be open: the server is another one now, or goes away.
+_SPENT = ("25006", "57P")
+
+
+def is_spent(error: BaseException) -> bool:
+    """Whether the connection that met `error` should be closed."""
+    return isinstance(error, TimeoutError) or _state(error).startswith(_SPENT)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same transaction, run anew, may well succeed."""
+    return _state(error).startswith("40") or isinstance(error, asyncpg.InvalidCachedStatementError)
+
+
+def constraint_of(error: asyncpg.PostgresError) -> str:
+    """The name of the constraint that `error` says was violated."""
+    return str(getattr(error, "constraint_name", "") or "")
+
+
+def translate(error: BaseException) -> BaseException:
+    """The domain error for an error of PostgreSQL or on the way to it; anything else unchanged."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = _state(error)
+        meaning = _MEANING.get(state) or _MEANING.get(state[:2], Internal)
+        return meaning(f"{state} {error}", retry_after=1 if meaning is Busy else None)
+    if isinstance(error, asyncpg.DataError):
+        return MalformedRequest(type(error).__name__)
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | TimeoutError):
+        return Unavailable(f"{type(error).__name__} {error}")
+    return error
+
+
+def unusable(address: Address, error: BaseException) -> StartError:
+    """Why the service cannot start on the database at `address`, in one line."""
+    text = next((text for kind, text in _REASONS if isinstance(error, kind)), _OTHER)
+    if isinstance(error, ConnectionError) and "SSL upgrade" in str(error):
+        text = _NO_TLS
+    detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error) or type(error).__name__
+    return StartError(text.format(address=address, user=address.user, name=address.name, detail=detail.splitlines()[0]))
+
+
+_NO_TLS = "{address} offers no TLS: switch it on there, or set MG_CLIENTS_DB_SSL_MODE=disable"
+_HUNG_UP = "{address} hung up ({detail}): check MG_CLIENTS_DB_SSL_MODE, and MG_CLIENTS_DB_SSL_CERT if it wants a certificate"
+_OTHER = "database {name!r} of {address} cannot be used ({detail})"
+
+# The first that fits counts.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (asyncpg.PostgresConnectionError, _HUNG_UP),
+    (ConnectionResetError, _HUNG_UP),
+    (
+        ssl.SSLCertVerificationError,
+        "{address} shows a certificate nobody trusts ({detail}): check MG_CLIENTS_DB_SSL_ROOT_CERT and MG_CLIENTS_DB_HOST",
+    ),
+    (ssl.SSLError, "{address} ends TLS ({detail}): check MG_CLIENTS_DB_SSL_CERT and MG_CLIENTS_DB_SSL_KEY"),
+    (TimeoutError, "{address} does not answer: check MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT"),
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "{address} does not let user {user!r} in ({detail}): check MG_CLIENTS_DB_USER and MG_CLIENTS_DB_PASS",
+    ),
+    (asyncpg.InvalidCatalogNameError, "{address} has no database {name!r}: create it, or set MG_CLIENTS_DB_NAME"),
+    (asyncpg.TooManyConnectionsError, "{address} has no connection left: end some, or raise max_connections there"),
+    (asyncpg.CannotConnectNowError, "{address} is starting up or shutting down: try again"),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "user {user!r} may not use database {name!r} ({detail}): make it the owner, or grant it CREATE on the schema",
+    ),
+    (asyncpg.ReadOnlySQLTransactionError, "{address} is read-only: set MG_CLIENTS_DB_HOST to the server that takes changes"),
+    (
+        asyncpg.LockNotAvailableError,
+        "another edgeclients has been starting on database {name!r} for minutes: see what it does, and try again",
+    ),
+    (asyncpg.PostgresError, _OTHER),
+    (OSError, "{address} cannot be reached ({detail}): start it, or set MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT"),
+)
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", "") or "")

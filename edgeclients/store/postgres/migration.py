@@ -1,0 +1,108 @@
+"""Bringing a database to the schema this program knows. One process does it; others that start meanwhile wait for it."""
+
+import time
+from pathlib import Path
+
+import asyncpg
+
+from edgeclients.errors import StartError
+from edgeclients.store.migrate import Migration, available, pending
+from edgeclients.store.postgres.connect import Link
+
+OLDEST = 150_000  # as server_version_num has it
+_LOCK = 0x6564_6765_636C_6965  # "edgeclie": one number for all programs of ours
+_PATIENCE = "5min"  # for the process that migrates
+
+_RECORD = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at bigint NOT NULL
+)
+"""
+
+
+async def take_turns(link: Link) -> None:
+    """Return when nobody else starts on this database; until `link` is closed, others wait.
+
+    Raises:
+        asyncpg.LockNotAvailableError: somebody has been at it for minutes.
+    """
+    await link.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
+    await link.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    await link.execute("RESET lock_timeout; RESET statement_timeout")
+
+
+async def migrate(link: Link, database: str, folder: Path) -> None:
+    """Apply the migrations of `folder` that the database lacks, each in one transaction; `take_turns` comes first.
+
+    Args:
+        link: a connection to the database.
+        database: its name, for errors.
+        folder: of the SQL files.
+
+    Raises:
+        StartError: the server is too old, or the database newer than this program, or another program's.
+        asyncpg.PostgresError: the server refuses a change.
+    """
+    await _check_ours(link, database)
+    await link.execute(_RECORD)
+    for migration in pending(available(folder), await _applied(link, database), database):
+        await _apply(link, migration)
+
+
+async def check_current(link: Link, database: str, folder: Path) -> None:
+    """Return if the database has all migrations of `folder`; nothing is changed.
+
+    Raises:
+        StartError: it does not, is newer than this program, or another program's.
+    """
+    applied = await _applied(link, database) if await _check_ours(link, database) else {}
+    if pending(available(folder), applied, database):
+        raise StartError(f"{database} does not have the schema of this edgeclients: start the service of this version once")
+
+
+async def _check_ours(link: Link, database: str) -> bool:
+    """Whether there are tables of ours.
+
+    Raises:
+        StartError: the server is too old, or the tables are another program's.
+    """
+    version, encoding = await link.fetchval("SHOW server_version_num"), await link.fetchval("SHOW server_encoding")
+    if int(version) < OLDEST:
+        raise StartError(f"PostgreSQL {int(version) // 10_000} is too old: {OLDEST // 10_000} or newer is needed")
+    if encoding != "UTF8":
+        raise StartError(f"{database} is encoded in {encoding}: create it with ENCODING 'UTF8'")
+    rows = await link.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))")
+    tables = {name for (name,) in rows}
+    if "gorp_migrations" in tables:
+        raise StartError(f"{database} belongs to the original Magistrala service: use a database of its own for edgeclients")
+    if "clients" in tables and "schema_migrations" not in tables:
+        raise StartError(f"{database} is not a database of edgeclients: use another one")
+    return "schema_migrations" in tables
+
+
+async def _applied(link: Link, database: str) -> dict[int, str]:
+    try:
+        return dict(await link.fetch("SELECT version, checksum FROM schema_migrations"))
+    except asyncpg.UndefinedColumnError as error:
+        raise StartError(f"{database} holds another program's schema_migrations: use another one") from error
+
+
+async def _apply(link: Link, migration: Migration) -> None:
+    await link.execute("BEGIN")
+    try:
+        await link.execute(migration.sql)
+        await link.execute(
+            "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+            time.time_ns() // 1000,
+        )
+        await link.execute("COMMIT")
+    except BaseException:
+        if link.is_in_transaction():
+            await link.execute("ROLLBACK")
+        raise

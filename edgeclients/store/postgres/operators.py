@@ -1,0 +1,98 @@
+"""Local operators: reads by key, and what a unit of work changes."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from edgeclients.errors import TokenNameTaken
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
+from edgeclients.store.postgres import roles
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
+
+# There are few, and whoever changes one looks first whether it is there: one lock for all of them.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('operators', 2))"
+
+_OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = $1 ORDER BY")
+TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = $1 ORDER BY name"
+# All digests in one statement: a token that moves from one to another meanwhile is found under either.
+TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ANY ($1) ORDER BY array_position($1, digest) LIMIT 1"
+STANDING = "SELECT standing FROM operator_domains WHERE operator_id = $1 AND domain_id = $2"
+
+_PUT = (
+    "INSERT INTO operators (id, name, created_at) VALUES ($1, $2, $3)"
+    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_at = excluded.created_at"
+)
+
+
+async def token(link: Link, digests: Sequence[bytes]) -> OperatorToken | None:
+    """`ports.OperatorStore.operator_token`."""
+    row = await link.fetchrow(TOKEN, digests)
+    return OperatorToken(*row) if row else None
+
+
+async def standing(link: Link, operator_id: str, domain_id: str) -> DomainStanding | None:
+    """`ports.OperatorStore.operator_standing`."""
+    kind = await link.fetchval(STANDING, operator_id, domain_id)
+    return None if kind is None else DomainStanding(kind)
+
+
+class PostgresOperators:
+    """`ports.OperatorTransaction` on the connection of a unit."""
+
+    def __init__(self, link: Link, now: int) -> None:
+        self._link = link
+        self.now = now
+
+    async def operator(self, operator_id: str) -> LocalOperator | None:  # noqa: D102 - see ports, here and below
+        await self._link.execute(_LOCK)
+        return next(iter(to_operators(await self._link.fetch(_OPERATOR, operator_id))), None)
+
+    async def put_operator(self, operator: LocalOperator) -> None:  # noqa: D102
+        await self._link.execute(_LOCK)
+        await self._link.execute(_PUT, operator.id, operator.name, operator.created_at)
+        await self._link.execute("DELETE FROM operator_domains WHERE operator_id = $1", operator.id)
+        await self._link.executemany(
+            "INSERT INTO operator_domains (operator_id, domain_id, standing) VALUES ($1, $2, $3)",
+            [(operator.id, domain_id, str(kind)) for domain_id, kind in operator.domains.items()],
+        )
+
+    async def remove_operator(self, operator_id: str) -> None:  # noqa: D102
+        await self._link.execute("DELETE FROM operators WHERE id = $1", operator_id)
+
+    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
+        return await roles.leave_all(self._link, member_id, self.now, by)
+
+    async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
+        return int(await self._link.fetchval("SELECT count(*) FROM operator_tokens WHERE operator_id = $1", operator_id))
+
+    async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
+        try:
+            await self._link.execute(
+                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                token.operator_id,
+                token.name,
+                token.digest,
+                token.key_id,
+                token.created_at,
+                token.expires_at,
+                token.last_used_at,
+            )
+        except asyncpg.UniqueViolationError as error:
+            if constraint_of(error) != "operator_tokens_name":
+                raise
+            raise TokenNameTaken from error
+
+    async def remove_operator_token(self, operator_id: str, name: str) -> bool:  # noqa: D102
+        sql = "DELETE FROM operator_tokens WHERE operator_id = $1 AND name = $2 RETURNING TRUE"
+        return bool(await self._link.fetchval(sql, operator_id, name))
+
+    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
+        await self._link.execute(
+            "UPDATE operator_tokens SET last_used_at = $1, digest = $2, key_id = $3 WHERE digest = $4",
+            self.now,
+            digest,
+            key_id,
+            old.digest,
+        )

@@ -1,0 +1,107 @@
+"""Reads by primary key or unique index, each one statement and so one snapshot."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from edgeclients.model import Client, Revocations, SecretRead, Viewed
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, to_client
+from edgeclients.store.rows import to_secrets
+
+_CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = $1"
+_VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT s.at FROM last_seen s WHERE s.client_id = c.id) FROM clients c WHERE c.id = $1"
+_CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.created_at, c.id"
+
+_SECRETS_OF = """
+SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint, s.revision FROM store_state s, clients c WHERE c.id = $1
+UNION ALL
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
+FROM store_state s, secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.client_id = $1
+"""
+
+# All digests in one statement: a secret that moves from one to another meanwhile is found under either.
+_SECRETS_BY_LOOKUP = """
+SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, s.revision FROM store_state s, (
+    SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint AS expires_at, c.secret_lookup AS lookup
+    FROM clients c WHERE c.secret_lookup = ANY ($1)
+    UNION ALL
+    SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.lookup
+    FROM secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.lookup = ANY ($1)
+) found ORDER BY array_position($1, found.lookup)
+"""
+
+_REVOCATIONS = """
+SELECT s.revision, r.client_id, r.revision FROM store_state s LEFT JOIN revocations r ON r.revision > $1 ORDER BY r.revision
+"""
+
+# From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
+_SCHEMES = """
+WITH RECURSIVE
+of_clients (scheme) AS (
+    SELECT min(secret_scheme) FROM clients WHERE domain_id = $1 AND secret_scheme IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(secret_scheme) FROM clients WHERE domain_id = $1 AND secret_scheme > scheme)
+    FROM of_clients WHERE scheme IS NOT NULL
+),
+of_retirements (scheme) AS (
+    SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = $1 AND secret_scheme IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = $1 AND secret_scheme > scheme)
+    FROM of_retirements WHERE scheme IS NOT NULL
+)
+SELECT scheme FROM of_clients WHERE scheme IS NOT NULL
+UNION
+SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
+"""
+
+
+async def client(link: Link, client_id: str) -> Client | None:
+    """`Store.client`."""
+    rows = await fetch_by_key(link, _CLIENT, client_id)
+    return to_client(rows[0]) if rows else None
+
+
+async def view(link: Link, client_id: str) -> Viewed | None:
+    """What the database says of `Store.view`."""
+    rows = await fetch_by_key(link, _VIEW, client_id)
+    return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
+
+
+async def revocations(link: Link, after: int) -> Revocations:
+    """`Store.revocations`."""
+    rows = await link.fetch(_REVOCATIONS, after)
+    return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
+
+
+async def clients(link: Link, client_ids: Sequence[str]) -> tuple[Client, ...]:
+    """`Store.clients`."""
+    return tuple(map(to_client, await link.fetch(_CLIENTS, client_ids)))
+
+
+async def secrets_of(link: Link, client_id: str) -> SecretRead:
+    """`Store.secrets_of`."""
+    return _secrets(await fetch_by_key(link, _SECRETS_OF, client_id))
+
+
+async def secrets_by_lookup(link: Link, lookups: Sequence[bytes]) -> SecretRead:
+    """`Store.secrets_by_lookup`."""
+    return _secrets(await link.fetch(_SECRETS_BY_LOOKUP, lookups))
+
+
+async def schemes(link: Link, domain_id: str) -> tuple[str, ...]:
+    """`Store.schemes`."""
+    return tuple(scheme for (scheme,) in await fetch_by_key(link, _SCHEMES, domain_id))
+
+
+async def fetch_by_key(link: Link, sql: str, *key: str) -> list[Sequence[Any]]:
+    """All rows; none for a key that text in the database cannot be, such as one with a NUL."""
+    try:
+        return await link.fetch(sql, *key)
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.DataError):
+        return []
+
+
+def _secrets(rows: list[Sequence[Any]]) -> SecretRead:
+    return to_secrets([row[:5] for row in rows], rows[0][5] if rows else 0)

@@ -1,0 +1,106 @@
+"""How far the outbox has been sent, and by whom.
+
+Whatever changes it takes the store's one row first, as every commit does that has events: nobody waits for two rows in
+another order.
+"""
+
+from collections.abc import Sequence
+
+from edgeclients.model import Gap, OutboxState
+from edgeclients.store.postgres.connect import Link
+
+_STATE = """
+SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
+    (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
+    (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
+FROM store_state s, relay r
+"""
+
+_LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
+
+_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+_LEASE = f"""
+UPDATE relay SET lease_owner = $1, lease_until = {_NOW} + $2::bigint * 1000000
+WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = $1 OR lease_until <= {_NOW}) RETURNING 1
+"""
+
+_NOTE_DROPPED = """
+UPDATE relay SET gap_first = CASE WHEN gap_rows = 0 THEN $1 ELSE gap_first END, gap_last = $2, gap_rows = gap_rows + $3
+WHERE id = 1
+"""
+
+
+async def state(link: Link) -> OutboxState:
+    """`ports.OutboxStore.outbox_state`."""
+    row = await link.fetchrow(_STATE)
+    if row is None:
+        raise RuntimeError("relay has lost its row")
+    store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = row
+    return OutboxState(
+        store_id=store_id,
+        waiting=waiting,
+        first=first,
+        last=last,
+        oldest_at=oldest_at,
+        dropped=dropped,
+        gap=Gap(*gap) if gap[0] else None,
+        sent_through=sent_through or None,
+        sent_at=sent_at,
+    )
+
+
+async def note_dropped(link: Link, gap: Gap) -> None:
+    """Widen the gap that nobody was told of yet by `gap`, which is newer than all of it."""
+    await link.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
+
+
+class PostgresRelay:
+    """`ports.OutboxTransaction` on one connection."""
+
+    _link: Link
+    now: int
+
+    async def lease_outbox(self, owner: str, seconds: int) -> bool:  # noqa: D102 - see ports.OutboxTransaction, here and below
+        await self._link.execute(_LOCK)
+        return bool(await self._link.fetch(_LEASE, owner, seconds))
+
+    async def release_outbox(self, owner: str) -> None:  # noqa: D102
+        await self._link.execute(_LOCK)
+        await self._link.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = $1", owner)
+
+    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:  # noqa: D102
+        await self._link.execute(_LOCK)
+        if numbers:
+            await self._remove(numbers)
+        if gap is not None:
+            await self._shrink_gap(gap.count, gap.last)
+
+    async def _remove(self, numbers: Sequence[int]) -> None:
+        removed = await self._link.fetch("DELETE FROM outbox WHERE seq = ANY ($1) RETURNING seq, length(payload)", numbers)
+        await self._link.execute(
+            "UPDATE store_state SET outbox_rows = outbox_rows - $1, outbox_bytes = outbox_bytes - $2 WHERE id = 1",
+            len(removed),
+            sum(length for _, length in removed),
+        )
+        await self._link.execute(
+            "UPDATE relay SET sent_through = greatest(sent_through, $1), sent_at = $2 WHERE id = 1", max(numbers), self.now
+        )
+        if len(removed) < len(numbers):
+            await self._were_sent(set(numbers).difference(seq for seq, _ in removed))
+
+    async def _were_sent(self, missing: set[int]) -> None:
+        """Some that were dropped had been sent before, or were taken out before."""
+        gap = (await state(self._link)).gap
+        dropped = [number for number in missing if gap is not None and gap.first <= number <= gap.last]
+        if dropped:
+            await self._link.execute("UPDATE store_state SET outbox_lost = outbox_lost - $1 WHERE id = 1", len(dropped))
+            await self._shrink_gap(len(dropped), max(dropped))
+
+    async def _shrink_gap(self, count: int, through: int) -> None:
+        """Take what is at the front of the gap away."""
+        await self._link.execute(
+            "UPDATE relay SET gap_rows = greatest(0, gap_rows - $1), gap_first = greatest(gap_first, $2 + 1) WHERE id = 1",
+            count,
+            through,
+        )

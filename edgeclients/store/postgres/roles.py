@@ -1,0 +1,138 @@
+"""Roles and their members: reads by key, and what a unit of work changes.
+
+A role is found by its id among its client's roles, of which there are few (`core.limits.ROLES`). Whoever changes roles has
+locked their client, so that what a unit has read of them stays true until it commits.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from edgeclients.errors import RoleNameTaken
+from edgeclients.model import Action, NewRole, Role
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.rows import ROLE_COLUMNS, to_role
+
+LOCK_CLIENTS = "SELECT id FROM clients WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
+
+_ROLE = f"SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE r.entity_id = $1 AND r.id = $2"
+
+_HELD = f"""
+SELECT {ROLE_COLUMNS} FROM clients_role_members m
+JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id
+WHERE m.entity_id = $1 AND m.member_id = $2
+"""
+
+_HELD_ANYWHERE = f"""
+SELECT {ROLE_COLUMNS} FROM clients_role_members m
+JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id
+WHERE m.member_id = $1
+"""
+
+_MANAGED = """
+SELECT EXISTS (
+    SELECT 1 FROM clients_roles WHERE entity_id = $1 AND actions & $2 <> 0
+    AND id IN (SELECT role_id FROM clients_role_members WHERE entity_id = $1)
+)
+"""
+
+_INSERT = "INSERT INTO clients_roles (entity_id, id, name, actions, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)"
+_UPDATE = (
+    "UPDATE clients_roles SET name = $1, actions = $2, updated_at = $3, updated_by = $4"
+    " WHERE entity_id = $5 AND name = $6 AND id = $7"
+)
+_INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_id) VALUES ($1, $2, $3)"
+
+
+async def role(link: Link, client_id: str, role_id: str) -> Role | None:
+    """`role` of the ports."""
+    row = await link.fetchrow(_ROLE, client_id, role_id)
+    return to_role(row) if row else None
+
+
+async def held(link: Link, client_id: str, member_id: str) -> Role | None:
+    """`role_held` of the ports."""
+    row = await link.fetchrow(_HELD, client_id, member_id)
+    return to_role(row) if row else None
+
+
+class PostgresRoles:
+    """`ports.RoleTransaction` on the connection of a unit."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102 - see ports, here and below
+        return await role(self._link, client_id, role_id)
+
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+        return await held(self._link, client_id, member_id)
+
+    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:  # noqa: D102
+        sql = "SELECT member_id, role_id FROM clients_role_members WHERE entity_id = $1 AND member_id = ANY ($2)"
+        return dict(await self._link.fetch(sql, client_id, member_ids))
+
+    async def count_roles(self, client_id: str) -> int:  # noqa: D102
+        return int(await self._link.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", client_id))
+
+    async def is_managed(self, client_id: str) -> bool:  # noqa: D102
+        # Units ask this before they read the client, and the answer has to stay true.
+        await self._link.execute(LOCK_CLIENTS, [client_id])
+        return bool(await self._link.fetchval(_MANAGED, client_id, int(Action.MANAGE_ROLE)))
+
+    async def add_role(self, role: NewRole) -> None:  # noqa: D102
+        try:
+            await insert(self._link, [role])
+        except asyncpg.UniqueViolationError as error:
+            raise _name_taken(error) from error
+
+    async def replace_role(self, old: Role, new: Role) -> None:  # noqa: D102
+        key = (old.entity_id, old.name, old.id)
+        try:
+            await self._link.execute(_UPDATE, new.name, int(new.actions), new.updated_at, new.updated_by, *key)
+        except asyncpg.UniqueViolationError as error:
+            raise _name_taken(error) from error
+
+    async def remove_role(self, role: Role) -> None:  # noqa: D102
+        await self.remove_members(role, None)
+        await self._link.execute("DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name)
+
+    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:  # noqa: D102
+        await self._link.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
+
+    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:  # noqa: D102
+        sql = "DELETE FROM clients_role_members WHERE entity_id = $1 AND role_id = $2"
+        parameters: tuple[object, ...] = (role.entity_id, role.id)
+        if member_ids is not None:
+            sql += " AND member_id = ANY ($3)"
+            parameters += (member_ids,)
+        return tuple(member for (member,) in await self._link.fetch(f"{sql} RETURNING member_id", *parameters))
+
+
+async def insert(link: Link, roles: Sequence[NewRole]) -> None:
+    """Write roles with their members.
+
+    Raises:
+        asyncpg.UniqueViolationError: a name or a member is there already.
+    """
+    await link.executemany(_INSERT, [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles])
+    await link.executemany(_INSERT_MEMBER, [(r.entity_id, member, r.id) for r in roles for member in r.members])
+
+
+async def leave_all(link: Link, member_id: str, now: int, by: str) -> tuple[Role, ...]:
+    """`ports.OperatorTransaction.leave_roles`."""
+    clients = await link.fetch("SELECT entity_id FROM clients_role_members WHERE member_id = $1", member_id)
+    await link.execute(LOCK_CLIENTS, [client_id for (client_id,) in clients])
+    left = tuple(map(to_role, await link.fetch(_HELD_ANYWHERE, member_id)))
+    await link.execute("DELETE FROM clients_role_members WHERE member_id = $1", member_id)
+    await link.executemany(
+        "UPDATE clients_roles SET updated_at = $1, updated_by = $2 WHERE entity_id = $3 AND name = $4",
+        [(now, by, role.entity_id, role.name) for role in left],
+    )
+    return left
+
+
+def _name_taken(error: asyncpg.UniqueViolationError) -> Exception:
+    """A name that is there already, told from any other broken rule."""
+    return RoleNameTaken() if constraint_of(error) == "clients_roles_pkey" else error

@@ -1,0 +1,70 @@
+"""Between rows and structs, as far as PostgreSQL has them in a way of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from edgeclients.model import Client, NewClient
+from edgeclients.store.rows import fold
+
+# In the order of `Client`'s fields.
+CLIENT_COLUMNS = (
+    "c.id, c.domain_id, c.status, c.name, c.tags, c.identity, c.parent_group_id, c.created_at, c.updated_at, c.updated_by, "
+    "c.metadata_text, c.private_metadata"
+)
+
+
+def to_client(row: Sequence[Any]) -> Client:
+    """The client in a row that begins with `CLIENT_COLUMNS`."""
+    a, b, c, d, tags, e, f, g, h, i, j, k = row[:12]
+    return Client(a, b, c, d, tuple(tags), e, f, g, h, i, j, k)
+
+
+def to_row(new: NewClient) -> tuple[object, ...]:
+    """The values of a new client, in the order of `INSERT_CLIENT`."""
+    client, secret = new.client, new.secret
+    return (
+        client.id,
+        client.domain_id,
+        client.status,
+        secret.hash,
+        secret.lookup,
+        secret.scheme,
+        client.name,
+        fold(client.name),
+        client.tags,
+        client.identity,
+        client.parent_group_id,
+        client.created_at,
+        client.updated_at,
+        client.created_at if client.updated_at is None else client.updated_at,
+        client.updated_by,
+        searched(new.metadata),
+        client.metadata,
+        client.private_metadata,
+    )
+
+
+INSERT_CLIENT = """
+INSERT INTO clients (
+    id, domain_id, status, secret, secret_lookup, secret_scheme, name, name_folded, tags, identity, parent_group_id,
+    created_at, updated_at, changed_at, updated_by, metadata, metadata_text, private_metadata
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+"""
+
+
+def searched(metadata: Mapping[str, Any]) -> str:
+    """Metadata as it is searched, and searched by: a whole number is written as one, however large and however it came.
+
+    The server compares decimals: 1e300 is to it another number than the one a double of that name stands for.
+    """
+    return "{}" if not metadata else msgspec.json.encode(_exact(metadata)).decode()
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {key: _exact(item) for key, item in value.items()}
+    return [_exact(item) for item in value] if isinstance(value, list | tuple) else value

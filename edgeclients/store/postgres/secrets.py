@@ -1,0 +1,115 @@
+"""Current and retiring secrets: who holds a lookup digest, and how one takes another's place.
+
+No index says that a digest is in use once among current and retiring secrets together, nor under other peppers: whoever
+looks first and writes then holds a lock on the domain. Additions share it, for an index does keep those apart; a change of
+secrets has it alone.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from edgeclients.errors import SecretTaken
+from edgeclients.model import Client, Retirement, StoredSecret
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.faults import constraint_of
+
+_EXPIRED_AT_A_TIME = 1000
+
+_SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
+
+# Whoever else removes expired ones does not wait for us, nor we for them.
+_FORGET_EXPIRED = f"""
+DELETE FROM secret_retirements WHERE lookup IN (
+    SELECT lookup FROM secret_retirements WHERE expires_at <= $1 LIMIT {_EXPIRED_AT_A_TIME} FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret], latest: int) -> None:
+    """Make sure, until the transaction ends, that no retiring secret of these domains is one of `new`.
+
+    Raises:
+        SecretTaken: one is, or a client has one of them under another pepper or scheme.
+    """
+    equivalents = [lookup for secret in new for lookup in secret.equivalents]
+    for domain_id in sorted(set(domains)):
+        await link.execute(_HOLD if equivalents else _SHARE, domain_id)
+    await link.execute(_FORGET_EXPIRED, latest)
+    await _refuse_retiring(link, [*(secret.lookup for secret in new), *equivalents], latest)
+    await _refuse_current(link, equivalents, "")
+
+
+async def current(link: Link, client_id: str) -> StoredSecret:
+    """The current secret of a client that exists."""
+    (row,) = await link.fetch("SELECT secret, secret_lookup, secret_scheme FROM clients WHERE id = $1", client_id)
+    return StoredSecret(*row)
+
+
+async def replace(link: Link, client: Client, secret: StoredSecret, latest: int) -> None:
+    """Make `secret` the current one of `client`.
+
+    Raises:
+        SecretTaken: another client of the domain has it.
+    """
+    lookups = [secret.lookup, *secret.equivalents]
+    await link.execute(_HOLD, client.domain_id)
+    await link.execute(
+        "DELETE FROM secret_retirements WHERE lookup = ANY ($1) AND (client_id = $2 OR expires_at <= $3)",
+        lookups,
+        client.id,
+        latest,
+    )
+    await _refuse_retiring(link, lookups, latest)
+    await _refuse_current(link, secret.equivalents, client.id)
+    try:
+        await link.execute(
+            "UPDATE clients SET secret = $2, secret_lookup = $3, secret_scheme = $4 WHERE id = $1",
+            client.id,
+            secret.hash,
+            secret.lookup,
+            secret.scheme,
+        )
+    except asyncpg.UniqueViolationError as error:
+        if constraint_of(error) != "clients_secret_lookup":
+            raise
+        raise SecretTaken from error
+
+
+async def retire(link: Link, retirement: Retirement, domain_id: str) -> None:
+    """Add a retiring secret, which was current until this transaction replaced it."""
+    secret = retirement.secret
+    await link.execute(
+        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        secret.lookup,
+        retirement.client_id,
+        domain_id,
+        secret.hash,
+        secret.scheme,
+        retirement.expires_at,
+    )
+
+
+async def retiring(link: Link, client_id: str, latest: int) -> tuple[Retirement, ...]:
+    """The retiring secrets of a client that still work, the first to expire first."""
+    rows = await link.fetch(
+        "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
+        " WHERE client_id = $1 AND expires_at > $2 ORDER BY expires_at",
+        client_id,
+        latest,
+    )
+    return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)
+
+
+async def _refuse_retiring(link: Link, lookups: Sequence[bytes], latest: int) -> None:
+    sql = "SELECT EXISTS (SELECT 1 FROM secret_retirements WHERE lookup = ANY ($1) AND expires_at > $2)"
+    if await link.fetchval(sql, lookups, latest):
+        raise SecretTaken
+
+
+async def _refuse_current(link: Link, equivalents: Sequence[bytes], own_id: str) -> None:
+    sql = "SELECT EXISTS (SELECT 1 FROM clients WHERE secret_lookup = ANY ($1) AND id <> $2)"
+    if equivalents and await link.fetchval(sql, equivalents, own_id):
+        raise SecretTaken

@@ -1,0 +1,85 @@
+"""The end of a transaction: what it gives numbers to, in the order in which commits become visible.
+
+Revocations and events wait until the unit has done everything else. Then one statement takes the store's only row, which
+nobody else gets before this commit: so a number is never seen before all smaller ones are, and few wait for it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edgeclients.model import Event, Gap
+from edgeclients.store.clock import MICROSECOND
+from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.relay import note_dropped
+
+# Other processes look back a minute for revocations; ten leaves room for a stalled one.
+_KEEP_REVOCATIONS = 600 * MICROSECOND
+
+_SETTLE = """
+WITH state AS (
+    UPDATE store_state SET
+        revision = revision + cardinality($2::text[]),
+        newest_at = greatest(newest_at, $1),
+        outbox_seq = outbox_seq + cardinality($3::text[]),
+        outbox_rows = outbox_rows + cardinality($3::text[]),
+        outbox_bytes = outbox_bytes + $7
+    WHERE id = 1
+    RETURNING revision - cardinality($2::text[]) AS revision, outbox_seq - cardinality($3::text[]) AS seq,
+        newest_at, outbox_rows, outbox_bytes
+), revoked AS (
+    INSERT INTO revocations (revision, client_id, at)
+    SELECT state.revision + one.n, one.client_id, $1 FROM state, unnest($2::text[]) WITH ORDINALITY AS one (client_id, n)
+), told AS (
+    INSERT INTO outbox (seq, stream, client_id, payload, occurred_at)
+    SELECT state.seq + one.n, one.stream, one.client_id, one.payload, one.at FROM state,
+        unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
+)
+SELECT revision, newest_at, outbox_rows, outbox_bytes FROM state
+"""
+
+_TRIM = """
+UPDATE store_state SET
+    outbox_rows = outbox_rows - $1, outbox_bytes = outbox_bytes - $2, outbox_lost = outbox_lost + $1, outbox_lost_through = $3
+WHERE id = 1
+"""
+
+
+class Settled(NamedTuple):
+    """What a commit will make true: each revoked client with the revision of that, and the newest time stored."""
+
+    revoked: tuple[tuple[str, int], ...]
+    newest_at: int
+
+
+async def settle(link: Link, now: int, revoked: Sequence[str], events: Sequence[Event], bounds: OutboxBounds) -> Settled:
+    """Write revocations and events with their numbers, and cut the outbox to its bounds; then commit."""
+    row = await link.fetchrow(
+        _SETTLE,
+        now,
+        revoked,
+        [event.stream for event in events],
+        [event.client_id for event in events],
+        [event.payload for event in events],
+        [event.occurred_at for event in events],
+        sum(len(event.payload) for event in events),
+    )
+    if row is None:
+        raise RuntimeError("store_state has lost its row")
+    revision, newest_at, rows, payload_bytes = row
+    if revoked:
+        await link.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
+    if events and (rows > bounds.rows or payload_bytes > bounds.payload_bytes):
+        await _trim(link, rows, payload_bytes, bounds)
+    return Settled(tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)), newest_at)
+
+
+async def _trim(link: Link, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
+    dropped = dropped_bytes = first = through = 0
+    async for seq, length in link.cursor("SELECT seq, length(payload) FROM outbox ORDER BY seq"):
+        if rows - dropped <= bounds.rows and payload_bytes - dropped_bytes <= bounds.payload_bytes:
+            break
+        dropped, dropped_bytes, first, through = dropped + 1, dropped_bytes + length, first or seq, seq
+    await link.execute("DELETE FROM outbox WHERE seq <= $1", through)
+    await link.execute(_TRIM, dropped, dropped_bytes, through)
+    await note_dropped(link, Gap(dropped, first, through))

@@ -1,0 +1,268 @@
+"""`ports.Store` on one PostgreSQL database."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Self, TypeVar
+
+import asyncpg
+from msgspec.structs import replace
+
+from edgeclients.errors import StartError
+from edgeclients.files import schema_path
+from edgeclients.model import (
+    Client,
+    ClientFilter,
+    Connection,
+    DomainStanding,
+    Effects,
+    Event,
+    LocalOperator,
+    MemberFilter,
+    MemberPage,
+    MembershipPage,
+    OperatorToken,
+    OutboxState,
+    Page,
+    Revocations,
+    Role,
+    RolePage,
+    SecretRead,
+    Viewed,
+    Viewer,
+)
+from edgeclients.ports import Unit
+from edgeclients.store.clock import Clock
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
+from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
+from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.faults import unusable
+from edgeclients.store.postgres.migration import check_current, migrate, take_turns
+from edgeclients.store.postgres.pool import FEWEST, Pool, Work
+from edgeclients.store.postgres.writer import Writer
+from edgeclients.store.rows import OPERATORS, to_connection, to_operators
+
+T = TypeVar("T")
+
+# What this user may open of this database; below 0: as many as the server has.
+_CONNECTIONS = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true), '0')::int,
+    (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),
+    (SELECT datconnlimit FROM pg_database WHERE datname = current_database())
+"""
+
+
+class PostgresDatabase:
+    """A database brought up to date, before anybody is served from it. Made by `opened`; others that start wait meanwhile."""
+
+    def __init__(self, address: Address, link: Link, newest_at: int) -> None:
+        self.address = address
+        self.newest_at = newest_at
+        self._link = link
+
+    @classmethod
+    async def opened(cls, address: Address, *, upgrade: bool = True) -> Self:
+        """The database at `address`.
+
+        Args:
+            address: where it is.
+            upgrade: whether to bring it up to date; else it has to be so.
+
+        Raises:
+            StartError: it cannot be reached or used, is newer than the program, or another program's.
+        """
+        with _told(address):
+            link = await connect(address)
+        try:
+            with _told(address):
+                if upgrade:
+                    await take_turns(link)
+                await (migrate if upgrade else check_current)(link, f"database {address.name!r}", schema_path("postgres"))
+                newest_at = int(await link.fetchval("SELECT newest_at FROM store_state"))
+        except BaseException:
+            link.terminate()
+            raise
+        return cls(address, link, newest_at)
+
+    async def knows_pepper(self, key_id: str) -> bool:
+        """Whether the service has used the pepper with this key id."""
+        with _told(self.address):
+            return key_id in await peppers.known(self._link)
+
+    async def settle_peppers(self, given: Mapping[str, bytes]) -> None:
+        """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
+        with _told(self.address):
+            await peppers.settle(self._link, given)
+
+    async def argon2_schemes(self) -> frozenset[str]:
+        """The argon2 schemes of all chosen secrets."""
+        with _told(self.address):
+            return await peppers.argon2_schemes(self._link)
+
+    async def check_connections(self, wanted: int) -> None:
+        """Return if the server has so many connections for us.
+
+        Raises:
+            StartError: it has fewer.
+        """
+        with _told(self.address):
+            limits = await self._link.fetchrow(_CONNECTIONS)
+        allowed = min(limit for limit in limits or () if limit is not None and limit >= 0)
+        if wanted > allowed:
+            raise StartError(
+                f"MG_CLIENTS_DB_MAX_CONNECTIONS is {wanted}, and {self.address} has {allowed} for user {self.address.user!r}: "
+                "lower it, or raise max_connections there"
+            )
+
+    async def close(self) -> None:
+        """Let others start."""
+        self._link.terminate()
+
+
+class PostgresStore:
+    """`ports.Store`. To be made in the event loop that uses it.
+
+    Args:
+        address: of a database that has been brought up to date.
+        newest_at: the newest time stored there.
+        connections: how many are opened at most.
+        limits: what it holds.
+        on_commit: called after each commit, before its caller hears of it.
+    """
+
+    def __init__(
+        self, address: Address, newest_at: int, connections: int, limits: StoreLimits, on_commit: Callable[[Effects], None]
+    ) -> None:
+        self.clock = Clock(newest_at)
+        self._address = address
+        self._query_seconds = limits.query_seconds
+        self._pool = Pool(address, max(connections, FEWEST), limits.waiting_writes, limits.query_seconds)
+        self._on_commit = on_commit
+        self.writer = Writer(self._pool, self.clock, limits.outbox, self._committed)
+        self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS))
+        self.note_seen = self.activity.note
+
+    async def __aenter__(self) -> Self:
+        """The store itself, closed at the end."""
+        with _told(self._address):
+            await self._pool.open()
+        self.activity.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what has begun and close every connection."""
+        await self.activity.close()
+        await self._pool.close()
+
+    async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
+        return await self.writer.run(unit)
+
+    def latest(self) -> int:  # noqa: D102
+        return self.clock.latest()
+
+    async def client(self, client_id: str) -> Client | None:  # noqa: D102
+        return await self._read(lambda link: reader.client(link, client_id))
+
+    async def view(self, client_id: str) -> Viewed | None:  # noqa: D102
+        viewed = await self._read(lambda link: reader.view(link, client_id))
+        return viewed and viewed._replace(last_seen_at=self.activity.newer(client_id, viewed.last_seen_at))
+
+    async def revocations(self, after: int) -> Revocations:  # noqa: D102
+        return await self._read(lambda link: reader.revocations(link, after))
+
+    async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
+        return await self._read(lambda link: reader.secrets_of(link, client_id))
+
+    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:  # noqa: D102
+        return await self._read(lambda link: reader.secrets_by_lookup(link, lookups))
+
+    async def schemes(self, domain_id: str) -> tuple[str, ...]:  # noqa: D102
+        return await self._read(lambda link: reader.schemes(link, domain_id))
+
+    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:  # noqa: D102
+        return await self._scan(lambda link: reader.clients(link, client_ids))
+
+    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:  # noqa: D102
+        if wanted.of_sight:
+            await self.activity.flush()
+        page = await self._scan(lambda link: listing.page(link, domain_id, wanted, viewer))
+        newer = self.activity.newer
+        seen = (replace(item, last_seen_at=newer(item.client.id, item.last_seen_at)) for item in page.items)
+        return Page(page.total, tuple(seen))
+
+    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:  # noqa: D102
+        return tuple(group for (group,) in await self._rows(listing.PARENT_GROUPS, domain_id, limit))
+
+    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
+        return await self._read(lambda link: roles.role(link, client_id, role_id))
+
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+        return await self._read(lambda link: roles.held(link, client_id, member_id))
+
+    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:  # noqa: D102
+        return await self._scan(lambda link: listing.roles(link, client_id, offset, limit))
+
+    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:  # noqa: D102
+        return await self._scan(lambda link: listing.members(link, role, offset, limit))
+
+    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:  # noqa: D102
+        return await self._scan(lambda link: listing.memberships(link, client_id, wanted))
+
+    async def operators(self) -> tuple[LocalOperator, ...]:  # noqa: D102
+        return to_operators(await self._rows(OPERATORS))
+
+    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
+        return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, operator_id))
+
+    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:  # noqa: D102
+        return await self._read(lambda link: operators.token(link, digests))
+
+    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+        return await self._read(lambda link: operators.standing(link, operator_id, domain_id))
+
+    async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
+        sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = $1 ORDER BY channel_id, type"
+        return tuple(map(to_connection, await self._rows(sql, client_id)))
+
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
+        sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"
+        return tuple((row[0], Event(*tuple(row)[1:])) for row in await self._rows(sql, after, limit))
+
+    async def outbox_state(self) -> OutboxState:  # noqa: D102
+        return await self._read(relay.state)
+
+    def _committed(self, effects: Effects) -> None:
+        self.activity.forget(effects.removed)
+        self._on_commit(effects)
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._pool.run(self._pool.reads, work)
+
+    async def _rows(self, sql: str, *parameters: object) -> list[Sequence[Any]]:
+        return await self._scan(lambda link: link.fetch(sql, *parameters))
+
+    async def _scan(self, work: Work[T]) -> T:
+        return await self._pool.run(self._pool.scans, partial(self._within_limit, work))
+
+    async def _within_limit(self, work: Work[T], link: Link) -> T:
+        """Do `work` in a transaction that changes nothing and may not take longer than a list may."""
+        await link.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, int(self._query_seconds * 1000))}")
+        try:
+            return await work(link)
+        finally:
+            if link.is_in_transaction():
+                await link.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def _told(address: Address) -> Iterator[None]:
+    """What goes wrong before anybody is served is a reason not to start."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        raise unusable(address, error) from error

@@ -1,0 +1,144 @@
+"""What a unit of work does to PostgreSQL, at READ COMMITTED: what it decides on, it locks before it reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from edgeclients.errors import IdTaken, SecretTaken
+from edgeclients.model import Client, Connection, Event, NewClient, Retirement, StoredSecret
+from edgeclients.store.clock import Clock
+from edgeclients.store.postgres import roles, secrets
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.postgres.operators import PostgresOperators
+from edgeclients.store.postgres.relay import PostgresRelay
+from edgeclients.store.postgres.roles import PostgresRoles
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, INSERT_CLIENT, searched, to_client, to_row
+from edgeclients.store.rows import fold
+
+_CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE"
+
+_UPDATE_CLIENT = """
+UPDATE clients SET
+    status = $2, name = $3, name_folded = $4, tags = $5, identity = $6, parent_group_id = $7, updated_at = $8, changed_at = $9,
+    updated_by = $10, private_metadata = $11
+WHERE id = $1
+"""
+
+_UPDATE_METADATA = "UPDATE clients SET metadata = $2, metadata_text = $3 WHERE id = $1"
+
+_CONNECT = """
+INSERT INTO connections (channel_id, domain_id, client_id, type)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) ON CONFLICT DO NOTHING
+"""
+
+_DISCONNECT = """
+DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[])
+)
+"""
+
+
+class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
+    """`ports.Transaction` on one connection, for the length of one unit.
+
+    `revoked`, `events`, `granted` and `removed` are what remains to be settled when the unit is done.
+    """
+
+    def __init__(self, link: Link, clock: Clock) -> None:
+        self._link = link
+        self.now = clock.now()
+        self.latest = clock.latest()
+        self.revoked: list[str] = []
+        self.events: list[Event] = []
+        self.granted = False
+        self.removed: list[str] = []
+
+    async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
+        return (await self.clients([client_id])).get(client_id)
+
+    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:  # noqa: D102
+        found = map(to_client, await self._link.fetch(_CLIENTS, list(client_ids)))
+        return {client.id: client for client in found}
+
+    async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
+        await secrets.admit(self._link, [c.client.domain_id for c in clients], [c.secret for c in clients], self.latest)
+        try:
+            await self._link.executemany(INSERT_CLIENT, list(map(to_row, clients)))
+        except asyncpg.UniqueViolationError as error:
+            raise (SecretTaken if constraint_of(error) == "clients_secret_lookup" else IdTaken) from error
+        await roles.insert(self._link, [c.role for c in clients])
+
+    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002, D102
+        await self._link.execute(
+            _UPDATE_CLIENT,
+            new.id,
+            new.status,
+            new.name,
+            fold(new.name),
+            new.tags,
+            new.identity,
+            new.parent_group_id,
+            new.updated_at,
+            new.created_at if new.updated_at is None else new.updated_at,
+            new.updated_by,
+            new.private_metadata,
+        )
+        if metadata is not None:
+            await self._link.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
+
+    async def remove(self, client: Client) -> None:  # noqa: D102
+        await self._link.execute("DELETE FROM clients WHERE id = $1", client.id)
+        self.removed.append(client.id)
+
+    async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
+        await self._link.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", group_id)
+
+    async def secret(self, client_id: str) -> StoredSecret:  # noqa: D102
+        return await secrets.current(self._link, client_id)
+
+    async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
+        await secrets.replace(self._link, client, secret, self.latest)
+
+    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
+        return await secrets.retiring(self._link, client_id, self.latest)
+
+    async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
+        await secrets.retire(self._link, retirement, client.domain_id)
+
+    async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
+        await self._link.execute("DELETE FROM secret_retirements WHERE client_id = $1", client_id)
+
+    async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
+        await self._link.execute(
+            "UPDATE secret_retirements SET last_used_at = $1 WHERE client_id = $2 AND secret = $3", self.now, client_id, kept
+        )
+
+    async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
+        tag = await self._link.execute(_CONNECT, *_columns(connections))
+        return int(tag.rpartition(" ")[2])  # INSERT 0 n
+
+    async def disconnect(self, connections: Sequence[Connection]) -> None:  # noqa: D102
+        await self._link.execute(_DISCONNECT, *_columns(connections))
+
+    async def disconnect_channel(self, channel_id: str) -> None:  # noqa: D102
+        await self._link.execute("DELETE FROM connections WHERE channel_id = $1", channel_id)
+
+    async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
+        self.events += events
+
+    async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
+        self.revoked += client_ids
+
+    async def grant(self) -> None:  # noqa: D102
+        self.granted = True
+
+
+def _columns(connections: Sequence[Connection]) -> tuple[list[str], list[str], list[str], list[int]]:
+    return (
+        [one.channel_id for one in connections],
+        [one.domain_id for one in connections],
+        [one.client_id for one in connections],
+        [int(one.type) for one in connections],
+    )

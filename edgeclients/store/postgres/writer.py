@@ -1,0 +1,98 @@
+"""Units of work, each in a transaction of its own, some at a time."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from edgeclients.errors import DomainError, StorageFull, Unavailable
+from edgeclients.model import Effects
+from edgeclients.ports import Unit
+from edgeclients.store.clock import Clock
+from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.faults import is_transient
+from edgeclients.store.postgres.pool import Pool
+from edgeclients.store.postgres.settlement import settle
+from edgeclients.store.postgres.transaction import PostgresTransaction
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 5  # at one unit that others got in the way of
+_PAUSE_SECONDS = 0.05
+
+# Whatever the server's defaults are: decisions are kept true by locks.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+
+class Writer:
+    """All changes of this process go through here.
+
+    Args:
+        pool: of connections.
+        clock: what rows are stamped with.
+        bounds: of the outbox.
+        on_commit: called in the event loop after each commit, before its caller hears of it.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, bounds: OutboxBounds, on_commit: Callable[[Effects], None]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._bounds = bounds
+        self._on_commit = on_commit
+        self.last_commit_at: int | None = None
+        self.failing = False
+        self.commits = 0
+
+    async def run(self, unit: Unit[T]) -> T:
+        """`Store.run`."""
+        try:
+            return await self._pool.run(self._pool.changes, partial(self._attempts, unit))
+        except DomainError as error:
+            self.failing = self.failing or isinstance(error, Unavailable | StorageFull)
+            raise
+
+    async def _attempts(self, unit: Unit[T], link: Link) -> T:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await self._once(unit, link)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                await asyncio.sleep(random.uniform(0, attempt * _PAUSE_SECONDS))  # noqa: S311 - no secret
+        return await self._once(unit, link)
+
+    async def _once(self, unit: Unit[T], link: Link) -> T:
+        transaction = PostgresTransaction(link, self._clock)
+        await link.execute(_BEGIN)
+        try:
+            result = await unit(transaction)
+            settled = await settle(link, transaction.now, transaction.revoked, transaction.events, self._bounds)
+        except BaseException:
+            if link.is_in_transaction():
+                await link.execute("ROLLBACK")
+            raise
+        effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), bool(transaction.events))
+        try:
+            await link.execute("COMMIT")
+        except BaseException:
+            # It may be committed all the same. What it revokes is then void, and to look once more does no harm otherwise.
+            self._tell(effects)
+            raise
+        self._clock.stored(settled.newest_at)
+        self.last_commit_at = time.time_ns() // 1000
+        self.commits += 1
+        self.failing = False
+        self._tell(effects)
+        return result
+
+    def _tell(self, effects: Effects) -> None:
+        try:
+            self._on_commit(effects)
+        except Exception:  # noqa: BLE001 - the writer goes on, and the log has it all
+            _log.exception("an effect of a commit failed")

@@ -1,0 +1,116 @@
+"""Between rows and structs, as far as every engine has them alike."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from edgeclients.model import (
+    BY_DOMAIN,
+    BY_GROUP,
+    DIRECT,
+    LAST_SEEN,
+    Action,
+    Client,
+    Connection,
+    ConnectionType,
+    DomainStanding,
+    ListedClient,
+    LocalOperator,
+    Role,
+    RoleFilter,
+    SecretRead,
+    SecretRow,
+    Viewer,
+)
+from edgeclients.store.clause import Clause
+
+ROLE_COLUMNS = "r.id, r.entity_id, r.name, r.actions, r.created_at, r.created_by, r.updated_at, r.updated_by"
+
+TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at"  # noqa: S105 - no password
+
+OPERATORS = (
+    "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
+    " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
+)
+
+_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
+_MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
+
+
+def order_by(order: str, seen: str, *, descending: bool) -> str:
+    """The order of a list of clients `c`; `order` is `ClientFilter`'s, `seen` says when one was last seen."""
+    direction = "DESC" if descending else "ASC"
+    if order == LAST_SEEN:
+        return f"ORDER BY {seen} {direction} NULLS {'LAST' if descending else 'FIRST'}, c.id {direction}"
+    return f"ORDER BY {_SORT[order]} {direction}, c.id {direction}"
+
+
+def members_order_by(order: str | None, *, descending: bool) -> str:
+    """The order of a list of members of roles `r`; `order` is `MemberFilter`'s."""
+    direction = "DESC" if descending else "ASC"
+    return f"ORDER BY {_MEMBER_SORT[order].format(direction)}r.member_id {direction}"
+
+
+def role_conditions(wanted: RoleFilter) -> list[Clause]:
+    """What a role `r` must be to fit; a role without an action never does."""
+    conditions = [Clause("r.actions <> 0", ())]
+    if wanted.actions is not None:
+        conditions.append(Clause("r.actions & ? = ?", (int(wanted.actions), int(wanted.actions))))
+    if wanted.role_id is not None:
+        conditions.append(Clause("r.id = ?", (wanted.role_id,)))
+    if wanted.role_name is not None:
+        conditions.append(Clause("r.name = ?", (wanted.role_name,)))
+    if wanted.access_type not in {None, DIRECT} or wanted.access_provider_id is not None:
+        conditions.append(Clause("FALSE", ()))
+    return conditions
+
+
+def to_listed(
+    client: Client, types: tuple[ConnectionType, ...], role: Sequence[Any], viewer: Viewer | None, seen: int | None
+) -> ListedClient:
+    """A row of a list; `role` is what `ROLE_COLUMNS` has of the viewer's role, NULLs for none."""
+    if viewer is None:
+        return ListedClient(client, types, last_seen_at=seen)
+    if role[0] is not None:
+        return ListedClient(client, types, to_role(role), DIRECT, seen)
+    return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, seen)
+
+
+def to_types(added: int | None) -> tuple[ConnectionType, ...]:
+    """The connection types that add up to this: both make 3, and neither is there twice."""
+    if added is None:
+        return ()
+    return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
+
+
+def to_role(row: Sequence[Any]) -> Role:
+    """The role in a row of `ROLE_COLUMNS`."""
+    role_id, entity_id, name, actions, *rest = row
+    return Role(role_id, entity_id, name, Action(actions), *rest)
+
+
+def to_connection(row: Sequence[Any]) -> Connection:
+    """The connection in a row of channel_id, domain_id, client_id, type."""
+    return Connection(row[0], row[1], row[2], ConnectionType(row[3]))
+
+
+def to_secrets(rows: Sequence[Sequence[Any]], revision: int) -> SecretRead:
+    """What rows of client_id, domain_id, status, secret, expires_at say."""
+    return SecretRead(revision, tuple(SecretRow(*row) for row in rows))
+
+
+def to_operators(rows: Iterable[Sequence[Any]]) -> tuple[LocalOperator, ...]:
+    """The operators in rows of `OPERATORS`: a row a domain, or one without."""
+    domains: dict[tuple[str, str, int], dict[str, DomainStanding]] = {}
+    for operator_id, name, created_at, domain_id, kind in rows:
+        of_operator = domains.setdefault((operator_id, name, created_at), {})
+        if domain_id is not None:
+            of_operator[domain_id] = DomainStanding(kind)
+    return tuple(LocalOperator(*operator, of_operator) for operator, of_operator in domains.items())
+
+
+def fold(text: str) -> str:
+    """Text in the form names are matched by: NFC of the case-folded NFC form."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -1,0 +1,192 @@
+"""The store and the keyring of a mode: SQLite and a pepper in the data directory, or PostgreSQL and a pepper that was given."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from edgeclients.core.credentials import Argon2, Keyring
+from edgeclients.core.ids import new_uuid
+from edgeclients.errors import StartError
+from edgeclients.model import Effects
+from edgeclients.ops import tls
+from edgeclients.ops.health import PROBE_SECONDS, StorageState
+from edgeclients.ports import Store
+from edgeclients.settings import Settings
+from edgeclients.store import pepper
+from edgeclients.store.datadir import DATABASE
+from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+
+if TYPE_CHECKING:
+    from edgeclients.store.postgres.connect import Address
+    from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
+
+_ARGON2_SETS = 2
+_SENDER = "gateway"  # one process has the data directory, and takes over from itself after a crash
+_CLOUD_PROBE_SECONDS = 5.0  # a probe wears out nothing there, and a process that is not ready gets no other work
+
+
+class Writes(Protocol):
+    """How changes went."""
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed."""
+
+    @property
+    def last_commit_at(self) -> int | None:
+        """When the last one was, in microseconds since 1970."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether the storage failed the last one that was tried."""
+
+
+class Flushes(Protocol):
+    """How often was written when clients were last seen."""
+
+    flushes: int
+
+
+class Storage(NamedTuple):
+    """Where a running service keeps things, how often to try whether it can, and as whom it sends events."""
+
+    backend: str
+    store: Store
+    writes: Writes
+    activity: Flushes
+    keyring: Keyring
+    probe_seconds: float
+    sender: str
+
+    def state(self) -> StorageState:
+        """For `/ready`."""
+        return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+    """The storage that the settings name, brought up to date.
+
+    Args:
+        settings: the settings.
+        on_commit: called after each commit, before its caller hears of it.
+
+    Raises:
+        StartError: it cannot be used, and why.
+    """
+    async with (_postgres if settings.mode == "cloud" else _sqlite)(settings, on_commit) as storage:
+        yield storage
+
+
+@contextlib.asynccontextmanager
+async def _sqlite(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+    with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE)) as database:
+        keyring = _settled(settings, database)
+        async with SqliteStore(database, store_limits(settings), on_commit) as store:
+            yield Storage("sqlite", store, store.writer, store.activity, keyring, PROBE_SECONDS, _SENDER)
+
+
+def _settled(settings: Settings, database: SqliteDatabase) -> Keyring:
+    """The peppers, compared with what the database was made with; the first start makes one."""
+    paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
+    own = settings.data_dir / "pepper"
+    if paths == (own,) and not own.exists() and not database.has_peppers():
+        pepper.make(own)
+    keyring = keyring_of(settings, paths)
+    database.settle_peppers(keyring.check_values())
+    _check_argon2(keyring, database.argon2_schemes())
+    return keyring
+
+
+@contextlib.asynccontextmanager
+async def _postgres(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+    keyring = keyring_of(settings, given_peppers(settings))
+    database = await postgres_database(settings)
+    try:
+        await database.check_connections(settings.db_max_connections)
+        await database.settle_peppers(keyring.check_values())
+        _check_argon2(keyring, await database.argon2_schemes())
+    finally:
+        await database.close()
+    async with postgres_store(settings, database, on_commit) as store:
+        yield Storage("postgresql", store, store.writer, store.activity, keyring, _CLOUD_PROBE_SECONDS, new_uuid())
+
+
+async def postgres_database(settings: Settings, *, upgrade: bool = True) -> "PostgresDatabase":
+    """The database that the settings name.
+
+    Raises:
+        StartError: it cannot be used, or what talks to it is not installed.
+    """
+    try:
+        from edgeclients.store.postgres.store import PostgresDatabase
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise StartError("cloud mode needs asyncpg, which is not installed: install edgeclients[cloud]") from error
+    return await PostgresDatabase.opened(_address(settings), upgrade=upgrade)
+
+
+def postgres_store(
+    settings: Settings, database: "PostgresDatabase", on_commit: Callable[[Effects], None], connections: int | None = None
+) -> "PostgresStore":
+    """The store on a database that was opened; as many connections as the settings allow if none are named."""
+    from edgeclients.store.postgres.store import PostgresStore
+
+    most = connections or settings.db_max_connections
+    return PostgresStore(database.address, database.newest_at, most, store_limits(settings), on_commit)
+
+
+def given_peppers(settings: Settings) -> Sequence[Path]:
+    """The files of the peppers in cloud mode, where each process has the same and none makes one.
+
+    Raises:
+        StartError: none is given.
+    """
+    own = settings.data_dir / "pepper"
+    paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
+    if paths == (own,) and not settings.pepper_files:
+        raise StartError(
+            "cloud mode makes no pepper: write 32 random bytes to a file, the same for every process, and name it in "
+            "MG_CLIENTS_PEPPER_FILE"
+        )
+    return paths
+
+
+def keyring_of(settings: Settings, paths: Iterable[Path]) -> Keyring:
+    """The keyring of the peppers in these files.
+
+    Raises:
+        StartError: one of them is no pepper.
+    """
+    return Keyring([pepper.read(path) for path in paths], settings.argon2_memory_kib, settings.argon2_passes)
+
+
+def store_limits(settings: Settings) -> StoreLimits:
+    """What the store may hold."""
+    return StoreLimits(
+        OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes),
+        settings.write_queue,
+        settings.query_timeout,
+        settings.activity_flush,
+    )
+
+
+def _check_argon2(keyring: Keyring, schemes: Iterable[str]) -> None:
+    in_use = {Argon2.parse(text) for text in schemes} | {keyring.argon2}
+    if len({(scheme.memory_kib, scheme.passes) for scheme in in_use}) > _ARGON2_SETS:
+        raise StartError(
+            "chosen secrets are hashed with two other argon2 parameter sets already: keep MG_CLIENTS_ARGON2_MEMORY_KIB and "
+            "_PASSES until one of them is out of use"
+        )
+
+
+def _address(settings: Settings) -> "Address":
+    from edgeclients.store.postgres.connect import Address
+
+    context = tls.to_server(
+        settings.db_ssl_mode, settings.db_ssl_cert, settings.db_ssl_key, settings.db_ssl_root_cert, "MG_CLIENTS_DB_SSL"
+    )
+    return Address(settings.db_host, settings.db_port, settings.db_user, settings.db_pass, settings.db_name, context)

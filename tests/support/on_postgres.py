@@ -1,0 +1,70 @@
+"""A service in cloud mode: a database of its own, a pepper, an operator who is named."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support.api import basic
+from tests.support.postgres import Server
+from tests.support.service import Service
+
+OPERATOR, TOKEN = "operator", "a-token-of-some-length"
+
+
+class Cloud(NamedTuple):
+    """A database, and what a service is told to use it."""
+
+    server: Server
+    name: str
+    env: dict[str, str]
+
+    def through(self, server: Server) -> dict[str, str]:
+        """What a service is told that reaches the database by another way."""
+        return {**self.env, "MG_CLIENTS_DB_HOST": server.host, "MG_CLIENTS_DB_PORT": str(server.port)}
+
+    def execute(self, sql: str) -> None:
+        """Run SQL in the database."""
+        asyncio.run(self.server.execute(sql, self.name))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query finds there."""
+        return asyncio.run(self.server.rows(self.name, sql))
+
+
+@contextlib.contextmanager
+def cloud_on(server: Server, folder: Path) -> Iterator[Cloud]:
+    """An empty database on a server, and a pepper in a folder."""
+    pepper = folder / "pepper"
+    pepper.write_bytes(os.urandom(32))
+    given = {
+        "MG_CLIENTS_PEPPER_FILE": str(pepper),
+        "MG_CLIENTS_STANDALONE_ID": OPERATOR,
+        "MG_CLIENTS_STANDALONE_TOKEN": TOKEN,
+    }
+    stack = AsyncExitStack()
+    with asyncio.Runner() as runner:
+        name = runner.run(stack.enter_async_context(server.database()))
+        try:
+            yield Cloud(server, name, {**server.settings(name), **given})
+        finally:
+            runner.run(stack.aclose())
+
+
+def secret_works(service: Service, client: dict[str, Any]) -> bool:
+    """Whether a client as it was created gets in."""
+    token = basic(client["id"], client["credentials"]["secret"])
+    with grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        try:
+            return bool(stub.Authenticate(clients_pb2.AuthnReq(token=token)).id == client["id"])
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.PERMISSION_DENIED:
+                return False
+            raise

