@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.api import Api, error_of
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.people import People, Town
 from tests.support.raw import PATIENCE, Raw, request
 from tests.support.service import Service, started
@@ -140,7 +140,7 @@ def _tried(api: Api, operation: Operation, target: Target) -> httpx.Response:
 
 def _rows(service: Service, client_id: str) -> dict[str, list[Any]]:
     """All that is stored of a client."""
-    return {table: rows(service.data, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
+    return {table: kept(service, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
 
 
 def _expect(api: Api, name: str, target: Target, refusal: tuple[int, str] | None) -> None:
