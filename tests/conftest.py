@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import grpc
@@ -50,11 +50,26 @@ def cloud(postgres: Server, tmp_path: Path) -> Iterator[Cloud]:
         yield made
 
 
+# What speaks to the service only from outside is run on each kind of storage; the rest looks into a gateway's files.
+STORAGES = {"http": ("gateway", "cloud"), "rpc": ("gateway", "cloud")}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Say on which storage the shared service of a test runs."""
+    if "service" in metafunc.fixturenames:
+        room = metafunc.definition.path.parent.name
+        metafunc.parametrize("service", STORAGES.get(room, ("gateway",)), indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service, shared: use a domain of your own (fixture `api`)."""
-    with started(tmp_path_factory.mktemp("service") / "data", {"MG_CLIENTS_LOG_LEVEL": "debug"}) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("service")
+    with ExitStack() as stack:
+        env = {"MG_CLIENTS_LOG_LEVEL": "debug"}
+        if request.param == "cloud":
+            env |= stack.enter_context(cloud_on(request.getfixturevalue("postgres"), folder)).env
+        yield stack.enter_context(started(folder / "data", env))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from edgeclients import settings
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, refused, run
-from tests.support.on_postgres import Cloud, secret_works
+from tests.support.on_postgres import OPERATOR, Cloud, secret_works
 from tests.support.service import started
 
 PASSWORD = "quite secret, this"
@@ -82,7 +82,7 @@ def test_operators_are_kept_in_the_database(cloud: Cloud, tmp_path: Path) -> Non
             ann.create(name="ann's")
             assert operators("token", "remove", "ann", "laptop").code == 0
             assert ann.request("GET", "/clients").status_code == 401
-        assert operators("add", "operator").line == "edgeclients: operator already exists (the standalone operator's)"
+        assert operators("add", OPERATOR).line == "edgeclients: operator already exists (the standalone operator's)"
         assert operators("remove", "ann").out.strip() == "ann is removed, with 1 role memberships"
     assert not data.exists()
     other = tmp_path / "other-pepper"

@@ -102,6 +102,22 @@ class RoleContract:
         for client_id, role_id in ((other.id, role.id), (one.id, new_role_id()), (str(uuid.uuid4()), role.id)):
             assert await told(harness.store, lambda reads, key=(client_id, role_id): reads.role(*key)) is None  # type: ignore[misc]
 
+    @pytest.mark.parametrize("odd", ["\0", "a\0b", "\U0001f525", "'", "", "x" * 3000])
+    async def test_what_no_id_can_be_is_like_any_unknown_one(self, harness: Harness, odd: str) -> None:
+        new = new_client()
+        (client,) = await add(harness.store, new)
+        assert await told(harness.store, lambda reads: reads.role(client.id, odd)) is None
+        assert await told(harness.store, lambda reads: reads.role(odd, new.role.id)) is None
+        assert await told(harness.store, lambda reads: reads.role_held(client.id, odd)) is None
+        assert await harness.store.client(odd) is None
+        assert await harness.store.run(lambda tx: tx.client(odd)) is None
+        assert not await harness.store.run(lambda tx: tx.is_managed(odd))
+        assert await harness.store.run(lambda tx: tx.roles_held(client.id, [odd, OPERATOR])) == {OPERATOR: new.role.id}
+        assert (await harness.store.secrets_of(odd)).rows == ()
+        assert await harness.store.schemes(odd) == ()
+        assert await harness.store.connections(odd) == ()
+        assert await harness.store.operator_standing(odd, odd) is None
+
     async def test_somebody_holds_what_they_are_a_member_of(self, harness: Harness) -> None:
         one, other = await add(harness.store, bare(), bare())
         here, there = await give(

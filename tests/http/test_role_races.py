@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.api import Api, error_of
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.people import People, Town
 
 ROUNDS = 50
@@ -179,7 +179,7 @@ def test_a_deleted_client_leaves_no_role_behind(town: Town, pool: ThreadPoolExec
         assert answers[1] in {(201, ""), (404, "not_found")}
         assert len(town.operator.told(client)) == (answers[1][0] == 201)
         for table in ("clients_roles", "clients_role_members"):
-            assert rows(town.operator.service.data, f"SELECT * FROM {table} WHERE entity_id = ?", (client,)) == []
+            assert kept(town.operator.service, f"SELECT * FROM {table} WHERE entity_id = ?", (client,)) == []
 
 
 def _changes(caller: Api, client: str, shared: str, worker: int) -> list[tuple[str, int]]:

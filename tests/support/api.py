@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.service import Service
 
 _TLS = httpx.create_ssl_context()  # made once: it takes longer than a test, and no test here needs it
@@ -58,8 +58,8 @@ class Api:
 
     def told(self, client_id: str) -> list[dict[str, Any]]:
         """What the service's outbox says of a client's roles, in order."""
-        found = rows(
-            self.service.data,
+        found = kept(
+            self.service,
             "SELECT payload FROM outbox WHERE client_id = ? AND stream = 'client.roles' ORDER BY seq",
             (client_id,),
         )

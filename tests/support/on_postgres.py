@@ -15,7 +15,7 @@ from tests.support.api import basic
 from tests.support.postgres import Server
 from tests.support.service import Service
 
-OPERATOR, TOKEN = "operator", "a-token-of-some-length"
+OPERATOR, TOKEN = "0c9f2c5e-6a0b-4a37-9a3e-3a7c8f6c1d20", "a-token-of-some-length"
 
 
 class Cloud(NamedTuple):

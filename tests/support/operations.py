@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support.api import Api, error_of
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.service import Service
 
 GROUP = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
@@ -130,7 +130,7 @@ def tried(api: Api, operation: Operation, target: Target) -> httpx.Response:
 
 def stored(service: Service, client_id: str) -> dict[str, list[Any]]:
     """All that is stored of a client."""
-    return {table: rows(service.data, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
+    return {table: kept(service, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
 
 
 def expect(api: Api, name: str, target: Target, refusal: tuple[int, str] | None) -> None:

@@ -33,7 +33,7 @@ class People:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.operator_id = (service.data / "operator.id").read_text()
+        self.operator_id = service.operator_id
         self._free: list[str] = []
         self._operator = Api(service, user=self.operator_id)
         self._open = [self._operator]
@@ -42,7 +42,7 @@ class People:
 
     def run(self, *arguments: str) -> Ended:
         """`edgeclients operators …`, which must succeed."""
-        ended = run("operators", *arguments, data=self.service.data)
+        ended = run("operators", *arguments, data=self.service.data, env=self.service.env)
         assert ended.code == 0, ended
         return ended
 

@@ -67,6 +67,10 @@ class Service:
         return self.env.get("MG_CLIENTS_STANDALONE_TOKEN") or (self.data / "operator.token").read_text()
 
     @property
+    def operator_id(self) -> str:
+        return self.env.get("MG_CLIENTS_STANDALONE_ID") or (self.data / "operator.id").read_text()
+
+    @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 

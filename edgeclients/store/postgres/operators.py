@@ -9,6 +9,7 @@ from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
 from edgeclients.store.postgres import roles
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
 
 # There are few, and whoever changes one looks first whether it is there: one lock for all of them.
@@ -34,7 +35,7 @@ async def token(link: Link, digests: Sequence[bytes]) -> OperatorToken | None:
 
 async def standing(link: Link, operator_id: str, domain_id: str) -> DomainStanding | None:
     """`ports.OperatorStore.operator_standing`."""
-    kind = await link.fetchval(STANDING, operator_id, domain_id)
+    kind = await link.fetchval(STANDING, key(operator_id), key(domain_id))
     return None if kind is None else DomainStanding(kind)
 
 
@@ -47,7 +48,7 @@ class PostgresOperators:
 
     async def operator(self, operator_id: str) -> LocalOperator | None:  # noqa: D102 - see ports, here and below
         await self._link.execute(_LOCK)
-        return next(iter(to_operators(await self._link.fetch(_OPERATOR, operator_id))), None)
+        return next(iter(to_operators(await self._link.fetch(_OPERATOR, key(operator_id)))), None)
 
     async def put_operator(self, operator: LocalOperator) -> None:  # noqa: D102
         await self._link.execute(_LOCK)
@@ -86,7 +87,7 @@ class PostgresOperators:
 
     async def remove_operator_token(self, operator_id: str, name: str) -> bool:  # noqa: D102
         sql = "DELETE FROM operator_tokens WHERE operator_id = $1 AND name = $2 RETURNING TRUE"
-        return bool(await self._link.fetchval(sql, operator_id, name))
+        return bool(await self._link.fetchval(sql, key(operator_id), key(name)))
 
     async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
         await self._link.execute(

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from edgeclients.model import Client, Revocations, SecretRead, Viewed
 from edgeclients.store.postgres.connect import Link
-from edgeclients.store.postgres.rows import CLIENT_COLUMNS, to_client
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, key, to_client
 from edgeclients.store.rows import to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = $1"
@@ -59,13 +57,13 @@ SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
 
 async def client(link: Link, client_id: str) -> Client | None:
     """`Store.client`."""
-    rows = await fetch_by_key(link, _CLIENT, client_id)
-    return to_client(rows[0]) if rows else None
+    row = await link.fetchrow(_CLIENT, key(client_id))
+    return to_client(row) if row else None
 
 
 async def view(link: Link, client_id: str) -> Viewed | None:
     """What the database says of `Store.view`."""
-    rows = await fetch_by_key(link, _VIEW, client_id)
+    rows = await link.fetch(_VIEW, client_id)
     return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
 
 
@@ -77,12 +75,12 @@ async def revocations(link: Link, after: int) -> Revocations:
 
 async def clients(link: Link, client_ids: Sequence[str]) -> tuple[Client, ...]:
     """`Store.clients`."""
-    return tuple(map(to_client, await link.fetch(_CLIENTS, client_ids)))
+    return tuple(map(to_client, await link.fetch(_CLIENTS, list(map(key, client_ids)))))
 
 
 async def secrets_of(link: Link, client_id: str) -> SecretRead:
     """`Store.secrets_of`."""
-    return _secrets(await fetch_by_key(link, _SECRETS_OF, client_id))
+    return _secrets(await link.fetch(_SECRETS_OF, key(client_id)))
 
 
 async def secrets_by_lookup(link: Link, lookups: Sequence[bytes]) -> SecretRead:
@@ -92,15 +90,7 @@ async def secrets_by_lookup(link: Link, lookups: Sequence[bytes]) -> SecretRead:
 
 async def schemes(link: Link, domain_id: str) -> tuple[str, ...]:
     """`Store.schemes`."""
-    return tuple(scheme for (scheme,) in await fetch_by_key(link, _SCHEMES, domain_id))
-
-
-async def fetch_by_key(link: Link, sql: str, *key: str) -> list[Sequence[Any]]:
-    """All rows; none for a key that text in the database cannot be, such as one with a NUL."""
-    try:
-        return await link.fetch(sql, *key)
-    except (asyncpg.CharacterNotInRepertoireError, asyncpg.DataError):
-        return []
+    return tuple(scheme for (scheme,) in await link.fetch(_SCHEMES, key(domain_id)))
 
 
 def _secrets(rows: list[Sequence[Any]]) -> SecretRead:

@@ -12,6 +12,7 @@ from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import ROLE_COLUMNS, to_role
 
 LOCK_CLIENTS = "SELECT id FROM clients WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
@@ -47,13 +48,13 @@ _INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_i
 
 async def role(link: Link, client_id: str, role_id: str) -> Role | None:
     """`role` of the ports."""
-    row = await link.fetchrow(_ROLE, client_id, role_id)
+    row = await link.fetchrow(_ROLE, key(client_id), key(role_id))
     return to_role(row) if row else None
 
 
 async def held(link: Link, client_id: str, member_id: str) -> Role | None:
     """`role_held` of the ports."""
-    row = await link.fetchrow(_HELD, client_id, member_id)
+    row = await link.fetchrow(_HELD, key(client_id), key(member_id))
     return to_role(row) if row else None
 
 
@@ -71,15 +72,15 @@ class PostgresRoles:
 
     async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:  # noqa: D102
         sql = "SELECT member_id, role_id FROM clients_role_members WHERE entity_id = $1 AND member_id = ANY ($2)"
-        return dict(await self._link.fetch(sql, client_id, member_ids))
+        return dict(await self._link.fetch(sql, key(client_id), list(map(key, member_ids))))
 
     async def count_roles(self, client_id: str) -> int:  # noqa: D102
-        return int(await self._link.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", client_id))
+        return int(await self._link.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", key(client_id)))
 
     async def is_managed(self, client_id: str) -> bool:  # noqa: D102
         # Units ask this before they read the client, and the answer has to stay true.
-        await self._link.execute(LOCK_CLIENTS, [client_id])
-        return bool(await self._link.fetchval(_MANAGED, client_id, int(Action.MANAGE_ROLE)))
+        await self._link.execute(LOCK_CLIENTS, [key(client_id)])
+        return bool(await self._link.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
 
     async def add_role(self, role: NewRole) -> None:  # noqa: D102
         try:
@@ -106,7 +107,7 @@ class PostgresRoles:
         parameters: tuple[object, ...] = (role.entity_id, role.id)
         if member_ids is not None:
             sql += " AND member_id = ANY ($3)"
-            parameters += (member_ids,)
+            parameters += (list(map(key, member_ids)),)
         return tuple(member for (member,) in await self._link.fetch(f"{sql} RETURNING member_id", *parameters))
 
 

@@ -15,6 +15,11 @@ CLIENT_COLUMNS = (
 )
 
 
+def key(text: str) -> str | None:
+    """What to look for as `text`: None, which equals nothing, where a NUL is in it, which no text in the database can hold."""
+    return None if "\0" in text else text
+
+
 def to_client(row: Sequence[Any]) -> Client:
     """The client in a row that begins with `CLIENT_COLUMNS`."""
     a, b, c, d, tags, e, f, g, h, i, j, k = row[:12]

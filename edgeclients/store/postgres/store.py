@@ -40,6 +40,7 @@ from edgeclients.store.postgres.connect import Address, Link, connect
 from edgeclients.store.postgres.faults import unusable
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
+from edgeclients.store.postgres.rows import key
 from edgeclients.store.postgres.writer import Writer
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
@@ -217,7 +218,7 @@ class PostgresStore:
         return to_operators(await self._rows(OPERATORS))
 
     async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
-        return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, operator_id))
+        return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, key(operator_id)))
 
     async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:  # noqa: D102
         return await self._read(lambda link: operators.token(link, digests))
@@ -227,7 +228,7 @@ class PostgresStore:
 
     async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
         sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = $1 ORDER BY channel_id, type"
-        return tuple(map(to_connection, await self._rows(sql, client_id)))
+        return tuple(map(to_connection, await self._rows(sql, key(client_id))))
 
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"

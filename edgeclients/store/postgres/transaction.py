@@ -14,7 +14,7 @@ from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.operators import PostgresOperators
 from edgeclients.store.postgres.relay import PostgresRelay
 from edgeclients.store.postgres.roles import PostgresRoles
-from edgeclients.store.postgres.rows import CLIENT_COLUMNS, INSERT_CLIENT, searched, to_client, to_row
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, INSERT_CLIENT, key, searched, to_client, to_row
 from edgeclients.store.rows import fold
 
 _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE"
@@ -59,7 +59,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         return (await self.clients([client_id])).get(client_id)
 
     async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:  # noqa: D102
-        found = map(to_client, await self._link.fetch(_CLIENTS, list(client_ids)))
+        found = map(to_client, await self._link.fetch(_CLIENTS, list(map(key, client_ids))))
         return {client.id: client for client in found}
 
     async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
@@ -93,7 +93,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         self.removed.append(client.id)
 
     async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
-        await self._link.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", group_id)
+        await self._link.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", key(group_id))
 
     async def secret(self, client_id: str) -> StoredSecret:  # noqa: D102
         return await secrets.current(self._link, client_id)
