@@ -63,7 +63,7 @@ async def client(link: Link, client_id: str) -> Client | None:
 
 async def view(link: Link, client_id: str) -> Viewed | None:
     """What the database says of `Store.view`."""
-    rows = await link.fetch(_VIEW, client_id)
+    rows = await link.fetch(_VIEW, key(client_id))
     return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
 
 
