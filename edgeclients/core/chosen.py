@@ -47,6 +47,7 @@ class ChosenSecrets:
 
         Raises:
             CheckRationed: too many are being checked.
+            Unavailable: nothing is checked any more.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -93,9 +94,10 @@ class ChosenSecrets:
         # Again until nothing is left to try: while one hash was computed, the secret may have been moved to another scheme.
         while untried := await self._candidates(presented) - tried:
             for scheme, domain_id in untried:
+                ask = self._lane.ask_again if tried else self._lane.ask
                 tried.add((scheme, domain_id))
                 flight.check = Check(subject, scheme, domain_id, presented.secret)
-                self._lane.ask(flight.check)
+                ask(flight.check)
                 digest = await flight.check.future
                 flight.check = None
                 proof = await self._compare(presented, scheme, domain_id, digest)
