@@ -25,7 +25,10 @@ from edgeclients.store.sqlite.terms import Query, query
 
 # When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
 _WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
-_SEEN = f"coalesce((SELECT at FROM temp.seen n WHERE n.client_id = c.id), {_WRITTEN})"
+_SEEN = (
+    "CASE WHEN EXISTS (SELECT 1 FROM temp.seen n WHERE n.client_id = c.id) "
+    f"THEN (SELECT at FROM temp.seen n WHERE n.client_id = c.id) ELSE {_WRITTEN} END"
+)
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at", LAST_SEEN: _SEEN}
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
@@ -46,9 +49,13 @@ class _Source(NamedTuple):
 
 
 async def page(
-    connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]
+    connection: aiosqlite.Connection,
+    domain_id: str,
+    wanted: ClientFilter,
+    viewer: Viewer | None,
+    seen: Mapping[str, int | None],
 ) -> Page:
-    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file of last_seen does not know yet."""
+    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file does not know yet."""
     if wanted.of_sight:
         await _show_seen(connection, seen)
     sources = _sources(domain_id, wanted)
@@ -101,7 +108,7 @@ def _held_columns(viewer: Viewer | None) -> _Held:
     )
 
 
-def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]) -> ListedClient:
+def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int | None]) -> ListedClient:
     client, types = to_client(row[:_ADDED_TYPES]), _types(row[_ADDED_TYPES], wanted)
     last_seen_at = seen.get(client.id, row[_LAST_SEEN])
     if viewer is None:
@@ -111,10 +118,10 @@ def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping
     return ListedClient(client, types, to_role(row[_ROLE:]), DIRECT, last_seen_at)
 
 
-async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int]) -> None:
+async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int | None]) -> None:
     """Let the statements of this transaction see what is in memory."""
     await connection.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID"
+        "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER) WITHOUT ROWID"
     )
     await connection.execute("DELETE FROM temp.seen")
     await connection.executemany("INSERT INTO temp.seen VALUES (?, ?)", list(seen.items()))
