@@ -8,12 +8,12 @@ is slow, while a site whose secrets are right is checked as fast as the machine 
 
 import asyncio
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from edgeclients.core.credentials import Argon2
 from edgeclients.core.hashing import Argon2Threads
 from edgeclients.core.ration import Ration, whole_seconds
-from edgeclients.errors import CheckRationed
+from edgeclients.errors import CheckRationed, Unavailable
 
 FAILURES = 16  # of one subject, before its runs are spaced out
 FAILURES_A_SECOND = 4.0  # of one subject, after that
@@ -46,10 +46,13 @@ class CheckLane:
     def __init__(self, threads: Argon2Threads, waiting: int, ration: Ration[str] | None = None) -> None:
         self._threads = threads
         self._most_waiting = waiting
-        self._ration = ration or Ration(FAILURES, FAILURES_A_SECOND, _SUBJECTS)
+        # A run counts until it is known how it ended, so those under way must fit in beside the failures.
+        self._ration = ration or Ration(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
         self._subjects: OrderedDict[str, list[Check]] = OrderedDict()  # whose turn it is first
+        self._again: deque[Check] = deque()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self.waiting = 0
         self.runs = 0
 
@@ -58,12 +61,29 @@ class CheckLane:
 
         Raises:
             CheckRationed: too many wait already, of all subjects or of this one.
+            Unavailable: the lane is closed.
         """
+        if self._closed:
+            raise Unavailable("closing")
         wait = self._ration.wait(check.subject)
         ahead = len(self._subjects.get(check.subject, ()))
         if (wait and ahead >= WAITING_WHILE_RATIONED) or (self.waiting >= self._most_waiting and not self._make_room(ahead)):
             raise _rationed(wait)
         self._subjects.setdefault(check.subject, []).append(check)
+        self.waiting += 1
+        self._start()
+
+    def ask_again(self, check: Check) -> None:
+        """Have `check` computed next: the digest that was just computed for its token was not the only one to try.
+
+        A token counts once, however many schemes are in use.
+
+        Raises:
+            Unavailable: the lane is closed.
+        """
+        if self._closed:
+            raise Unavailable("closing")
+        self._again.append(check)
         self.waiting += 1
         self._start()
 
@@ -74,9 +94,13 @@ class CheckLane:
             Whether it was still waiting.
         """
         queue = self._subjects.get(check.subject, [])
-        if check not in queue:
+        if check in queue:
+            self._leave(queue, queue.index(check))
+        elif check in self._again:
+            self._again.remove(check)
+            self.waiting -= 1
+        else:
             return False
-        self._leave(queue, queue.index(check))
         check.future.cancel()
         return True
 
@@ -86,12 +110,14 @@ class CheckLane:
 
     def close(self) -> None:
         """Compute nothing more."""
+        self._closed = True
         if self._timer:
             self._timer.cancel()
-        for queue in self._subjects.values():
+        for queue in (*self._subjects.values(), self._again):
             for check in queue:
                 check.future.cancel()
         self._subjects.clear()
+        self._again.clear()
 
     def _make_room(self, ahead: int) -> bool:
         """Turn away a token of the subject with the most of them, for one of a subject with `ahead`; if that is fair."""
@@ -109,6 +135,9 @@ class CheckLane:
 
     def _start(self) -> None:
         """Run what may run now; if something may only later, look again then."""
+        while self._again and self._running < self._threads.workers:
+            self.waiting -= 1
+            self._run(self._again.popleft())
         soonest = None
         for subject in list(self._subjects):
             if self._running >= self._threads.workers:
@@ -119,6 +148,7 @@ class CheckLane:
                 soonest = wait if soonest is None else min(soonest, wait)
                 continue
             queue = self._subjects[subject]
+            self._ration.take(subject)
             self._run(self._leave(queue, secrets.randbelow(len(queue))))
         if soonest is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(soonest, self._look_again)
@@ -139,10 +169,13 @@ class CheckLane:
         return check
 
     def _run(self, check: Check) -> None:
-        self._ration.take(check.subject)
         self._running += 1
         self.runs += 1
-        running = self._threads.digest(check.scheme, check.domain_id, check.secret)
+        try:
+            running = self._threads.digest(check.scheme, check.domain_id, check.secret)
+        except Exception as error:  # noqa: BLE001 - no thread could be started: told to whoever waits, and the lane goes on
+            running = asyncio.get_running_loop().create_future()
+            running.set_exception(error)
         running.add_done_callback(lambda done: self._done(check, done))
 
     def _done(self, check: Check, done: "asyncio.Future[bytes]") -> None:

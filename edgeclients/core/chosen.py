@@ -58,6 +58,7 @@ class ChosenSecrets:
 
         Raises:
             CheckRationed: too many are being checked.
+            Unavailable: nothing is checked any more.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -110,8 +111,9 @@ class ChosenSecrets:
         # Again until nothing is left to try: while one hash was computed, the secret may have been moved to another scheme.
         while untried := await self._candidates(presented) - digests.keys():
             for scheme, domain_id in untried:
+                ask = self._lane.ask_again if digests else self._lane.ask
                 flight.check = Check(subject, scheme, domain_id, presented.secret)
-                self._lane.ask(flight.check)
+                ask(flight.check)
                 digest = digests[scheme, domain_id] = await flight.check.future
                 flight.check = None
                 proof = await self._compare(presented, scheme, domain_id, digest)

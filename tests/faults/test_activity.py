@@ -1,14 +1,17 @@
 """When clients were last seen, on disk: seldom written, begun anew when damaged, never in anybody's way."""
 
 import asyncio
+import contextlib
+import sqlite3
 import stat
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from edgeclients.errors import StartError
 from edgeclients.model import LAST_SEEN, ClientFilter, Effects
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.activity import FILE
@@ -165,8 +168,73 @@ async def test_a_caller_who_leaves_a_flush_leaves_it_whole(path: Path) -> None:
         await asyncio.sleep(0)
         flushing.cancel()
         await asyncio.wait([flushing])
+        await store.activity.flush()  # stands behind the one that goes on
         assert set(_written(path)) == {client.id}
         assert await _last_seen(store, client.id) is not None
+
+
+async def test_a_client_of_the_same_id_was_not_seen_because_the_file_says_so_of_the_old_one(path: Path) -> None:
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+        await store.activity.flush()
+        await store.run(lambda tx: tx.remove(client))
+        await add(store, new_client(id=client.id))
+        assert await _last_seen(store, client.id) is None
+        assert (await store.page("d1", ClientFilter(seen_after=0, order=LAST_SEEN))).total == 0
+        flushing = asyncio.ensure_future(store.activity.flush())
+        await asyncio.sleep(0)
+        assert await _last_seen(store, client.id) is None
+        await flushing
+        assert _written(path) == {}
+        store.note_seen(client.id)
+        assert await _last_seen(store, client.id) is not None
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_bytes(b"no database" * 1000)], ids=["none", "damaged"])
+async def test_beside_the_service_it_is_not_needed(path: Path, spoil: Callable[[Path], object]) -> None:
+    """As an edgeclients left it that knew of no such file, for commands that make nothing in the data directory."""
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+        store.note_seen(client.id)
+    file = path.with_name(FILE)
+    spoil(file)
+    before = file.read_bytes() if file.exists() else None
+    async with SqliteStore(SqliteDatabase(path, upgrade=False), StoreLimits(), _nothing) as store:
+        assert await _last_seen(store, client.id) is None
+        assert await store.operators() == ()
+    assert (file.read_bytes() if file.exists() else None) == before
+
+
+async def test_damage_while_it_is_in_use_is_in_nobodys_way(path: Path) -> None:
+    async with _store(path) as store:
+        clients = await add(store, *(new_client() for _ in range(500)))
+        for client in clients:
+            store.note_seen(client.id)
+        await store.activity.flush()
+        with opened(path.with_name(FILE)) as file:
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with path.with_name(FILE).open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * (path.with_name(FILE).stat().st_size - 4096))
+        with contextlib.suppress(sqlite3.DatabaseError), opened(path.with_name(FILE)) as file:
+            file.execute("PRAGMA user_version = 1")  # nobody trusts what they remember of the file any more
+        assert await _last_seen(store, clients[0].id) is None
+        store.note_seen(clients[0].id)
+        assert await _last_seen(store, clients[0].id) is not None
+        for _ in range(3):
+            assert (await store.page("d1", ClientFilter(order=LAST_SEEN))).total == 500
+    async with _store(path) as store:
+        assert (await store.page("d1", ClientFilter())).total == 500
+
+
+@pytest.mark.parametrize(
+    "spoil", [Path.mkdir, lambda file: file.symlink_to("/nowhere/at/all")], ids=["folder", "no such folder"]
+)
+def test_one_that_cannot_be_opened_is_told_by_its_own_name(path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(path.with_name(FILE))
+    with pytest.raises(StartError, match=FILE):
+        SqliteDatabase(path)
 
 
 async def test_it_is_private(path: Path) -> None:
@@ -187,15 +255,15 @@ async def test_a_day_of_two_hundred_devices_is_less_than_five_megabytes(path: Pa
     async with _store(path) as store:
         clients = await add(store, *(new_client() for _ in range(DEVICES)))
         activity, total = store.activity, 0
-        write = activity._write
+        write = activity._write_file
 
-        def counted(seen: list[tuple[str, int]], gone: list[str]) -> None:
+        def counted(news: Mapping[str, int | None]) -> None:
             nonlocal total
             before = _written_by_this_thread()
-            write(seen, gone)
+            write(news)
             total += _written_by_this_thread() - before
 
-        activity._write = counted  # type: ignore[method-assign]
+        activity._write_file = counted  # type: ignore[method-assign]
         for _ in range(DAY_SECONDS // FLUSH_SECONDS):
             for _ in range(FLUSH_SECONDS // LOGIN_SECONDS):
                 for client in clients:

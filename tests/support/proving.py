@@ -10,6 +10,7 @@ from edgeclients.core.access import Access
 from edgeclients.core.authentication import Authentication
 from edgeclients.core.checks import CheckLane
 from edgeclients.core.clients import ClientDraft, Clients
+from edgeclients.core.credentials import Keyring
 from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.parents import Parents
 from edgeclients.core.rotation import Rotation, SecretChange
@@ -74,16 +75,18 @@ class Proving(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def proving(path: Path, threads: Argon2Threads | None = None, waiting: int = 128) -> AsyncIterator[Proving]:
+async def proving(
+    path: Path, threads: Argon2Threads | None = None, waiting: int = 128, keyring: Keyring = KEYRING
+) -> AsyncIterator[Proving]:
     """All of it on the database `path`."""
     cache = MemoryTokenCache(3600, 50_000, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
     database = SqliteDatabase(path)
     database.connection.execute("PRAGMA synchronous = OFF")
     async with SqliteStore(database, StoreLimits(), cache.apply) as store:
-        of_writes, threads = Argon2Threads(KEYRING, 1), threads or Argon2Threads(KEYRING, 1)
+        of_writes, threads = Argon2Threads(keyring, 1), threads or Argon2Threads(keyring, 1)
         writes, lane = HashLane(of_writes, waiting), CheckLane(threads, waiting)
-        secrets, access = Secrets(store, KEYRING, writes), Access(store, Everything())
-        authentication = Authentication(store, cache, KEYRING, lane, writes)
+        secrets, access = Secrets(store, keyring, writes), Access(store, Everything())
+        authentication = Authentication(store, cache, keyring, lane, writes)
         clients, rotation = Clients(store, access, secrets, Parents(store, access)), Rotation(store, access, secrets)
         try:
             yield Proving(authentication, clients, rotation, store, cache, lane)

@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 
 from edgeclients.core.checks import WAITING_WHILE_RATIONED, Check, CheckLane
+from edgeclients.core.credentials import Argon2
 from edgeclients.core.hashing import Argon2Threads
 from edgeclients.core.ration import Ration
-from edgeclients.errors import CheckRationed
+from edgeclients.errors import CheckRationed, Unavailable
 from tests.conformance.harness import KEYRING
 from tests.support.lanes import HeldThreads, settle
 
@@ -195,3 +196,65 @@ async def test_closed_it_computes_nothing_more() -> None:
     assert waits.future.cancelled()
     await threads.let()
     assert threads.ran == ["runs"]
+
+
+async def test_any_number_of_workers_can_be_busy_with_right_secrets() -> None:
+    """Runs that have not ended yet are no failures."""
+    threads = HeldThreads(KEYRING, 32)
+    lane = CheckLane(threads, MANY)
+    waiting = _asked(lane, *map(str, range(100)))
+    for one in waiting:
+        one.future.add_done_callback(lambda _: lane.succeeded("a"))
+    while threads.running:
+        await threads.let()
+    assert (threads.most, len(threads.ran)) == (32, 100)
+
+
+async def test_a_thread_that_cannot_be_started_costs_one_check_and_not_the_lane() -> None:
+    class Exhausted(HeldThreads):
+        left = 2
+
+        def digest(self, scheme: Argon2, domain_id: str, secret: str) -> "asyncio.Future[bytes]":
+            if self.left:
+                self.left -= 1
+                raise RuntimeError("can't start new thread")
+            return super().digest(scheme, domain_id, secret)
+
+    threads = Exhausted(KEYRING)
+    lane = CheckLane(threads, 10)
+    first, second, third = _asked(lane, *"abc")
+    await settle()
+    assert sum(isinstance(one.future.exception(), RuntimeError) for one in (first, second, third) if one.future.done()) == 2
+    await threads.let()
+    assert all(one.future.done() for one in (first, second, third))
+
+
+async def test_closed_it_takes_nothing_more() -> None:
+    """What waited for its ration then would wait for ever, and whoever closes with it."""
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 10, Ration(1, 200.0, 10))
+    _asked(lane, "runs", "waits")
+    await threads.let()
+    lane.close()
+    with pytest.raises(Unavailable):
+        lane.ask(check("late"))
+
+
+async def test_a_token_with_another_digest_to_try_comes_first_and_counts_once() -> None:
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, 2, Ration(2, 1.0, 10, Clock()))
+    first, *_ = _asked(lane, *"abc")
+    again = check("a again")
+    first.future.add_done_callback(lambda _: lane.ask_again(again))
+    await threads.let()
+    assert threads.ran == ["a", "a again"]
+    assert not lane.drop(again)
+    await threads.let()
+    assert len(threads.running) == 1  # the second failure that is allowed
+    waits = check("b again")
+    lane.ask_again(waits)
+    assert lane.waiting == 2
+    assert lane.drop(waits)
+    assert waits.future.cancelled()
+    await threads.let()
+    assert (threads.running, lane.waiting) == ([], 1)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgeclients.core.authentication import Authentication
-from edgeclients.errors import CheckRationed, CredentialsDenied
+from edgeclients.core.checks import FAILURES
+from edgeclients.core.credentials import Keyring
+from edgeclients.errors import CheckRationed, CredentialsDenied, Unavailable
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
 from tests.support.lanes import HeldThreads, settle
@@ -14,6 +16,8 @@ from tests.support.proving import DOMAIN, Proving, proving
 
 CHOSEN = "correct horse"
 WRONG = "wrong horse"
+PATIENCE = 10  # seconds; a test that waits this long has failed
+STRONGER = Keyring([bytes(32)], memory_kib=8, passes=2)  # where more is asked of new hashes than of those that are there
 
 
 @pytest.fixture
@@ -162,3 +166,57 @@ async def test_closing_ends_what_waits(tmp_path: Path, threads: HeldThreads) -> 
         assert isinstance(at.authentication, Authentication)
         await asyncio.wait(asking)
         assert len(threads.ran) == 1
+
+
+async def test_right_secrets_under_several_schemes_are_never_rationed(tmp_path: Path) -> None:
+    """That the first scheme tried is not the secret's own is nobody's failure."""
+    path = tmp_path / "clients.db"
+    async with proving(path) as at:
+        fleet = [await at.create(f"{CHOSEN} {number}") for number in range(40)]
+    async with proving(path, keyring=STRONGER) as at:
+        fleet += [await at.create(f"{CHOSEN} {number}") for number in range(40, 80)]
+        asking = (at.authentication.authenticate(of_domain(DOMAIN, known.secret).encode()) for known in fleet)
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        assert told == [known.client.id for known in fleet]
+
+
+async def test_a_wrong_token_counts_once_under_several_schemes(tmp_path: Path) -> None:
+    path = tmp_path / "clients.db"
+    async with proving(path) as at:
+        known = await at.create(CHOSEN)
+    threads = HeldThreads(STRONGER)
+    async with proving(path, threads, keyring=STRONGER) as at:
+        await at.rotate(known, f"{CHOSEN}, new", grace=3600)
+        asking = [_ask(at, basic(known.client.id, f"{WRONG} {number}").encode()) for number in range(30)]
+        await settle()
+        while threads.running:
+            await threads.let()
+        denied = [one for one in asking if one.done() and isinstance(one.exception(), CredentialsDenied)]
+        assert len(denied) == FAILURES
+        assert len(threads.ran) == 2 * FAILURES
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+
+
+async def test_closing_does_not_wait_for_what_would_be_checked_next(tmp_path: Path) -> None:
+    """A token with one more scheme to try, of a client whose failures are spaced out."""
+    path = tmp_path / "clients.db"
+    async with proving(path) as at:
+        known = await at.create(CHOSEN)
+    threads = HeldThreads(STRONGER)
+    async with proving(path, threads, keyring=STRONGER) as at:
+        await at.rotate(known, f"{CHOSEN}, new", grace=3600)
+        for _ in range(FAILURES):
+            at.lane._ration.take(f"client {known.client.id}")
+        asking = _ask(at, basic(known.client.id, WRONG).encode())
+        async with asyncio.timeout(PATIENCE):
+            while not threads.running:
+                await asyncio.sleep(0.01)
+        closing = asyncio.ensure_future(at.authentication.close())
+        await settle()
+        await threads.let()
+        async with asyncio.timeout(PATIENCE):
+            await closing
+        with pytest.raises(Unavailable):
+            await asking

@@ -15,7 +15,10 @@ from edgeclients.store.sqlite.terms import Query, query
 
 # When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
 _WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
-_SEEN = f"coalesce((SELECT at FROM temp.seen n WHERE n.client_id = c.id), {_WRITTEN})"
+_SEEN = (
+    "CASE WHEN EXISTS (SELECT 1 FROM temp.seen n WHERE n.client_id = c.id) "
+    f"THEN (SELECT at FROM temp.seen n WHERE n.client_id = c.id) ELSE {_WRITTEN} END"
+)
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
 _COUNTED = (1000, 20_000)
@@ -28,9 +31,13 @@ _COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", 
 
 
 async def page(
-    connection: aiosqlite.Connection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]
+    connection: aiosqlite.Connection,
+    domain_id: str,
+    wanted: ClientFilter,
+    viewer: Viewer | None,
+    seen: Mapping[str, int | None],
 ) -> Page:
-    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file of last_seen does not know yet."""
+    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file does not know yet."""
     if wanted.of_sight:
         await _show_seen(connection, seen)
     sources = _sources(domain_id, wanted)
@@ -81,15 +88,15 @@ def _held_columns(viewer: Viewer | None) -> _Held:
     )
 
 
-def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int]) -> ListedClient:
+def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int | None]) -> ListedClient:
     client, types = to_client(row[:_ADDED_TYPES]), to_types(row[_ADDED_TYPES]) if wanted.channel_id is not None else ()
     return to_listed(client, types, row[_ROLE:], viewer, seen.get(client.id, row[_LAST_SEEN]))
 
 
-async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int]) -> None:
+async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int | None]) -> None:
     """Let the statements of this transaction see what is in memory."""
     await connection.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID"
+        "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER) WITHOUT ROWID"
     )
     await connection.execute("DELETE FROM temp.seen")
     await connection.executemany("INSERT INTO temp.seen VALUES (?, ?)", list(seen.items()))

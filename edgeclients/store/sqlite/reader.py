@@ -3,6 +3,7 @@
 Every statement is read to its end and closed before its method returns: an open cursor would pin an old snapshot.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Reader:
 
     def __init__(self, path: Path, busy_timeout_ms: int = 0) -> None:
         self._connection = open_reader(path, busy_timeout_ms)
-        activity.attach(self._connection, path)
+        self._run(activity.attaching(path))
 
     def close(self) -> None:
         """Close the connection."""
@@ -74,7 +75,13 @@ class Reader:
 
     def view(self, client_id: str) -> Viewed | None:
         """What the files say of `Store.view`."""
-        rows = self._all(_VIEW, (client_id,))
+        try:
+            rows = self._all(_VIEW, (client_id,))
+        except sqlite3.Error as error:
+            if not activity.is_damage(error):
+                raise
+            self._run(activity.doing_without())
+            rows = self._all(_VIEW, (client_id,))  # if it is the database itself, this says so
         return Viewed(to_client(rows[0][:-1]), rows[0][-1]) if rows else None
 
     def secrets_of(self, client_id: str) -> SecretRead:
@@ -117,6 +124,10 @@ class Reader:
     def outbox_state(self) -> OutboxState:
         """`Store.outbox_state`."""
         return relay.state(self._connection)
+
+    def _run(self, statements: list[activity.Statement]) -> None:
+        for statement in statements:
+            self._connection.execute(*statement)
 
     def _all(self, sql: str, parameters: Sequence[object]) -> list[Any]:
         return fetch(self._connection, sql, parameters)

@@ -1,6 +1,7 @@
 """Reads that may scan: on a few connections with threads of their own, each within a time limit."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -80,15 +81,24 @@ class Scanner:
     async def _read(self, work: Work[T]) -> T:
         timed = await self._idle.get()
         try:
-            timed.deadline = time.monotonic() + self._limit
-            await timed.connection.execute("BEGIN")
             try:
-                return await work(timed.connection)
-            finally:
-                timed.deadline = float("inf")
-                await timed.connection.rollback()
+                return await self._within_limit(timed, work)
+            except sqlite3.Error as error:
+                if not activity.is_damage(error) or timed.without_activity:
+                    raise
+                await timed.do_without_activity()
+                return await self._within_limit(timed, work)
         finally:
             self._idle.put_nowait(timed)
+
+    async def _within_limit(self, timed: "_Timed", work: Work[T]) -> T:
+        timed.deadline = time.monotonic() + self._limit
+        await timed.connection.execute("BEGIN")
+        try:
+            return await work(timed.connection)
+        finally:
+            timed.deadline = float("inf")
+            await timed.connection.rollback()
 
 
 class _Timed:
@@ -97,6 +107,7 @@ class _Timed:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self.connection = connection
         self.deadline = float("inf")
+        self.without_activity = False
 
     @classmethod
     async def open(cls, path: Path) -> "_Timed":
@@ -104,10 +115,18 @@ class _Timed:
         timed = cls(connection)
         await connection.execute("PRAGMA busy_timeout = 1000")
         await connection.execute("PRAGMA temp_store = MEMORY")
-        await connection.execute("ATTACH ? AS activity", (read_only(path.with_name(activity.FILE)),))
+        await timed.run(activity.attaching(path))
         await connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
         await connection.set_progress_handler(timed.expired, _STEPS)
         return timed
+
+    async def run(self, statements: list[activity.Statement]) -> None:
+        for statement in statements:
+            await self.connection.execute(*statement)
+
+    async def do_without_activity(self) -> None:
+        self.without_activity = True
+        await self.run(activity.doing_without())
 
     def expired(self) -> bool:
         return time.monotonic() > self.deadline

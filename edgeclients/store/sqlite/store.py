@@ -37,7 +37,7 @@ from edgeclients.store.clock import Clock
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 from edgeclients.store.sqlite import activity, listing, operators, peppers, rolelists
-from edgeclients.store.sqlite.activity import Activity
+from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
 from edgeclients.store.sqlite.migration import check_current, migrate
@@ -126,7 +126,7 @@ class SqliteStore:
     def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
         self.clock = Clock(database.newest_at)
         self._viewed = ViewedRows()
-        self.activity = Activity(database.path, limits.activity_seconds, self._viewed.forget)
+        self.activity = SqliteActivity(database.path, limits.activity_seconds, self._viewed.forget)
         self.note_seen = self.activity.note
         self._on_commit = on_commit
         self._path = database.path
