@@ -172,6 +172,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Var("MG_CLIENTS_GRPC_MAX_REQUESTS", "calls worked on at a time; more get RESOURCE_EXHAUSTED", low=1)
     ] = 4096
 
+    cache_url: Annotated[
+        str,
+        Var(
+            "MG_CLIENTS_CACHE_URL",
+            "in cloud mode, a Redis server that several processes share: `host:port`, `redis://` or `rediss://`; unset: none",
+            secret=True,
+        ),
+    ] = ""
     cache_key_duration: Annotated[
         Duration, Var("MG_CLIENTS_CACHE_KEY_DURATION", "how long a successful Authenticate is remembered", low=0.001)
     ] = Duration(3600)
@@ -239,6 +247,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     callout_cert: Annotated[str, Var("MG_CLIENTS_CALLOUT_CERT", "certificate to show them: a path or PEM")] = ""
     callout_key: Annotated[str, Var("MG_CLIENTS_CALLOUT_KEY", "its key: a path or PEM", secret=True)] = ""
+
+    @property
+    def cache_address(self) -> str:
+        """The URL of the Redis server that processes share; empty: there is none."""
+        return redis_url(self.cache_url) if self.cache_url else ""
 
     @property
     def event_stream(self) -> str:
@@ -373,10 +386,12 @@ def _addresses(loaded: Settings) -> Iterator[str]:
         yield f"MG_CLIENTS_CALLOUT_{'KEY' if loaded.callout_cert else 'CERT'} is missing: a certificate goes with its key"
     if not all(map(is_http, loaded.callout_urls)):
         yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
-    try:
-        _ = loaded.event_stream
-    except ValueError as error:
-        yield f"{'MG_CLIENTS_ES_URL' if loaded.events_url else 'MG_ES_URL'}: its value is not {error}"
+    events = "MG_CLIENTS_ES_URL" if loaded.events_url else "MG_ES_URL"
+    for variable, attribute in ((events, "event_stream"), ("MG_CLIENTS_CACHE_URL", "cache_address")):
+        try:
+            getattr(loaded, attribute)
+        except ValueError as error:
+            yield f"{variable}: its value is not {error}"
 
 
 PEERS = ("auth", "domains", "groups", "channels")

@@ -48,6 +48,7 @@ class Readiness:
         storage: how they went.
         probe: makes a change that means nothing.
         events: how it goes with events that leave.
+        cache: how it goes with the cache.
         every: seconds between probes, and for which a change that was made proves that others can be.
     """
 
@@ -56,11 +57,13 @@ class Readiness:
         storage: Callable[[], StorageState],
         probe: Callable[[], Awaitable[None]],
         events: Callable[[], Awaitable[dict[str, Any]]] = no_relay,
+        cache: Callable[[], dict[str, Any]] = lambda: {"backend": "memory"},
         every: float = PROBE_SECONDS,
     ) -> None:
         self._storage = storage
         self._probe = probe
         self._events = events
+        self._cache = cache
         self._every = every
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
@@ -77,7 +80,7 @@ class Readiness:
         return ready, {
             "status": "ready" if ready else "not ready",
             "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last},
-            "cache": {"backend": "memory"},
+            "cache": self._cache(),
             "events": await self._events(),
         }
 

@@ -47,7 +47,7 @@ from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import calling, relaying
+from edgeclients.wiring import caching, calling, relaying
 from edgeclients.wiring.storage import Storage, opened
 
 _log = logging.getLogger(__name__)
@@ -75,6 +75,18 @@ class Running(NamedTuple):
     complete: Callable[[], Awaitable[object]]  # returns when every route is there
 
 
+class Commits:
+    """Tells whoever listens what a commit causes."""
+
+    def __init__(self, *listeners: Callable[[Effects], None]) -> None:
+        self.listeners = list(listeners)
+
+    def __call__(self, effects: Effects) -> None:
+        """A commit has happened; its caller hears of it behind this."""
+        for listener in self.listeners:
+            listener(effects)
+
+
 @contextlib.asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Running]:
     """The service, answering until the context is left; then it finishes what has begun and closes.
@@ -90,11 +102,16 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         needs_directory = _needs_directory(settings)
         if needs_directory:
             stack.callback(DataDirectory(settings.data_dir).close)
-        cache = MemoryTokenCache(settings.cache_key_duration, settings.cache_size, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
+        cache = caching.make(settings, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
         news = asyncio.Event()
-        storage = await stack.enter_async_context(opened(settings, _committed(cache, news)))
+        commits = Commits(cache.apply, lambda effects: news.set() if effects.told else None)
+        storage = await stack.enter_async_context(opened(settings, commits))
         store, keyring = storage.store, storage.keyring
         await store.run(_write_check)
+        metrics = Metrics()
+        cached = await stack.enter_async_context(caching.joined(settings, cache, store, keyring, metrics))
+        if cached.publish is not None:
+            commits.listeners.append(cached.publish)
         holders = Holders(store, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
@@ -109,7 +126,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         stack.callback(of_checks.close)
         stack.callback(of_writes.close)
         checks, writes = CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting)
-        authentication = Authentication(store, cache, keyring, checks, writes)
+        authentication = Authentication(store, cache, keyring, checks, writes, cached.proofs)
         stack.push_async_callback(authentication.close)
         secrets = Secrets(store, keyring, writes)
         groups, channels = await _peers(settings, stack)
@@ -117,7 +134,6 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         clients, rotation = Clients(store, access, secrets, parents, channels), Rotation(store, access, secrets)
         cases = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
 
-        metrics = Metrics()
         _watch(metrics, storage, cache, authentication)
         _watch_checks(metrics, authentication, checks)
         relay = relaying.start(settings, store, news, storage.sender)
@@ -128,6 +144,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             storage.state,
             lambda: store.run(_write_check),
             relay.document if relay is not None else no_relay,
+            cached.document,
             storage.probe_seconds,
         )
         operations = Operations(health_document(settings.instance_id), readiness, metrics)
@@ -168,17 +185,6 @@ def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *,
     from edgeclients.http.app import build as build_app
 
     return build_app(cases, operations, bodies, serve_channels=serve_channels)
-
-
-def _committed(cache: MemoryTokenCache, news: asyncio.Event) -> Callable[[Effects], None]:
-    """What a commit causes: the cache hears of it, and `news` is set when there are new events."""
-
-    def committed(effects: Effects) -> None:
-        cache.apply(effects)
-        if effects.told:
-            news.set()
-
-    return committed
 
 
 async def _peers(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Groups | None, Channels | None]:

@@ -84,6 +84,7 @@ def test_a_secret_is_never_shown() -> None:
         "MG_CLIENTS_DB_SSL_KEY",
         "MG_CLIENTS_HTTP_SERVER_KEY",
         "MG_CLIENTS_GRPC_SERVER_KEY",
+        "MG_CLIENTS_CACHE_URL",
         "MG_CLIENTS_ES_URL",
         "MG_ES_URL",
         "MG_CLIENTS_CALLOUT_URLS",

@@ -1,0 +1,149 @@
+"""Hints that processes on one store give each other through Redis, so that a revoked secret is dead everywhere at once.
+
+A hint only takes away: it says that a client lost access, or that somebody gained it. The guarantee is the store's
+(`cache.shared`), hints are fast. None is believed that was not written with K_cache.
+"""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgeclients.cache.shared import SharedTokenCache
+from edgeclients.model import Effects
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_log = logging.getLogger(__name__)
+
+_CHANNEL = "edgeclients:hints"
+_MAC_BYTES = 32
+_WAITING = 10_000  # hints that may wait to be published; beyond, the store's guarantee has to do
+_PAUSE_SECONDS = 0.5  # before a connection that broke is made again
+PING_SECONDS = 1.0
+LIVE_SECONDS = 2.0  # a subscription counts as live for so long after PING on it was answered
+
+
+class _Hint(msgspec.Struct, array_like=True):
+    sender: bytes
+    revoked: tuple[tuple[str, int], ...]
+    granted: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(_Hint)
+
+
+class Hints:
+    """Publishes what commits of this process cause, and makes felt here what those of others cause.
+
+    Args:
+        redis: where.
+        key: K_cache.
+        cache: of this process.
+        sender: what no other process has.
+    """
+
+    def __init__(self, redis: "Redis", key: bytes, cache: SharedTokenCache, sender: bytes) -> None:
+        self._redis = redis
+        self._key = key
+        self._cache = cache
+        self._sender = sender
+        self._waiting: asyncio.Queue[Effects] = asyncio.Queue(_WAITING)
+        self._answered_at = float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+        self.lost = self.heard = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether hints of others arrive, as far as can be known."""
+        return time.monotonic() - self._answered_at < LIVE_SECONDS
+
+    def publish(self, effects: Effects) -> None:
+        """Tell the others, soon."""
+        if effects.revoked or effects.granted:
+            try:
+                self._waiting.put_nowait(effects)
+            except asyncio.QueueFull:
+                self.lost += 1
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [asyncio.ensure_future(_again_and_again(work)) for work in (self._publish, self._listen)]
+
+    async def close(self) -> None:
+        """Stop."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _publish(self) -> None:
+        while True:
+            effects = await self._waiting.get()
+            try:
+                await self._redis.publish(_CHANNEL, self._seal(effects))
+            except BaseException:
+                self.lost += 1
+                raise
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as channel:
+            await channel.subscribe(_CHANNEL)
+            pinging = asyncio.ensure_future(self._ping(channel))
+            try:
+                await self._hear(channel)
+            finally:
+                self._answered_at = float("-inf")
+                pinging.cancel()
+                await asyncio.wait([pinging])
+
+    async def _ping(self, channel: Any) -> None:
+        while True:
+            await channel.ping()
+            await asyncio.sleep(PING_SECONDS)
+
+    async def _hear(self, channel: Any) -> None:
+        while True:
+            message = await channel.get_message(timeout=LIVE_SECONDS)
+            if message is None:
+                raise ConnectionError("the subscription is silent")
+            if message["type"] == "subscribe":
+                self._cache.forget_all()  # whatever was said before this moment was not heard
+            if message["type"] in {"subscribe", "pong"}:
+                self._answered_at = time.monotonic()
+            elif message["type"] == "message":
+                self._feel(message["data"])
+
+    def _feel(self, sealed: bytes) -> None:
+        mac, packed = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, hmac.digest(self._key, b"hint\0" + packed, "sha256")):
+            _log.warning("a hint in Redis was not written by one of us")
+            return
+        hint = _decoder.decode(packed)
+        if hint.sender != self._sender:
+            self.heard += 1
+            self._cache.apply(Effects(hint.revoked, hint.granted))
+
+    def _seal(self, effects: Effects) -> bytes:
+        packed = _encode(_Hint(self._sender, effects.revoked, effects.granted))
+        return hmac.digest(self._key, b"hint\0" + packed, "sha256") + packed
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it for ever; when it fails, once more after a moment."""
+    from redis.exceptions import RedisError
+
+    while True:
+        try:
+            await work()
+        except (RedisError, OSError, TimeoutError):
+            pass  # `live` says so
+        except Exception:  # noqa: BLE001 - it goes on, and the log has it all
+            _log.exception("hints of other processes failed unexpectedly")
+        await asyncio.sleep(_PAUSE_SECONDS)
