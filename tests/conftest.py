@@ -51,14 +51,14 @@ def cloud(postgres: Server, tmp_path: Path) -> Iterator[Cloud]:
 
 
 # What speaks to the service only from outside is run on each kind of storage; the rest looks into a gateway's files.
-STORAGES = {"http": ("gateway", "cloud"), "rpc": ("gateway", "cloud")}
+STORAGES = ("gateway", "cloud")
+ON_EACH_STORAGE = ("http", "rpc")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Say on which storage the shared service of a test runs."""
-    if "service" in metafunc.fixturenames:
-        room = metafunc.definition.path.parent.name
-        metafunc.parametrize("service", STORAGES.get(room, ("gateway",)), indirect=True, scope="session")
+    if "service" in metafunc.fixturenames and metafunc.definition.path.parent.name in ON_EACH_STORAGE:
+        metafunc.parametrize("service", STORAGES, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("service")
     with ExitStack() as stack:
         env = {"MG_CLIENTS_LOG_LEVEL": "debug"}
-        if request.param == "cloud":
+        if getattr(request, "param", STORAGES[0]) == "cloud":
             env |= stack.enter_context(cloud_on(request.getfixturevalue("postgres"), folder)).env
         yield stack.enter_context(started(folder / "data", env))
 

@@ -2,8 +2,13 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+from tests.conftest import ON_EACH_STORAGE, STORAGES
 
 BACKENDS = ("sqlite", "postgres")
 CONTRACTS = ("activity", "clients", "connections", "listing", "operators", "outbox", "properties", "roles", "secrets", "views")
@@ -23,3 +28,17 @@ def test_a_back_end_runs_every_contract(backend: str) -> None:
         contracts = {cls for title, cls in inspect.getmembers(module, inspect.isclass) if title.endswith("Contract")}
         assert contracts
         assert contracts <= run
+
+
+@pytest.mark.parametrize("room", ON_EACH_STORAGE)
+def test_what_speaks_from_outside_is_run_on_each_storage(room: str) -> None:
+    """Nothing is left out: as many tests of the shared service on one storage as on the other."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", f"tests/{room}"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    counts = [listed.count(f"[{storage}") for storage in STORAGES]
+    assert counts[0] == counts[1] > 0

@@ -104,7 +104,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (asyncpg.ReadOnlySQLTransactionError, "{address} is read-only: set MG_CLIENTS_DB_HOST to the server that takes changes"),
     (
         asyncpg.LockNotAvailableError,
-        "another edgeclients has been starting on database {name!r} for minutes: see what it does, and try again",
+        "database {name!r} has been held for minutes, by another edgeclients that starts or by a long transaction: see to that",
     ),
     (asyncpg.PostgresError, _OTHER),
     (OSError, "{address} cannot be reached ({detail}): start it, or set MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT"),

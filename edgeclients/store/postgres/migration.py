@@ -11,7 +11,7 @@ from edgeclients.store.postgres.connect import Link
 
 OLDEST = 150_000  # as server_version_num has it
 _LOCK = 0x6564_6765_636C_6965  # "edgeclie": one number for all programs of ours
-_PATIENCE = "5min"  # for the process that migrates
+_PATIENCE = "5min"  # for the process that migrates, and of that one for locks
 
 _RECORD = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -24,14 +24,13 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 
 async def take_turns(link: Link) -> None:
-    """Return when nobody else starts on this database; until `link` is closed, others wait.
+    """Return when nobody else starts on this database; until `link` is closed, others wait. What it does may take long.
 
     Raises:
         asyncpg.LockNotAvailableError: somebody has been at it for minutes.
     """
     await link.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
     await link.execute("SELECT pg_advisory_lock($1)", _LOCK)
-    await link.execute("RESET lock_timeout; RESET statement_timeout")
 
 
 async def migrate(link: Link, database: str, folder: Path) -> None:
