@@ -142,8 +142,8 @@ async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except (RedisError, OSError, TimeoutError):
-            pass  # `live` says so
+        except (RedisError, OSError, TimeoutError, RuntimeError):
+            pass  # `live` says so; a RuntimeError is what uvloop says of a connection that was closed
         except Exception:  # noqa: BLE001 - it goes on, and the log has it all
             _log.exception("hints of other processes failed unexpectedly")
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -69,7 +69,7 @@ class RedisProofs:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 return await call
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError, TimeoutError, RuntimeError):  # the last is uvloop's, of a connection that was closed
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
             return None
 

@@ -94,7 +94,8 @@ def two(cloud: Cloud, server: RedisServer, tmp_path: Path) -> Iterator[Two]:
         for each in (one, other):
             _until(lambda each=each: each.cache()["redis"] == "live")  # type: ignore[misc]
         yield Two(one, other, api, server)
-        print([line for p in (one, other) for line in p.service.lines if line.get("level") in ("ERROR", "WARN")])
+        for each in (one, other):
+            assert not [line for line in each.service.lines if line.get("level") == "ERROR"]
 
 
 def _disable(api: Api, client_id: str) -> None:
