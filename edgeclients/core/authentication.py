@@ -6,6 +6,7 @@ could be, and the secret's form says which hash to compute. Every failure is `Cr
 
 from typing import NoReturn
 
+from edgeclients.core import limits
 from edgeclients.core.checks import CheckLane
 from edgeclients.core.chosen import ChosenSecrets
 from edgeclients.core.credentials import Keyring, is_generated_form
@@ -73,6 +74,8 @@ class Authentication:
             CheckRationed: too many chosen secrets are being checked.
             Unavailable, Busy: the storage cannot answer.
         """
+        if len(token) > limits.TOKEN_BYTES:
+            self._deny("malformed")
         key = self._cache.key(token)
         client_id = self._cache.hit(key)
         if client_id is None:

@@ -3,8 +3,6 @@
 import binascii
 from typing import NamedTuple
 
-from edgeclients.core import limits
-
 _BASIC, _DOMAIN = b"Basic", b"Domain"
 
 
@@ -30,8 +28,6 @@ def unpack(token: bytes) -> Presented | None:
 
     None for anything else.
     """
-    if len(token) > limits.TOKEN_BYTES:
-        return None
     if token.startswith(_BASIC):
         by_id, text = True, token[len(_BASIC) :]
     elif token.startswith(_DOMAIN):

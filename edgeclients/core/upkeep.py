@@ -50,7 +50,12 @@ class Upkeep:
             return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("secret upkeep failed unexpectedly", exc_info=error)
 
     async def _touch(self, row: SecretRow) -> None:
         await self._try(lambda tx: tx.touch_retirement(row.client_id, row.hash))

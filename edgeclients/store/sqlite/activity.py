@@ -76,8 +76,10 @@ class SqliteActivity(Activity):
     def _forget_strangers(self, connection: sqlite3.Connection) -> None:
         """Remove what is said of clients that were removed before the last end, if that was a sudden one."""
         connection.execute("ATTACH ? AS registry", (str(self._database),))
-        connection.execute("DELETE FROM last_seen WHERE client_id NOT IN (SELECT id FROM registry.clients)")
-        connection.execute("DETACH registry")
+        try:
+            connection.execute("DELETE FROM last_seen WHERE client_id NOT IN (SELECT id FROM registry.clients)")
+        finally:
+            connection.execute("DETACH registry")
 
 
 def prepare(database: Path) -> None:
