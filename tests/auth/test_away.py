@@ -157,6 +157,6 @@ def test_over_mutual_tls(tmp_path: Path) -> None:
     ids=str,
 )
 def test_what_keeps_it_from_starting(tmp_path: Path, env: dict[str, str], named: str) -> None:
-    url = {} if "MG_CLIENTS_AUTH_PLUGIN" in env else {"MG_AUTH_GRPC_URL": "127.0.0.1:1"}
+    url = {} if "MG_CLIENTS_AUTH_PLUGIN" in env else {"MG_AUTH_GRPC_URL": "127.0.0.1:1", "MG_CLIENTS_MODE": "gateway"}
     with ready_to_run():
         assert named in refused(tmp_path / "data", {**url, **env}).line
