@@ -115,6 +115,12 @@ def _session() -> requests.Session:
 
 
 def _read_little(response: requests.Response, **_: Any) -> None:
-    """Leave the connection for the next batch if the answer is short, and end it if not."""
+    """Leave the connection for the next batch if the answer is short, and end it if not.
+
+    Raises:
+        HTTPError: it leads elsewhere, where nobody follows; the exporter would take it for a success.
+    """
     response.raw.read(_ANSWER_BYTES)
     response.close()
+    if 300 <= response.status_code < 400:
+        raise requests.HTTPError(f"status {response.status_code}")
