@@ -248,6 +248,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     callout_cert: Annotated[str, Var("MG_CLIENTS_CALLOUT_CERT", "certificate to show them: a path or PEM")] = ""
     callout_key: Annotated[str, Var("MG_CLIENTS_CALLOUT_KEY", "its key: a path or PEM", secret=True)] = ""
 
+    jaeger_url: Annotated[
+        str,
+        Var(
+            "MG_JAEGER_URL",
+            "where traces are sent, by OTLP over HTTP, such as `http://localhost:4318/v1/traces`; unset: there are none",
+            secret=True,
+        ),
+    ] = ""
+    jaeger_ratio: Annotated[
+        float, Var("MG_JAEGER_TRACE_RATIO", "of the traces that begin here, how many are sent: 0 to 1", low=0, high=1)
+    ] = 1.0
+
+    send_telemetry: Annotated[
+        bool, Var("MG_SEND_TELEMETRY", "whether telemetry is sent where `MG_CALLHOME_URL` is set: `true` or `false`")
+    ] = True
+    callhome_url: Annotated[
+        str, Var("MG_CALLHOME_URL", "the server telemetry is sent to, once a day; unset: nowhere", secret=True)
+    ] = ""
+
     @property
     def cache_address(self) -> str:
         """The URL of the Redis server that processes share; empty: there is none."""
@@ -386,6 +405,9 @@ def _addresses(loaded: Settings) -> Iterator[str]:
         yield f"MG_CLIENTS_CALLOUT_{'KEY' if loaded.callout_cert else 'CERT'} is missing: a certificate goes with its key"
     if not all(map(is_http, loaded.callout_urls)):
         yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
+    for name, url in (("MG_JAEGER_URL", loaded.jaeger_url), ("MG_CALLHOME_URL", loaded.callhome_url)):
+        if url and not is_http(url):
+            yield f"{name}: its value is no address as http://… or https://…"
     events = "MG_CLIENTS_ES_URL" if loaded.events_url else "MG_ES_URL"
     for variable, attribute in ((events, "event_stream"), ("MG_CLIENTS_CACHE_URL", "cache_address")):
         try:
@@ -490,6 +512,12 @@ def _integer(text: str) -> int:
 _BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
+def _decimal(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("a number")
+    return float(text)
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -497,6 +525,7 @@ def _list(text: str) -> tuple[str, ...]:
 _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     int: _integer,
+    float: _decimal,
     bool: _boolean,
     Path: Path,
     Duration: duration,

@@ -10,6 +10,7 @@ import msgspec
 from edgeclients import __version__
 from edgeclients.errors import CalloutFailed, CalloutRefused
 from edgeclients.model import Question
+from edgeclients.traces import outgoing
 
 if TYPE_CHECKING:
     import ssl
@@ -98,7 +99,8 @@ class HttpCallout:
     async def _exchange(self, url: str, request: Mapping[str, Any]) -> tuple[int, str]:
         """Ask, and read no more of the answer than anybody is told."""
         body = b""
-        async with self._http.stream(self._manner.method.upper(), url, **request) as response:
+        trace = dict(outgoing())
+        async with self._http.stream(self._manner.method.upper(), url, headers=trace, **request) as response:
             async for part in response.aiter_raw():
                 body += part
                 if len(body) > _BODY_BYTES:

@@ -5,6 +5,7 @@ A role can manage roles if it holds `manage_role` and has a member; a client tha
 
 import time
 from collections.abc import Sequence
+from functools import wraps
 
 import msgspec
 
@@ -246,6 +247,7 @@ def staying_managed(unit: Unit[None], client_id: str) -> Unit[None]:
         LastManagingRole: it would not.
     """
 
+    @wraps(unit)
     async def guarded(tx: Transaction) -> None:
         managed = await tx.is_managed(client_id)
         await unit(tx)

@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from litestar import Litestar, Router
+from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 
@@ -10,6 +11,14 @@ from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed,
 from edgeclients.http import channels, clients, credentials, members, parents, roles, site
 from edgeclients.http.call import Call
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
+
+
+class _Application(Litestar):
+    """Litestar without its own tracing."""
+
+    @staticmethod
+    def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
+        return config  # it imports what it finds installed, also where nothing is traced
 
 
 def build(
@@ -37,7 +46,7 @@ def build(
         *roles.routes(cases.roles),
         *members.routes(cases.members),
     ]
-    return Litestar(
+    return _Application(
         route_handlers=[
             Router("/{domain_id:str}/clients", route_handlers=of_clients),
             Router("/{domain_id:str}/channels", route_handlers=of_channels),

@@ -23,14 +23,24 @@ from edgeclients.http import hot
 from edgeclients.http.callers import Callers
 from edgeclients.http.failures import telling
 from edgeclients.http.hot import HotReads
-from edgeclients.http.scope import OPERATION, REQUEST_ID, SESSION, App, Message, Receive, Scope, Send
+from edgeclients.http.scope import (
+    OPERATION,
+    REQUEST_ID,
+    SESSION,
+    App,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    is_protected,
+    operation_of,
+)
 from edgeclients.model import Session
 from edgeclients.ops.metrics import Requests
 
 _log = logging.getLogger(__name__)
 
 _BEARER = b"Bearer "
-_PROTECTED = {"clients", "channels"}
 # Routes without a trailing-slash form.
 _LEAVES = {
     "bulk",
@@ -118,7 +128,7 @@ class Gate:
             return
         if self._requests.active > self._most:
             raise Busy("too many requests", retry_after=1)
-        if len(segments) > 1 and segments[1] in _PROTECTED:
+        if is_protected(segments):
             session = scope[SESSION] = await self._session(scope, segments[0])
             # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
             # not be served.
@@ -144,7 +154,7 @@ class Gate:
         return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        operation = scope.get(OPERATION) or getattr(scope.get("route_handler"), "operation_id", None) or "none"
+        operation = operation_of(scope) or "none"
         self._requests.count(operation, str(status), seconds)
         level = _level(scope["method"], status)
         if _log.isEnabledFor(level):

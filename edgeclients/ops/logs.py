@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgeclients.model import rfc3339
+from edgeclients.traces import current_id
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -23,6 +24,8 @@ class JsonFormatter(logging.Formatter):
             "msg": record.getMessage(),
         }
         line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        if trace_id := current_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line, enc_hook=str).decode()

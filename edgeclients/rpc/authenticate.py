@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -12,8 +11,7 @@ from edgeclients.core.authentication import Authentication
 from edgeclients.errors import DomainError, MalformedRequest, row_of, text_of
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc.telling import telling
-
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+from edgeclients.rpc.traced import Context, Prove, TracedCalls
 
 NAME = "Authenticate"
 _TOKEN = 0x0A  # field 1 of AuthnReq, length-delimited
@@ -22,16 +20,23 @@ _LONGEST_HEAD = 3  # the field, and a length of two bytes
 _SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; field 2, of the length that follows
 
 
-def handler(authentication: Authentication, requests: Requests) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    """The method, counted in `requests`, every error told by its row."""
-    authenticate = authentication.authenticate
+def handler(
+    authentication: Authentication, requests: Requests, calls: TracedCalls | None = None
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """The method, counted in `requests`, every error told by its row.
+
+    With `calls` there are spans, of what the cache does not answer: what it does answer is the same code either way.
+    """
+    recall = authentication.recall
+    prove = _untraced(authentication) if calls is None else calls.proving(NAME, authentication.prove)
 
     async def handle(message: bytes, context: Context) -> bytes:
         started = time.perf_counter()
         code = "CANCELLED"
         requests.active += 1
         try:
-            client_id = (await authenticate(token_in(message))).encode()
+            token = token_in(message)
+            client_id = (recall(token) or await prove(token, context)).encode()
             code = "OK"
             return _SUCCESS + bytes((len(client_id),)) + client_id
         except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
@@ -45,6 +50,13 @@ def handler(authentication: Authentication, requests: Requests) -> Callable[[byt
             requests.count(NAME, code, time.perf_counter() - started)
 
     return handle
+
+
+def _untraced(authentication: Authentication) -> Prove:
+    async def prove(token: bytes, _: Context) -> str:
+        return await authentication.prove(token)
+
+    return prove
 
 
 def token_in(message: bytes) -> bytes:

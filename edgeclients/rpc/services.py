@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -17,11 +17,13 @@ from edgeclients.errors import MalformedRequest, row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
-from edgeclients.rpc.authenticate import Context
 from edgeclients.rpc.telling import telling
+from edgeclients.rpc.traced import Context, Handler, TracedCalls
+
+if TYPE_CHECKING:
+    from edgeclients.ops.tracing import Tracing
 
 Method: TypeAlias = Callable[[Any], Awaitable[Message]]
-Handler: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
 
 NAME = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
 
@@ -35,6 +37,7 @@ class ClientsService:
         connections: of clients.
         parents: of clients.
         requests: counted here.
+        tracing: makes spans of calls; None: there are none.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class ClientsService:
         connections: Connections,
         parents: Parents,
         requests: Requests,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self._authentication = authentication
         self._entities = entities
         self._connections = connections
         self._parents = parents
         self._requests = requests
+        self._calls = TracedCalls(NAME, tracing) if tracing is not None else None
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What a gRPC server is given. Requests arrive as bytes, so that what is no message is told as our error."""
@@ -62,7 +67,9 @@ class ClientsService:
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
         handlers = {name: self._told(name, kind, method) for name, (kind, method) in methods.items()}
-        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests)
+        if self._calls is not None:
+            handlers = {name: self._calls.handler(name, handle) for name, handle in handlers.items()}
+        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests, self._calls)
         return grpc.method_handlers_generic_handler(
             NAME, {name: grpc.unary_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
         )

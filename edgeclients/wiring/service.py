@@ -47,7 +47,7 @@ from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import caching, calling, relaying
+from edgeclients.wiring import caching, calling, relaying, telling, tracing
 from edgeclients.wiring.storage import Storage, opened
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ _log = logging.getLogger(__name__)
 PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _LAST_EVENTS = 1.0  # seconds to send what waits
+_LAST_SPANS = 0.5  # seconds likewise
 _OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
@@ -98,6 +99,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
         grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
         plugin = _plugin(_plugin_name(settings))
+        health = health_document(settings.instance_id)
+        traces = tracing.start(settings, health["instance_id"])
+        if traces is not None:
+            stack.push_async_callback(traces.close, _LAST_SPANS)
 
         needs_directory = _needs_directory(settings)
         if needs_directory:
@@ -112,7 +117,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         cached = await stack.enter_async_context(caching.joined(settings, cache, store, keyring, metrics))
         if cached.publish is not None:
             commits.listeners.append(cached.publish)
-        holders = Holders(store, keyring)
+        asked = tracing.of_store(traces, store, storage.backend)
+        holders = Holders(asked, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
         if isinstance(auth, contextlib.AbstractAsyncContextManager):
@@ -120,22 +126,24 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         callout = calling.callout(settings)
         if callout is not None:
             stack.push_async_callback(callout.close)
-        access = Access(store, auth, callout)
+        access = Access(asked, auth, tracing.of_callout(traces, callout))
 
         of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
         stack.callback(of_checks.close)
         stack.callback(of_writes.close)
         checks, writes = CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting)
-        authentication = Authentication(store, cache, keyring, checks, writes, cached.proofs)
+        authentication = Authentication(asked, cache, keyring, checks, writes, cached.proofs)
         stack.push_async_callback(authentication.close)
-        secrets = Secrets(store, keyring, writes)
+        secrets = Secrets(asked, keyring, writes)
         groups, channels = await _peers(settings, stack)
-        parents, connections = Parents(store, access, groups), Connections(store, access)
-        clients, rotation = Clients(store, access, secrets, parents, channels), Rotation(store, access, secrets)
-        cases = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
+        parents, connections = Parents(asked, access, groups), Connections(asked, access)
+        clients, rotation = Clients(asked, access, secrets, parents, channels), Rotation(asked, access, secrets)
+        cases = UseCases(clients, rotation, parents, connections, Roles(asked, access), Members(asked, access))
 
         _watch(metrics, storage, cache, authentication)
         _watch_checks(metrics, authentication, checks)
+        if traces is not None:
+            tracing.watch(metrics, traces)
         relay = relaying.start(settings, store, news, storage.sender)
         if relay is not None:
             stack.push_async_callback(relay.stop, _LAST_EVENTS)
@@ -147,7 +155,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             cached.document,
             storage.probe_seconds,
         )
-        operations = Operations(health_document(settings.instance_id), readiness, metrics)
+        operations = Operations(health, readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
         app = DeferredApp(lambda: _application(cases, operations, bodies, serve_channels=not settings.channels_grpc_url))
         gate = Gate(
@@ -157,7 +165,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             metrics.http,
             settings.http_max_requests,
         )
-        service = ClientsService(authentication, Entities(store), connections, parents, metrics.grpc)
+        service = ClientsService(authentication, Entities(asked), connections, parents, metrics.grpc, traces)
 
         sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
         for one in sockets:
@@ -165,13 +173,18 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         http_port = sockets[0].getsockname()[1]
         grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests)
         context = tls.context(http_tls, "MG_CLIENTS_HTTP") if http_tls else None
-        http = HttpServer(gate, sockets, _connection_limits(settings), settings.http_idle_timeout, context)
+        http = HttpServer(
+            tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
+        )
         await grpc.start()
         stack.push_async_callback(_stop, readiness, http, grpc)
         await http.start()
         app.begin()
         _warn_if_open(settings)
         readiness.serving = True
+        telemetry = await telling.start(settings, store)
+        if telemetry is not None:
+            stack.callback(telemetry.stop)
         yield Running(
             f"{'https' if http_tls else 'http'}://{settings.http_host}:{http_port}",
             f"{settings.grpc_host}:{grpc.port}",

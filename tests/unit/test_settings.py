@@ -31,6 +31,11 @@ def test_durations(text: str, seconds: float) -> None:
         ("MG_CLIENTS_LOG_LEVEL", "loud"),
         ("MG_ALLOW_UNVERIFIED_USER", "yes"),
         ("MG_GROUPS_GRPC_TIMEOUT", "0"),
+        ("MG_JAEGER_TRACE_RATIO", "1.01"),
+        ("MG_JAEGER_TRACE_RATIO", "-0.1"),
+        ("MG_JAEGER_TRACE_RATIO", "nan"),
+        ("MG_JAEGER_TRACE_RATIO", "all"),
+        ("MG_SEND_TELEMETRY", "no"),
     ],
 )
 def test_a_malformed_value_is_named(name: str, text: str) -> None:
@@ -90,6 +95,8 @@ def test_a_secret_is_never_shown() -> None:
         "MG_CLIENTS_CALLOUT_URLS",
         "MG_CLIENTS_CALLOUT_KEY",
         *(f"MG_{peer.upper()}_GRPC_CLIENT_KEY" for peer in settings.PEERS),
+        "MG_JAEGER_URL",
+        "MG_CALLHOME_URL",
     }
     assert set(shown.values()) == {"********"}
 
@@ -132,6 +139,19 @@ def test_nowhere_to_send_events_to(name: str, text: str) -> None:
     assert line.startswith(f"{name}: its value is not ")
     assert "geheim" not in line
     assert ("AMQP" in line) == text.startswith("amqp")
+
+
+@pytest.mark.parametrize("text", ["localhost:4318", "ftp://:geheim@host", "http://", "http://:geheim@host:0", "jaeger"])
+@pytest.mark.parametrize("name", ["MG_JAEGER_URL", "MG_CALLHOME_URL"])
+def test_nowhere_to_send_traces_or_telemetry_to(name: str, text: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load({name: text})
+    assert faults.value.lines == [f"{name}: its value is no address as http://… or https://…"]
+
+
+@pytest.mark.parametrize(("text", "ratio"), [("0", 0), ("0.25", 0.25), ("1", 1), ("", 1), ("1.", 1), (".5", 0.5)])
+def test_ratios(text: str, ratio: float) -> None:
+    assert settings.load({"MG_JAEGER_TRACE_RATIO": text}).jaeger_ratio == ratio
 
 
 def test_a_slip_of_the_pen_is_noticed() -> None:

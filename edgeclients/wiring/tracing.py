@@ -1,0 +1,59 @@
+"""Tracing, where the settings name a collector. Where they do not, everything stays as it is: nothing is wrapped."""
+
+from typing import TYPE_CHECKING, cast
+
+from edgeclients.errors import StartError
+from edgeclients.http.scope import App
+from edgeclients.http.traced import traced
+from edgeclients.ops.metrics import Metrics
+from edgeclients.ports import Callout, Store
+from edgeclients.settings import Settings
+
+if TYPE_CHECKING:
+    from edgeclients.ops.tracing import Tracing
+
+
+def start(settings: Settings, instance_id: str) -> "Tracing | None":
+    """What makes spans and sends them; None where no collector is named.
+
+    Raises:
+        StartError: what it takes is not installed.
+    """
+    if not settings.jaeger_url:
+        return None
+    try:
+        from edgeclients.ops.tracing import Tracing
+    except ImportError as error:
+        raise StartError('MG_JAEGER_URL: tracing needs packages more: pip install "edgeclients[cloud]"') from error
+    return Tracing(settings.jaeger_url, settings.jaeger_ratio, instance_id)
+
+
+def of_http(tracing: "Tracing | None", app: App) -> App:
+    """`app`, its requests traced."""
+    return app if tracing is None else traced(app, tracing)
+
+
+def of_store(tracing: "Tracing | None", store: Store, system: str) -> Store:
+    """`store`, what it is asked traced; `system` is OpenTelemetry's name of what is behind it: `sqlite`, `postgresql`."""
+    if tracing is None:
+        return store
+    from edgeclients.ops.traced import TracedStore
+
+    return cast("Store", TracedStore(store, system, tracing))
+
+
+def of_callout(tracing: "Tracing | None", callout: Callout | None) -> Callout | None:
+    """`callout`, what it is asked traced."""
+    if tracing is None or callout is None:
+        return callout
+    from edgeclients.ops.traced import TracedCallout
+
+    return TracedCallout(callout, tracing)
+
+
+def watch(metrics: Metrics, tracing: "Tracing") -> None:
+    """Show what becomes of spans."""
+    queue = tracing.queue
+    metrics.counter("clients_spans_sent", "Spans the collector took", lambda: queue.sent)
+    metrics.counters("clients_spans_dropped", "Spans nobody took, by reason", "reason", lambda: queue.dropped)
+    metrics.gauge("clients_spans_waiting", "Spans waiting to be sent", lambda: queue.waiting)
