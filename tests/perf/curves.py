@@ -26,7 +26,7 @@ class Point(NamedTuple):
 
 def draw(run: Run, picture: Path) -> None:
     """Measure and draw."""
-    count = run.pick(4_000, 50)
+    count = run.pick(4_000, max(CALLERS))
     with started(run.folder / "curves", fleet.LOOPBACK) as service:
         with Api(service, fleet.DOMAIN) as api:
             (token,) = fleet.create(api, range(1))

@@ -32,9 +32,12 @@ class _Watched(NamedTuple):
         return int(str(self.ready["grpc"]).rpartition(":")[2])
 
     @property
+    def token(self) -> str:
+        return (self.data / "operator.token").read_text()
+
+    @property
     def headers(self) -> dict[str, str]:
-        token = (self.data / "operator.token").read_text()
-        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
     def lateness(self) -> dict[str, float]:
         """Milliseconds, since the last time."""

@@ -129,8 +129,9 @@ def tried(api: Api, operation: Operation, target: Target) -> httpx.Response:
 
 
 def stored(service: Service, client_id: str) -> dict[str, list[Any]]:
-    """All that is stored of a client."""
-    return {table: kept(service, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
+    """All that is stored of a client, in an order that no engine promises by itself."""
+    found = {table: kept(service, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
+    return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
 def expect(api: Api, name: str, target: Target, refusal: tuple[int, str] | None) -> None:
