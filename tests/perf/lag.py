@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import uvloop
@@ -27,19 +28,20 @@ class Watch:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._late: list[float] = []
-        self._due = self._loop.time() + _EVERY
-        self._loop.call_at(self._due, self._note)
+        self._plan()
 
     def told(self) -> dict[str, float]:
         """What was seen since this was last asked."""
         late, self._late = sorted(self._late), []
         return {"count": len(late), "p50": late[len(late) // 2], "p99": late[len(late) * 99 // 100], "max": late[-1]}
 
+    def _plan(self) -> None:
+        self._due = time.perf_counter() + _EVERY  # the loop's own clock tells whole milliseconds
+        self._loop.call_later(_EVERY, self._note)
+
     def _note(self) -> None:
-        now = self._loop.time()
-        self._late.append((now - self._due) * 1000)
-        self._due = now + _EVERY
-        self._loop.call_at(self._due, self._note)
+        self._late.append(max(0.0, time.perf_counter() - self._due) * 1000)
+        self._plan()
 
 
 async def _main() -> None:

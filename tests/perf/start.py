@@ -30,7 +30,7 @@ def start(run: Run) -> list[Row]:
         try:
             _wait_for(port, "/health", 200)
             times.append((time.perf_counter() - began) * 1000)
-            _wait_for(port, "/d1/nothing", 404)
+            _wait_for(port, "/docs", 200)
             routed.append((time.perf_counter() - began) * 1000)
             time.sleep(1)
             memory.append(resident_mib(service.process.pid))

@@ -76,7 +76,7 @@ def storm(run: Run) -> list[Row]:
     return [
         Row(
             "storm",
-            f"Authenticate from the cache while chosen secrets of {_TARGETS} clients are guessed at: "
+            f"Authenticate from the cache while {2 * _TARGETS} wrong chosen secrets a second come: "
             f"{found.ours.median:,.0f} calls a second, without {found.base.median:,.0f}; {rounds} rounds of {count:,}",
             Figure(found.ratio, 2),
             "≥ 0.80",
