@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from edgeclients import __version__
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
+from tests.support.collector import collecting
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
 
@@ -110,6 +111,7 @@ def use(program: Path, data: Path) -> None:
     with serving(program, data, "second start") as service:
         authenticate(service, tokens)
     send_events(program, data)
+    send_traces(program, data)
 
 
 @contextlib.contextmanager
@@ -185,6 +187,14 @@ def send_events(program: Path, data: Path) -> None:
         expect("events", [one.event["name"] for one in redis.entries("client.create")], ["made", "chosen"])
     if "waiting:      0" not in run(program, "events status", data):
         raise BundleError("events that were sent still wait")
+
+
+def send_traces(program: Path, data: Path) -> None:
+    """What is done is a span, sent before the end at the latest."""
+    with collecting() as collector:
+        with serving(program, data, "start with traces", {"MG_JAEGER_URL": collector.url}) as service, Api(service) as api:
+            api.create(name="traced")
+        expect("spans of a create", len(collector.named("create_client")), 1)
 
 
 def ask_over_grpc(service: Service) -> None:

@@ -23,6 +23,7 @@ from edgeclients.errors import (
 )
 from edgeclients.peers.circuit import Circuit
 from edgeclients.settings import Settings
+from edgeclients.traces import outgoing
 
 T = TypeVar("T", bound=Message)
 
@@ -155,7 +156,7 @@ class Link:
     async def _once(self, method: str, request: bytes, answer: type[T], deadline: float) -> T:
         call = self._channel.unary_unary(method, response_deserializer=answer.FromString)
         left = deadline - asyncio.get_running_loop().time()
-        reply: T = await call(request, timeout=max(left, 0.001))
+        reply: T = await call(request, timeout=max(left, 0.001), metadata=outgoing())
         return reply
 
     def _noted(self, method: str, error: grpc.aio.AioRpcError, *, trial: bool) -> DomainError:

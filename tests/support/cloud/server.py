@@ -34,6 +34,7 @@ class Call(NamedTuple):
 
     method: str
     request: Any
+    metadata: dict[str, Any]
 
 
 class Cloud:
@@ -97,7 +98,7 @@ class Cloud:
     def begin(self, method: str, request: Any, context: Peer) -> None:
         """Note a call, and do to it what is to be done."""
         with self._lock:
-            self.calls.append(Call(method, request))
+            self.calls.append(Call(method, request, dict(context.invocation_metadata())))
             fault = self.faults.get(method)
             if fault is not None:
                 left = fault.times - 1
