@@ -3,7 +3,7 @@
 A *subject* is whom a token names: a client (`Basic`) or a domain (`Domain`). Subjects take turns. Of one subject's waiting
 tokens any may be next, drawn at random, so that whoever asks most often is not served alone. A run that proves nothing
 counts against its subject: past a few of them the subject's runs are spaced out, and few of its tokens may wait. So guessing
-is slow, while a site whose secrets are right is checked as fast as the machine can.
+is slow, while a site whose secrets are right is checked as fast as the machine can. Likewise for all subjects together.
 """
 
 import asyncio
@@ -17,8 +17,11 @@ from edgeclients.errors import CheckRationed, Unavailable
 
 FAILURES = 16  # of one subject, before its runs are spaced out
 FAILURES_A_SECOND = 4.0  # of one subject, after that
+ALL_FAILURES = 64  # of all subjects together, likewise
+ALL_FAILURES_A_SECOND = 10.0  # so that guesses at many leave hits most of a small machine
 WAITING_WHILE_RATIONED = 8  # tokens of one subject: about what is drawn within a caller's deadline
 _SUBJECTS = 10_000
+_ALL = ""
 
 
 class Check:
@@ -48,6 +51,7 @@ class CheckLane:
         self._most_waiting = waiting
         # A run counts until it is known how it ended, so those under way must fit in beside the failures.
         self._ration = ration or Ration(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
+        self._all: Ration[str] = Ration(ALL_FAILURES - 1 + threads.workers, ALL_FAILURES_A_SECOND, 1)
         self._subjects: OrderedDict[str, list[Check]] = OrderedDict()  # whose turn it is first
         self._again: deque[Check] = deque()
         self._running = 0
@@ -65,7 +69,7 @@ class CheckLane:
         """
         if self._closed:
             raise Unavailable("closing")
-        wait = self._ration.wait(check.subject)
+        wait = self._wait(check.subject)
         ahead = len(self._subjects.get(check.subject, ()))
         if (wait and ahead >= WAITING_WHILE_RATIONED) or (self.waiting >= self._most_waiting and not self._make_room(ahead)):
             raise _rationed(wait)
@@ -107,6 +111,7 @@ class CheckLane:
     def succeeded(self, subject: str) -> None:
         """The last run proved who it was: it does not count."""
         self._ration.give_back(subject)
+        self._all.give_back(_ALL)
 
     def close(self) -> None:
         """Compute nothing more."""
@@ -118,6 +123,10 @@ class CheckLane:
                 check.future.cancel()
         self._subjects.clear()
         self._again.clear()
+
+    def _wait(self, subject: str) -> float:
+        """Seconds until `subject` may have another run."""
+        return max(self._ration.wait(subject), self._all.wait(_ALL))
 
     def _make_room(self, ahead: int) -> bool:
         """Turn away a token of the subject with the most of them, for one of a subject with `ahead`; if that is fair."""
@@ -131,7 +140,7 @@ class CheckLane:
         for _ in range(count):
             queue = self._subjects[subject]
             check = self._leave(queue, secrets.randbelow(len(queue)))
-            check.future.set_exception(_rationed(self._ration.wait(subject)))
+            check.future.set_exception(_rationed(self._wait(subject)))
 
     def _start(self) -> None:
         """Run what may run now; if something may only later, look again then."""
@@ -142,13 +151,14 @@ class CheckLane:
         for subject in list(self._subjects):
             if self._running >= self._threads.workers:
                 return
-            wait = self._ration.wait(subject)
+            wait = self._wait(subject)
             if wait:
                 self._turn_away(subject, len(self._subjects[subject]) - WAITING_WHILE_RATIONED)
                 soonest = wait if soonest is None else min(soonest, wait)
                 continue
             queue = self._subjects[subject]
             self._ration.take(subject)
+            self._all.take(_ALL)
             self._run(self._leave(queue, secrets.randbelow(len(queue))))
         if soonest is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(soonest, self._look_again)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from edgeclients.core.checks import WAITING_WHILE_RATIONED, Check, CheckLane
+from edgeclients.core.checks import ALL_FAILURES, WAITING_WHILE_RATIONED, Check, CheckLane
 from edgeclients.core.credentials import Argon2
 from edgeclients.core.hashing import Argon2Threads
 from edgeclients.core.ration import Ration
@@ -161,6 +161,24 @@ async def test_in_a_full_queue_a_crowd_makes_room_for_others() -> None:
         lane.ask(check("more"))
     for one in crowd:
         one.future.exception() if one.future.done() else None
+
+
+async def test_guesses_at_many_are_spaced_out_together() -> None:
+    """However many clients are guessed at, most of the machine is left to others; who is right costs nothing."""
+    threads = HeldThreads(KEYRING)
+    lane = CheckLane(threads, MANY)
+    right = [_asked(lane, "right", subject=f"right {number}")[0] for number in range(200)]
+    for number, one in enumerate(right):
+        one.future.add_done_callback(lambda _, subject=f"right {number}": lane.succeeded(subject))  # type: ignore[misc]
+    await threads.let(200)
+    for number in range(300):
+        _asked(lane, "guess", subject=f"s{number}")
+    ran = 0
+    while threads.running:
+        await threads.let()
+        ran += 1
+    assert ALL_FAILURES <= ran < 2 * ALL_FAILURES
+    assert lane.waiting == 300 - ran
 
 
 async def test_successes_are_not_counted() -> None:
