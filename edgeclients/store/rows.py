@@ -14,8 +14,11 @@ from edgeclients.model import (
     Connection,
     ConnectionType,
     DomainStanding,
+    Gap,
     ListedClient,
     LocalOperator,
+    OutboxState,
+    Revocations,
     Role,
     RoleFilter,
     SecretRead,
@@ -32,6 +35,13 @@ OPERATORS = (
     "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
     " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
 )
+
+OUTBOX_STATE = """
+SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
+    (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
+    (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
+FROM store_state s, relay r
+"""
 
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
 _MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
@@ -107,6 +117,27 @@ def to_operators(rows: Iterable[Sequence[Any]]) -> tuple[LocalOperator, ...]:
         if domain_id is not None:
             of_operator[domain_id] = DomainStanding(kind)
     return tuple(LocalOperator(*operator, of_operator) for operator, of_operator in domains.items())
+
+
+def to_outbox_state(row: Sequence[Any]) -> OutboxState:
+    """What a row of `OUTBOX_STATE` says."""
+    store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = row
+    return OutboxState(
+        store_id=store_id,
+        waiting=waiting,
+        first=first,
+        last=last,
+        oldest_at=oldest_at,
+        dropped=dropped,
+        gap=Gap(*gap) if gap[0] else None,
+        sent_through=sent_through or None,
+        sent_at=sent_at,
+    )
+
+
+def to_revocations(rows: Sequence[Sequence[Any]]) -> Revocations:
+    """What rows of the newest revision, client_id and revision say; the last two are NULL where nobody was revoked."""
+    return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
 
 
 def fold(text: str) -> str:

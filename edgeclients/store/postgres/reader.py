@@ -6,7 +6,7 @@ from typing import Any
 from edgeclients.model import Client, Revocations, SecretRead, Viewed
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.rows import CLIENT_COLUMNS, key, to_client
-from edgeclients.store.rows import to_secrets
+from edgeclients.store.rows import to_revocations, to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = $1"
 _VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT s.at FROM last_seen s WHERE s.client_id = c.id) FROM clients c WHERE c.id = $1"
@@ -69,8 +69,7 @@ async def view(link: Link, client_id: str) -> Viewed | None:
 
 async def revocations(link: Link, after: int) -> Revocations:
     """`Store.revocations`."""
-    rows = await link.fetch(_REVOCATIONS, after)
-    return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
+    return to_revocations(await link.fetch(_REVOCATIONS, after))
 
 
 async def clients(link: Link, client_ids: Sequence[str]) -> tuple[Client, ...]:

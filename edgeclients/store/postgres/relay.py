@@ -8,13 +8,7 @@ from collections.abc import Sequence
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.store.postgres.connect import Link
-
-_STATE = """
-SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
-    (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
-    (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
-FROM store_state s, relay r
-"""
+from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 
 _LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
 
@@ -33,21 +27,10 @@ WHERE id = 1
 
 async def state(link: Link) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
-    row = await link.fetchrow(_STATE)
+    row = await link.fetchrow(OUTBOX_STATE)
     if row is None:
         raise RuntimeError("relay has lost its row")
-    store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = row
-    return OutboxState(
-        store_id=store_id,
-        waiting=waiting,
-        first=first,
-        last=last,
-        oldest_at=oldest_at,
-        dropped=dropped,
-        gap=Gap(*gap) if gap[0] else None,
-        sent_through=sent_through or None,
-        sent_at=sent_at,
-    )
+    return to_outbox_state(row)
 
 
 async def note_dropped(link: Link, gap: Gap) -> None:

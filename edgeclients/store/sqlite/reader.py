@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclients.model import Client, DomainStanding, OperatorToken, OutboxState, Revocations, Role, SecretRead, Viewed
-from edgeclients.store.rows import to_secrets
+from edgeclients.store.rows import to_revocations, to_secrets
 from edgeclients.store.sqlite import activity, operators, relay, roles
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
@@ -98,8 +98,7 @@ class Reader:
 
     def revocations(self, after: int) -> Revocations:
         """`Store.revocations`."""
-        rows = self._all(_REVOCATIONS, (after,))
-        return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
+        return to_revocations(self._all(_REVOCATIONS, (after,)))
 
     def schemes(self, domain_id: str) -> tuple[str, ...]:
         """`Store.schemes`."""

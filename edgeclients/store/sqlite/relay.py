@@ -7,32 +7,15 @@ import msgspec
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.store.clock import MICROSECOND
+from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 from edgeclients.store.sqlite.rows import fetch
-
-_STATE = """
-SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
-    (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
-    (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
-FROM store_state s, relay r
-"""
 
 _REMOVE = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq, length(payload)"
 
 
 def state(connection: sqlite3.Connection) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
-    store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = fetch(connection, _STATE, ())[0]
-    return OutboxState(
-        store_id=store_id,
-        waiting=waiting,
-        first=first,
-        last=last,
-        oldest_at=oldest_at,
-        dropped=dropped,
-        gap=Gap(*gap) if gap[0] else None,
-        sent_through=sent_through or None,
-        sent_at=sent_at,
-    )
+    return to_outbox_state(fetch(connection, OUTBOX_STATE, ())[0])
 
 
 def note_dropped(connection: sqlite3.Connection, gap: Gap) -> None:
