@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from edgeclients.errors import SecretTaken
-from edgeclients.model import Client, NewClient, Retirement, StoredSecret
+from edgeclients.model import Client, NewClient, Retirement, Revocations, StoredSecret
 from edgeclients.ports import Store, Transaction
 from tests.conformance.harness import KEYRING, SECOND, Harness, add, chosen, new_client
 
@@ -144,3 +144,15 @@ class RevocationContract:
         assert not any(effect.granted for effect in harness.effects)
         await harness.store.run(lambda tx: tx.grant())
         assert harness.effects[-1].granted
+
+    async def test_who_lost_access_is_told_by_revision(self, harness: Harness) -> None:
+        """In order, without a hole, and no more of those one knows."""
+        clients = [client.id for client in await add(harness.store, *(new_client() for _ in range(3)))]
+        before = (await harness.store.revocations(0)).revision
+        assert await harness.store.revocations(before) == Revocations(before, ())
+        await harness.store.run(lambda tx: tx.revoke(clients[:2]))
+        await harness.store.run(lambda tx: tx.revoke(clients[2:]))
+        told = await harness.store.revocations(before)
+        assert told == Revocations(before + 3, tuple(zip(clients, range(before + 1, before + 4), strict=True)))
+        assert await harness.store.revocations(before + 2) == Revocations(before + 3, told.revoked[2:])
+        assert tuple(pair for effect in harness.effects for pair in effect.revoked) == told.revoked
