@@ -1,21 +1,21 @@
 """Every setting, once: its variable, type, default and meaning. `--help`, the README's table and a test come from here."""
 
-import re
-import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from edgeclients.addresses import is_http, redis_url
+from edgeclients.addresses import redis_url
 
 Duration = typing.NewType("Duration", float)
 """Seconds. Written as a number of seconds, or as Go does: `300ms`, `10s`, `1h30m`."""
 
-
 SHORTEST_TOKEN = 16
+
+PEERS = ("auth", "domains", "groups", "channels")
+"""The services that are asked, by the prefix of their settings here."""
 
 
 class Var(NamedTuple):
@@ -322,213 +322,9 @@ class Field(NamedTuple):
     default: Any
 
 
-class Faults(Exception):  # noqa: N818 - several of them
-    """What is wrong with the environment, a line each."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
 def fields() -> Iterator[Field]:
     """All settings, in their order."""
     hints = typing.get_type_hints(Settings, include_extras=True)
     for field in msgspec.structs.fields(Settings):
         kind, variable = typing.get_args(hints[field.name])
         yield Field(field.name, variable, kind, field.default)
-
-
-def load(environment: Mapping[str, str]) -> Settings:
-    """The settings in `environment`.
-
-    Raises:
-        Faults: with every malformed variable, not just the first.
-    """
-    values: dict[str, Any] = {}
-    faults = []
-    for field in fields():
-        text = environment.get(field.variable.name, "")
-        if text:
-            try:
-                values[field.attribute] = _parse(field, text)
-            except ValueError as error:
-                shown = "its value" if field.variable.secret else repr(text[:80])
-                faults.append(f"{field.variable.name}: {shown} is not {error}")
-    loaded = Settings(**values)
-    if "mode" not in values and loaded.auth_grpc_url:
-        loaded = msgspec.structs.replace(loaded, mode="cloud")
-    faults += _conflicts(loaded)
-    if faults:
-        raise Faults(faults)
-    if "data_dir" not in values and (state := environment.get("STATE_DIRECTORY", "")):
-        return msgspec.structs.replace(loaded, data_dir=Path(state.split(":", maxsplit=1)[0]))
-    return loaded
-
-
-def _conflicts(loaded: Settings) -> Iterator[str]:
-    """What is wrong between settings that are right by themselves."""
-    named, token = loaded.standalone_id, loaded.standalone_token or loaded.standalone_token_file
-    if loaded.standalone_token and loaded.standalone_token_file:
-        yield "MG_CLIENTS_STANDALONE_TOKEN and MG_CLIENTS_STANDALONE_TOKEN_FILE exclude each other: unset one of them"
-    if named and not token:
-        yield "MG_CLIENTS_STANDALONE_TOKEN (or _TOKEN_FILE) is missing: set both of the pair, or neither to have them made"
-    if token and not named:
-        yield "MG_CLIENTS_STANDALONE_ID is missing: set both of the pair, or neither to have them made"
-    if 0 < len(loaded.standalone_token) < SHORTEST_TOKEN:
-        yield f"MG_CLIENTS_STANDALONE_TOKEN is shorter than {SHORTEST_TOKEN} characters: choose a longer one"
-    if loaded.auth_grpc_url and (named or token):
-        yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
-    yield from _conflicts_of_peers(loaded)
-    yield from _tls_conflicts(loaded)
-    yield from _addresses(loaded)
-
-
-def _tls_conflicts(loaded: Settings) -> Iterator[str]:
-    """What is wrong with certificates and their keys."""
-    for prefix, certificate, key in (
-        ("MG_CLIENTS_HTTP", loaded.http_cert, loaded.http_key),
-        ("MG_CLIENTS_GRPC", loaded.grpc_cert, loaded.grpc_key),
-    ):
-        if bool(certificate) != bool(key):
-            yield f"{prefix}_SERVER_{'KEY' if certificate else 'CERT'} is missing: TLS needs a certificate and its key"
-    if bool(loaded.db_ssl_cert) != bool(loaded.db_ssl_key):
-        yield f"MG_CLIENTS_DB_SSL_{'KEY' if loaded.db_ssl_cert else 'CERT'} is missing: a certificate needs its key"
-    if loaded.db_ssl_mode == "disable" and (loaded.db_ssl_cert or loaded.db_ssl_root_cert):
-        yield "MG_CLIENTS_DB_SSL_CERT and _ROOT_CERT are for TLS: set MG_CLIENTS_DB_SSL_MODE, best to verify-full"
-    if loaded.grpc_client_ca and not loaded.grpc_cert:
-        yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
-
-
-def _addresses(loaded: Settings) -> Iterator[str]:
-    """What is wrong with whom it is to speak to."""
-    if bool(loaded.callout_cert) != bool(loaded.callout_key):
-        yield f"MG_CLIENTS_CALLOUT_{'KEY' if loaded.callout_cert else 'CERT'} is missing: a certificate goes with its key"
-    if not all(map(is_http, loaded.callout_urls)):
-        yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
-    for name, url in (("MG_JAEGER_URL", loaded.jaeger_url), ("MG_CALLHOME_URL", loaded.callhome_url)):
-        if url and not is_http(url):
-            yield f"{name}: its value is no address as http://… or https://…"
-    events = "MG_CLIENTS_ES_URL" if loaded.events_url else "MG_ES_URL"
-    for variable, attribute in ((events, "event_stream"), ("MG_CLIENTS_CACHE_URL", "cache_address")):
-        try:
-            getattr(loaded, attribute)
-        except ValueError as error:
-            yield f"{variable}: its value is not {error}"
-
-
-PEERS = ("auth", "domains", "groups", "channels")
-"""The services that are asked, by the prefix of their settings here."""
-
-
-def _conflicts_of_peers(loaded: Settings) -> Iterator[str]:
-    for name in PEERS:
-        prefix = f"MG_{name.upper()}_GRPC"
-        certificate, key = getattr(loaded, f"{name}_grpc_client_cert"), getattr(loaded, f"{name}_grpc_client_key")
-        if bool(certificate) != bool(key):
-            yield f"{prefix}_CLIENT_{'KEY' if certificate else 'CERT'} is missing: a certificate needs its key"
-    if loaded.auth_jwks_url and not loaded.auth_jwks_url.startswith(("http://", "https://")):
-        yield "MG_AUTH_JWKS_URL is no address: it begins with https:// or http://"
-
-
-def unknown(environment: Mapping[str, str]) -> list[str]:
-    """Variables with our prefix that are no setting: perhaps a slip of the pen."""
-    names = {field.variable.name for field in fields()}
-    return sorted(name for name in environment if name.startswith("MG_CLIENTS_") and name not in names)
-
-
-def shown(field: Field, value: object) -> str:
-    """A value as an operator may see it: as it is written in the environment, secrets masked."""
-    if field.variable.secret and value:
-        return "********"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if field.type is Duration:
-        return f"{value:g}s"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
-
-
-def _parse(field: Field, text: str) -> Any:
-    """The value of `text`.
-
-    Raises:
-        ValueError: "`text` is not …".
-    """
-    value = _PARSERS[_kind(field.type)](text)
-    variable = field.variable
-    if variable.choices:
-        value = value.lower()
-    if variable.choices and value not in variable.choices:
-        raise ValueError("one of: " + ", ".join(variable.choices))
-    if variable.low is not None and value < variable.low:
-        raise ValueError(f"{variable.low:g} or more")
-    if variable.high is not None and value > variable.high:
-        raise ValueError(f"{variable.high:g} or less")
-    return value
-
-
-def _kind(hint: Any) -> Any:
-    """The parser's key of a type: `X | None` is parsed as `X`."""
-    if isinstance(hint, types.UnionType):
-        return next(part for part in hint.__args__ if part is not type(None))
-    return hint
-
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
-
-
-def duration(text: str) -> float:
-    """Seconds, from what `Duration` describes.
-
-    Raises:
-        ValueError: "`text` is not …".
-    """
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("a duration such as 10s, 1h30m or a number of seconds")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return _BOOLEANS[text.lower()]
-    except KeyError as error:
-        raise ValueError("true or false") from error
-
-
-def _integer(text: str) -> int:
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise ValueError("a whole number")
-    return int(text)
-
-
-_BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
-
-
-def _decimal(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("a number")
-    return float(text)
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-_PARSERS: dict[Any, Callable[[str], Any]] = {
-    str: str,
-    int: _integer,
-    float: _decimal,
-    bool: _boolean,
-    Path: Path,
-    Duration: duration,
-    tuple[str, ...]: _list,
-    tuple[Path, ...]: lambda text: tuple(map(Path, _list(text))),
-}

@@ -1,0 +1,67 @@
+"""What the program is told by its environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgeclients.settings.conflicts import conflicts_in
+from edgeclients.settings.values import duration, parse, shown
+from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Duration, Field, Settings, Var, fields
+
+__all__ = [
+    "PEERS",
+    "SHORTEST_TOKEN",
+    "Duration",
+    "Faults",
+    "Field",
+    "Settings",
+    "Var",
+    "duration",
+    "fields",
+    "load",
+    "shown",
+    "unknown",
+]
+
+
+class Faults(Exception):  # noqa: N818 - several of them
+    """What is wrong with the environment, a line each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`.
+
+    Raises:
+        Faults: with every malformed variable, not just the first.
+    """
+    values: dict[str, Any] = {}
+    faults = []
+    for field in fields():
+        text = environment.get(field.variable.name, "")
+        if text:
+            try:
+                values[field.attribute] = parse(field, text)
+            except ValueError as error:
+                given = "its value" if field.variable.secret else repr(text[:80])
+                faults.append(f"{field.variable.name}: {given} is not {error}")
+    loaded = Settings(**values)
+    if "mode" not in values and loaded.auth_grpc_url:
+        loaded = msgspec.structs.replace(loaded, mode="cloud")
+    faults += conflicts_in(loaded)
+    if faults:
+        raise Faults(faults)
+    if "data_dir" not in values and (state := environment.get("STATE_DIRECTORY", "")):
+        return msgspec.structs.replace(loaded, data_dir=Path(state.split(":", maxsplit=1)[0]))
+    return loaded
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that are no setting: perhaps a slip of the pen."""
+    names = {field.variable.name for field in fields()}
+    return sorted(name for name in environment if name.startswith("MG_CLIENTS_") and name not in names)

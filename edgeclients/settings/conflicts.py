@@ -1,0 +1,72 @@
+"""What settings that are right by themselves can have against each other."""
+
+from collections.abc import Iterator
+
+from edgeclients.addresses import is_http
+from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Settings, fields
+
+_NAMES = {field.attribute: field.variable.name for field in fields()}
+
+_PAIRS = (
+    ("http_cert", "http_key"),
+    ("grpc_cert", "grpc_key"),
+    ("db_ssl_cert", "db_ssl_key"),
+    ("callout_cert", "callout_key"),
+    *((f"{peer}_grpc_client_cert", f"{peer}_grpc_client_key") for peer in PEERS),
+)
+"""Certificates and their keys, by attribute."""
+
+
+def conflicts_in(loaded: Settings) -> Iterator[str]:
+    """What is wrong between settings that are right by themselves, a line each."""
+    yield from _operator(loaded)
+    yield from _pairs(loaded)
+    yield from _tls(loaded)
+    yield from _addresses(loaded)
+
+
+def _operator(loaded: Settings) -> Iterator[str]:
+    """What is wrong with who the operator is."""
+    named, token = loaded.standalone_id, loaded.standalone_token or loaded.standalone_token_file
+    if loaded.standalone_token and loaded.standalone_token_file:
+        yield "MG_CLIENTS_STANDALONE_TOKEN and MG_CLIENTS_STANDALONE_TOKEN_FILE exclude each other: unset one of them"
+    if named and not token:
+        yield "MG_CLIENTS_STANDALONE_TOKEN (or _TOKEN_FILE) is missing: set both of the pair, or neither to have them made"
+    if token and not named:
+        yield "MG_CLIENTS_STANDALONE_ID is missing: set both of the pair, or neither to have them made"
+    if 0 < len(loaded.standalone_token) < SHORTEST_TOKEN:
+        yield f"MG_CLIENTS_STANDALONE_TOKEN is shorter than {SHORTEST_TOKEN} characters: choose a longer one"
+    if loaded.auth_grpc_url and (named or token):
+        yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
+
+
+def _pairs(loaded: Settings) -> Iterator[str]:
+    """Certificates without their key, and keys without their certificate."""
+    for certificate, key in _PAIRS:
+        given = bool(getattr(loaded, certificate))
+        if given != bool(getattr(loaded, key)):
+            yield f"{_NAMES[key if given else certificate]} is missing: a certificate goes with its key"
+
+
+def _tls(loaded: Settings) -> Iterator[str]:
+    """Certificates that would have no effect."""
+    if loaded.db_ssl_mode == "disable" and (loaded.db_ssl_cert or loaded.db_ssl_root_cert):
+        yield "MG_CLIENTS_DB_SSL_CERT and _ROOT_CERT are for TLS: set MG_CLIENTS_DB_SSL_MODE, best to verify-full"
+    if loaded.grpc_client_ca and not loaded.grpc_cert:
+        yield "MG_CLIENTS_GRPC_CLIENT_CA_CERTS needs MG_CLIENTS_GRPC_SERVER_CERT and MG_CLIENTS_GRPC_SERVER_KEY too"
+
+
+def _addresses(loaded: Settings) -> Iterator[str]:
+    """What is wrong with whom it is to speak to."""
+    if not all(map(is_http, loaded.callout_urls)):
+        yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
+    for attribute in ("auth_jwks_url", "jaeger_url", "callhome_url"):
+        url = getattr(loaded, attribute)
+        if url and not is_http(url):
+            yield f"{_NAMES[attribute]}: its value is no address as http://… or https://…"
+    events = "events_url" if loaded.events_url else "shared_events_url"
+    for attribute, parsed in ((events, "event_stream"), ("cache_url", "cache_address")):
+        try:
+            getattr(loaded, parsed)
+        except ValueError as error:
+            yield f"{_NAMES[attribute]}: its value is not {error}"
