@@ -17,6 +17,7 @@ from edgeclients.model import (
     Gap,
     ListedClient,
     LocalOperator,
+    NewClient,
     OutboxState,
     Revocations,
     Role,
@@ -45,6 +46,28 @@ FROM store_state s, relay r
 
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
 _MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
+
+
+def client_values(new: NewClient, tags: object) -> tuple[object, ...]:
+    """The values of a new client's columns from `id` to `updated_by`; what is behind them differs between engines."""
+    client, secret = new.client, new.secret
+    return (
+        client.id,
+        client.domain_id,
+        client.status,
+        secret.hash,
+        secret.lookup,
+        secret.scheme,
+        client.name,
+        fold(client.name),
+        tags,
+        client.identity,
+        client.parent_group_id,
+        client.created_at,
+        client.updated_at,
+        client.created_at if client.updated_at is None else client.updated_at,
+        client.updated_by,
+    )
 
 
 def order_by(order: str, seen: str, *, descending: bool) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import asyncpg
+from msgspec.structs import astuple
 
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
@@ -72,13 +73,7 @@ class PostgresOperators:
         try:
             await self._link.execute(
                 f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                token.operator_id,
-                token.name,
-                token.digest,
-                token.key_id,
-                token.created_at,
-                token.expires_at,
-                token.last_used_at,
+                *astuple(token),
             )
         except asyncpg.UniqueViolationError as error:
             if constraint_of(error) != "operator_tokens_name":

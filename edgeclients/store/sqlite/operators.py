@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
+from msgspec.structs import astuple
+
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
 from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
@@ -65,15 +67,7 @@ class SqliteOperators:
         try:
             self._connection.execute(
                 f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    token.operator_id,
-                    token.name,
-                    token.digest,
-                    token.key_id,
-                    token.created_at,
-                    token.expires_at,
-                    token.last_used_at,
-                ),
+                astuple(token),
             )
         except sqlite3.IntegrityError as error:
             if "operator_tokens.name" not in str(error):

@@ -7,7 +7,7 @@ from typing import Any
 from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
 from edgeclients.store.clock import MICROSECOND, Clock
-from edgeclients.store.rows import fold
+from edgeclients.store.rows import client_values, fold
 from edgeclients.store.sqlite import outbox, roles, search, secrets
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
@@ -152,23 +152,5 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
 
 
 def _row_of(new: NewClient) -> tuple[object, ...]:
-    client, secret = new.client, new.secret
-    return (
-        client.id,
-        client.domain_id,
-        client.status,
-        secret.hash,
-        secret.lookup,
-        secret.scheme,
-        client.name,
-        fold(client.name),
-        tags_text(client.tags),
-        client.identity,
-        client.parent_group_id,
-        client.created_at,
-        client.updated_at,
-        client.created_at if client.updated_at is None else client.updated_at,
-        client.updated_by,
-        client.metadata,
-        client.private_metadata,
-    )
+    client = new.client
+    return (*client_values(new, tags_text(client.tags)), client.metadata, client.private_metadata)
