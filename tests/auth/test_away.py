@@ -1,7 +1,6 @@
 """Auth away, slow, back: 503 while nobody can be asked, and nobody gets in; and how long its answers are believed."""
 
 import threading
-import time
 import uuid
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tests.support.cloud.plant import Plant, planted
 from tests.support.cloud.server import Cloud, Fault
 from tests.support.cloud.world import World
 from tests.support.commands import ready_to_run, refused
-from tests.support.raw import PATIENCE
+from tests.support.waiting import wait_until
 
 AWAY = (503, "unavailable")
 
@@ -30,11 +29,13 @@ def answer(caller: Api, client_id: str) -> tuple[int, str]:
 
 def wait_for(caller: Api, client_id: str, wanted: tuple[int, str], meanwhile: tuple[int, str]) -> None:
     """Ask until it is answered so; before, it is answered otherwise."""
-    deadline = time.monotonic() + PATIENCE
-    while (told := answer(caller, client_id)) != wanted:
-        assert told == meanwhile
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+    def answered() -> bool:
+        told = answer(caller, client_id)
+        assert told in {wanted, meanwhile}
+        return told == wanted
+
+    wait_until(answered, f"{wanted}")
 
 
 def test_away_and_back(tmp_path: Path) -> None:

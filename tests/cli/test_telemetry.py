@@ -20,8 +20,9 @@ from edgeclients.ops.telemetry import DAY, Telemetry, document
 from tests.support.api import Api
 from tests.support.callee import Callee, Reply, asked_by_http
 from tests.support.certificates import Authority
-from tests.support.redis import free_port, wait_until
+from tests.support.redis import free_port
 from tests.support.service import Service, started
+from tests.support.waiting import wait_until
 
 SAID = "telemetry is sent now and once a day; MG_SEND_TELEMETRY=false switches it off"
 END = 10  # seconds for a whole shutdown

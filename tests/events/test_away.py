@@ -11,9 +11,10 @@ from tests.support.api import Api
 from tests.support.certificates import Authority
 from tests.support.database import rows
 from tests.support.proxy import Proxy
-from tests.support.redis import RedisServer, free_port, wait_until
+from tests.support.redis import RedisServer, free_port
 from tests.support.service import Service, started
 from tests.support.streams import GAP, arrived, create_many, metric, relay_of, wait_until_all_is_sent, waiting
+from tests.support.waiting import wait_until
 
 MANY = 10_000
 MOST = 10  # seconds for all of a shutdown

@@ -29,6 +29,7 @@ from tests.support.on_postgres import Cloud, cloud_on, secret_works
 from tests.support.postgres import Packaged, Server, packaged
 from tests.support.service import Service, started
 from tests.support.stores import PATIENCE
+from tests.support.waiting import wait_until
 
 WRITERS, READERS, ASKING = 4, 4, 4
 
@@ -145,10 +146,7 @@ def test_a_service_without_callers_finds_its_way_back(own: Packaged, cloud: Clou
         assert api.request("POST", "/clients", json={}).status_code == 503
         assert not is_ready(service)
         own.start()
-        deadline = time.monotonic() + PATIENCE
-        while not is_ready(service):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: is_ready(service), "the database to be used again")
         assert secret_works(service, client)
         api.create()
 
@@ -231,10 +229,7 @@ def test_several_that_start_at_once_migrate_once(cloud: Cloud, tmp_path: Path) -
         runner.run(take_turns(link))
         try:
             services = [Service.launch(tmp_path / str(number), cloud.env) for number in range(4)]
-            deadline = time.monotonic() + PATIENCE
-            while cloud.rows(waiting) != [(4,)]:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: cloud.rows(waiting) == [(4,)], "four that wait for their turn")
             assert cloud.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
         finally:
             link.terminate()

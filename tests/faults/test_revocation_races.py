@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ RACES = 10_000
 TOGETHER = 25  # races, which share commits
 AT_ONCE = 8  # authentications of the client under way while it is changed
 CHOSEN = "correct horse"
+_GIVE_WAY = 0.00001  # seconds; a loop that only turns may never let the writer's thread have the interpreter
 
 Change = Callable[[Proving, Known], Awaitable[object]]
 
@@ -75,6 +77,7 @@ async def _race(at: Proving, known: Known, change: Change, draw: random.Random) 
     under_way = [asyncio.ensure_future(late(draw.choice(tokens))) for _ in range(draw.randrange(AT_ONCE))]
     while not changing.done():
         await at.is_let_in(draw.choice(tokens))
+        time.sleep(_GIVE_WAY)
         await asyncio.sleep(0)
     await changing
     for token in tokens:

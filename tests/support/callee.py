@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.support.redis import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 class Asked(NamedTuple):

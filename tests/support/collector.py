@@ -9,7 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.support.callee import Callee, asked_by_http
-from tests.support.redis import wait_until
+from tests.support.waiting import wait_until
 
 
 class Seen(NamedTuple):

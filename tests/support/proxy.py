@@ -6,7 +6,7 @@ import ssl
 import threading
 from typing import Self
 
-from tests.support.redis import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 class Proxy:

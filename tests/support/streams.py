@@ -7,8 +7,9 @@ import httpx
 from edgeclients.core.events import STREAMS
 from tests.support.api import Api
 from tests.support.database import rows
-from tests.support.redis import RedisServer, Sent, wait_until
+from tests.support.redis import RedisServer, Sent
 from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 GAP = "client.gap"
 

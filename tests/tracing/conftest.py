@@ -10,8 +10,8 @@ from tests.support.api import Api
 from tests.support.callee import Callee, asked_by_http
 from tests.support.callers import calling
 from tests.support.collector import Collector, collecting
-from tests.support.redis import wait_until
 from tests.support.service import Service, started
+from tests.support.waiting import wait_until
 
 
 class Traced(NamedTuple):

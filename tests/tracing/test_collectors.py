@@ -13,8 +13,9 @@ from tests.support.api import Api
 from tests.support.callee import Asked, Reply
 from tests.support.collector import collecting
 from tests.support.proxy import Proxy
-from tests.support.redis import free_port, wait_until
+from tests.support.redis import free_port
 from tests.support.service import Service, started
+from tests.support.waiting import wait_until
 
 END = 10  # seconds for a whole shutdown
 _LOST = "the collector named by MG_JAEGER_URL takes no spans: they are dropped"
