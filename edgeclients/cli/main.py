@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=config.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    serve.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # started by a supervisor, with its line to it
     serve.set_defaults(run=_serve)
 
     settings = commands.add_parser("config", help="look at the settings")
@@ -61,12 +62,12 @@ def _show_any_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _serve(_: argparse.Namespace) -> int:
+def _serve(parsed: argparse.Namespace) -> int:
     # Read when gRPC is imported: what it writes past our log about each connection that ends is no error.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from edgeclients.cli.serve import serve  # what it imports takes most of the start
 
-    return serve()
+    return serve(parsed.worker)
 
 
 def _version(_: argparse.Namespace) -> int:

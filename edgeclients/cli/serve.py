@@ -14,6 +14,7 @@ from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.wiring.service import build, set_up_logs
+from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
 _COLLECT_AFTER = 50_000  # objects; Python's own number is 700
 _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
@@ -21,8 +22,12 @@ _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
 _log = logging.getLogger(__name__)
 
 
-def serve() -> int:
-    """Serve until told to stop; 0 then, something else if it could not start."""
+def serve(lifeline: int | None = None) -> int:
+    """Serve until told to stop; 0 then, something else if it could not start.
+
+    Args:
+        lifeline: in a worker, the descriptor of its line to the supervisor.
+    """
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
@@ -32,24 +37,33 @@ def serve() -> int:
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
     try:
-        uvloop.run(_serve(loaded))
+        if loaded.workers > 1 and lifeline is None:
+            gc.enable()
+            asyncio.run(supervise(loaded, os.environ))
+        else:
+            uvloop.run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
+    except WorkerError as error:
+        _log.error("%s", error)  # what ends by itself has told its user why
+        return 1
     except DomainError as error:
         place = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
         return fail(f"the first write failed ({text_of(error)}): check {place}")
     return 0
 
 
-async def _serve(loaded: settings.Settings) -> None:
+async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if lifeline is not None:
+        lifeline.watch(stop)
     async with build(loaded) as running:
         _share_the_interpreter()
         _log.info(
-            "ready",
+            "ready" if lifeline is None else "worker ready",
             extra={
                 "version": __version__,
                 "http": running.http,
@@ -59,6 +73,8 @@ async def _serve(loaded: settings.Settings) -> None:
             },
         )
         await running.complete()
+        if lifeline is not None:
+            lifeline.ready()
         _calm_garbage_collection()
         await stop.wait()
         _log.info("stopping")

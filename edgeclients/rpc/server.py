@@ -22,16 +22,19 @@ class GrpcServer:
         port: 0 takes a free one.
         tls: None serves without.
         most: calls worked on at a time.
+        shared: whether other processes of ours listen on the same port.
 
     Raises:
         StartError: the port is taken.
     """
 
-    def __init__(self, service: ClientsService, host: str, port: int, tls: Tls | None, most: int) -> None:
+    def __init__(
+        self, service: ClientsService, host: str, port: int, tls: Tls | None, most: int, *, shared: bool = False
+    ) -> None:
         self._server = grpc.aio.server(
             options=(
                 # A port that is taken is an error, not a second listener.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(shared)),
                 ("grpc.max_receive_message_length", _MESSAGE_BYTES),
                 ("grpc.max_metadata_size", _METADATA_BYTES),
             ),
@@ -41,7 +44,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.port = _listen(self._server, host, port, tls)
+        self.port = _listen(self._server, host, port, tls, shared=shared)
 
     async def start(self) -> None:
         """Accept calls from here on."""
@@ -55,9 +58,9 @@ class GrpcServer:
         await self._server.stop(grace)
 
 
-def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None) -> int:
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None, *, shared: bool) -> int:
     """Listen on every address of `host`, or on none: gRPC by itself is content with some of them."""
-    probes = bind(host, port, "MG_CLIENTS_GRPC")
+    probes = bind(host, port, "MG_CLIENTS_GRPC", shared=shared)
     addresses = [probe.getsockname()[:2] for probe in probes]
     for probe in probes:
         probe.close()

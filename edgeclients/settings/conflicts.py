@@ -23,6 +23,7 @@ def conflicts_in(loaded: Settings) -> Iterator[str]:
     yield from _pairs(loaded)
     yield from _tls(loaded)
     yield from _addresses(loaded)
+    yield from _workers(loaded)
 
 
 def _operator(loaded: Settings) -> Iterator[str]:
@@ -70,3 +71,13 @@ def _addresses(loaded: Settings) -> Iterator[str]:
             getattr(loaded, parsed)
         except ValueError as error:
             yield f"{_NAMES[attribute]}: its value is not {error}"
+
+
+def _workers(loaded: Settings) -> Iterator[str]:
+    """What several processes cannot share."""
+    if loaded.workers == 1:
+        return
+    if loaded.mode != "cloud":
+        yield "MG_CLIENTS_WORKERS: only one process can keep a SQLite directory: unset it, or set MG_CLIENTS_MODE to cloud"
+    elif loaded.authenticator == "standalone" and not loaded.standalone_id:
+        yield "MG_CLIENTS_WORKERS: who the operator is has to be told to all of them: set MG_CLIENTS_STANDALONE_ID and _TOKEN"

@@ -73,6 +73,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path("data")
     )
     instance_id: Annotated[str, Var("MG_CLIENTS_INSTANCE_ID", "shown by `/health`; unset: a random UUID")] = ""
+    workers: Annotated[
+        int,
+        Var(
+            "MG_CLIENTS_WORKERS",
+            "in cloud mode, processes that serve on the same ports, started again should one end",
+            low=1,
+            high=64,
+        ),
+    ] = 1
     log_level: Annotated[
         str,
         Var("MG_CLIENTS_LOG_LEVEL", "`debug`, `info`, `warn` or `error`", choices=("debug", "info", "warn", "error")),
@@ -266,6 +275,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     callhome_url: Annotated[
         str, Var("MG_CALLHOME_URL", "the server telemetry is sent to, once a day; unset: nowhere", secret=True)
     ] = ""
+
+    @property
+    def authenticator(self) -> str:
+        """Who says who callers are."""
+        return self.auth_plugin or ("magistrala" if self.auth_grpc_url else "standalone")
 
     @property
     def cache_address(self) -> str:

@@ -98,7 +98,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
         grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
-        plugin = _plugin(_plugin_name(settings))
+        plugin = _plugin(settings.authenticator)
         health = health_document(settings.instance_id)
         traces = tracing.start(settings, health["instance_id"])
         if traces is not None:
@@ -167,11 +167,12 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         )
         service = ClientsService(authentication, Entities(asked), connections, parents, metrics.grpc, traces)
 
-        sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
+        shared = settings.workers > 1
+        sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP", shared=shared)
         for one in sockets:
             stack.callback(one.close)
         http_port = sockets[0].getsockname()[1]
-        grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests)
+        grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests, shared=shared)
         context = tls.context(http_tls, "MG_CLIENTS_HTTP") if http_tls else None
         http = HttpServer(
             tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
@@ -227,14 +228,9 @@ def set_up_logs(settings: Settings) -> None:
     logs.set_up(settings.log_level)
 
 
-def _plugin_name(settings: Settings) -> str:
-    """Who authenticates callers."""
-    return settings.auth_plugin or ("magistrala" if settings.auth_grpc_url else "standalone")
-
-
 def _needs_directory(settings: Settings) -> bool:
     """Whether anything is kept in the data directory: the database, or what the standalone operator is known by."""
-    return settings.mode == "gateway" or (_plugin_name(settings) == "standalone" and not settings.standalone_id)
+    return settings.mode == "gateway" or (settings.authenticator == "standalone" and not settings.standalone_id)
 
 
 def _connections_allowed(wanted: int) -> int:

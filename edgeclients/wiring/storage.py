@@ -105,7 +105,7 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None]) ->
     keyring = keyring_of(settings, given_peppers(settings))
     database = await postgres_database(settings)
     try:
-        await database.check_connections(settings.db_max_connections)
+        await database.check_connections(settings.db_max_connections, settings.workers)
         await database.settle_peppers(keyring.check_values())
         _check_argon2(keyring, await database.argon2_schemes())
     finally:

@@ -217,3 +217,24 @@ def test_what_is_wrong_with_the_database_settings_is_named(environment: dict[str
         settings.load(environment)
     (line,) = faults.value.lines
     assert named in line
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "only one process can keep a SQLite directory"),
+        ({"MG_CLIENTS_MODE": "cloud"}, "set MG_CLIENTS_STANDALONE_ID and _TOKEN"),
+    ],
+)
+def test_what_several_workers_cannot_share_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(settings.Faults) as faults:
+        settings.load({"MG_CLIENTS_WORKERS": "2", **environment})
+    (line,) = faults.value.lines
+    assert line.startswith("MG_CLIENTS_WORKERS: ")
+    assert named in line
+
+
+def test_several_workers_are_for_the_cloud() -> None:
+    assert settings.load({"MG_CLIENTS_WORKERS": "2", "MG_AUTH_GRPC_URL": "auth:7001"}).workers == 2
+    named = {"MG_CLIENTS_STANDALONE_ID": "operator", "MG_CLIENTS_STANDALONE_TOKEN": "a-token-of-some-length"}
+    assert settings.load({"MG_CLIENTS_WORKERS": "2", "MG_CLIENTS_MODE": "cloud", **named}).workers == 2

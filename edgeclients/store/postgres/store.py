@@ -102,8 +102,8 @@ class PostgresDatabase:
         with _told(self.address):
             return await peppers.argon2_schemes(self._link)
 
-    async def check_connections(self, wanted: int) -> None:
-        """Return if the server has so many connections for us.
+    async def check_connections(self, each: int, processes: int) -> None:
+        """Return if the server has so many connections for each of our processes on this host.
 
         Raises:
             StartError: it has fewer.
@@ -111,7 +111,8 @@ class PostgresDatabase:
         with _told(self.address):
             limits = await self._link.fetchrow(_CONNECTIONS)
         allowed = min(limit for limit in limits or () if limit is not None and limit >= 0)
-        if wanted > allowed:
+        if each * processes > allowed:
+            wanted = f"{each} for each of {processes} workers" if processes > 1 else str(each)
             raise StartError(
                 f"MG_CLIENTS_DB_MAX_CONNECTIONS is {wanted}, and {self.address} has {allowed} for user {self.address.user!r}: "
                 "lower it, or raise max_connections there"

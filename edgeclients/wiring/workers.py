@@ -1,0 +1,93 @@
+"""Several processes that serve on the same ports of one host, and the one that keeps them running."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Literal
+
+from edgeclients import __version__
+from edgeclients.ops.health import health_document
+from edgeclients.ops.listen import bind
+from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
+from edgeclients.settings import Settings
+
+__all__ = ["Lifeline", "WorkerError", "supervise"]
+
+_log = logging.getLogger(__name__)
+
+
+async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Have `settings.workers` processes serve until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: a port is taken.
+        WorkerError: one of them could not start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with contextlib.ExitStack() as held:
+        http_port = _hold(held, settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
+        grpc_port = _hold(held, settings.grpc_host, settings.grpc_port, "MG_CLIENTS_GRPC")
+        env = {
+            **environ,
+            "MG_CLIENTS_HTTP_PORT": str(http_port),
+            "MG_CLIENTS_GRPC_PORT": str(grpc_port),
+            "MG_CLIENTS_INSTANCE_ID": health_document(settings.instance_id)["instance_id"],  # they are one instance
+        }
+        supervisor = Supervisor(_command(), env, settings.workers)
+        stopping = asyncio.ensure_future(stop.wait())
+        if not await _unless(stopping, supervisor.start()):
+            return
+        _log.info(
+            "ready",
+            extra={
+                "version": __version__,
+                "http": f"{'https' if settings.http_cert else 'http'}://{settings.http_host}:{http_port}",
+                "grpc": f"{settings.grpc_host}:{grpc_port}",
+                "workers": settings.workers,
+            },
+        )
+        try:
+            await _unless(stopping, supervisor.run())
+        finally:
+            _log.info("stopping")
+            await supervisor.stop()
+    _log.info("stopped")
+
+
+def _command() -> Sequence[str]:
+    """What starts a worker of this program, whether it is a bundle or installed."""
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "edgeclients"]
+    return [*program, "serve", "--worker"]
+
+
+def _hold(held: contextlib.ExitStack, host: str, port: int, variable: str) -> int:
+    """Take a port for our workers alone, and return its number; connections go to who listens, which we do not.
+
+    A port that is taken is an error here as anywhere: only then is it opened to sharing.
+    """
+    probes = bind(host, port, variable)
+    number = int(probes[0].getsockname()[1])
+    for probe in probes:
+        probe.close()
+    for one in bind(host, number, variable, shared=True):
+        held.callback(one.close)
+    return number
+
+
+async def _unless(stopping: "asyncio.Future[Literal[True]]", work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work` to its end and return True, or give it up when we are to stop."""
+    working = asyncio.ensure_future(work)
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        return False
+    await working
+    return True
