@@ -22,7 +22,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from edgeclients import __version__
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
+from tests.support.cloud.plant import Plant
+from tests.support.cloud.server import Cloud as Auth
+from tests.support.cloud.world import World
 from tests.support.collector import collecting
+from tests.support.on_postgres import cloud_on
+from tests.support.postgres import server
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
 
@@ -112,6 +117,7 @@ def use(program: Path, data: Path) -> None:
         authenticate(service, tokens)
     send_events(program, data)
     send_traces(program, data)
+    serve_a_cloud(program, data.parent / "cloud")
 
 
 @contextlib.contextmanager
@@ -195,6 +201,31 @@ def send_traces(program: Path, data: Path) -> None:
         with serving(program, data, "start with traces", {"MG_JAEGER_URL": collector.url}) as service, Api(service) as api:
             api.create(name="traced")
         expect("spans of a create", len(collector.named("create_client")), 1)
+
+
+def serve_a_cloud(program: Path, folder: Path) -> None:
+    """On shared parts, in two processes: with a named operator, then with an Auth service."""
+    folder.mkdir()
+    with server() as postgres, cloud_on(postgres, folder) as cloud, RedisServer() as redis:
+        shared = {
+            **{name: value for name, value in cloud.env.items() if "STANDALONE" not in name},
+            "MG_CLIENTS_WORKERS": "2",
+            "MG_CLIENTS_CACHE_URL": redis.address,
+            "MG_CLIENTS_ES_URL": redis.address,
+        }
+        with serving(program, folder / "data", "start in cloud mode", {**cloud.env, **shared}) as service:
+            expect("workers", service.ready.get("workers"), 2)
+            tokens = create(service)
+            authenticate(service, tokens)
+            redis.wait_for(len(tokens))
+        with Auth(World()) as auth:
+            asking = {**shared, "MG_AUTH_GRPC_URL": auth.address, "MG_AUTH_GRPC_TIMEOUT": "20s"}
+            with serving(program, folder / "data", "start with an Auth service", asking) as service:
+                authenticate(service, tokens)
+                plant = Plant(service, auth)
+                expect("the clients of a new domain", plant.root.request("GET", "/clients").json()["total"], 0)
+                plant.root.create(name="made in the cloud")
+                plant.close()
 
 
 def ask_over_grpc(service: Service) -> None:
