@@ -1,7 +1,8 @@
 """Addresses of servers, as they stand in settings."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
@@ -26,6 +27,37 @@ def redis_url(text: str) -> str:
     if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
         raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
     return url
+
+
+class PostgresPlace(NamedTuple):
+    """A PostgreSQL database as its address names it; None where it does not say."""
+
+    host: str | None
+    port: int | None
+    user: str | None
+    name: str | None
+
+
+def postgres_place(text: str) -> PostgresPlace:
+    """What the address of a database says.
+
+    Raises:
+        ValueError: "`text` is not …"; nothing of it is repeated, a password may be in it.
+    """
+    wanted = "a database as postgres://USER@HOST:PORT/DATABASE"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(wanted) from error
+    name = unquote(parts.path.removeprefix("/"))
+    if parts.scheme not in {"postgres", "postgresql"} or "/" in name or port == 0:
+        raise ValueError(wanted)
+    if parts.password is not None:
+        raise ValueError(f"{wanted}, others would see the password: set MG_CLIENTS_DB_PASS")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{wanted}, with nothing behind it: set MG_CLIENTS_DB_SSL_MODE and the others")
+    return PostgresPlace(unquote(parts.hostname or "") or None, port, unquote(parts.username or "") or None, name or None)
 
 
 def is_http(text: str) -> bool:

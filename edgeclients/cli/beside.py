@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -32,7 +32,9 @@ def command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool
     """
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
-    parser.set_defaults(run=lambda parsed: _run(run, parsed, with_peppers=with_peppers))
+    parser.set_defaults(
+        run=lambda parsed: run_to_end(lambda loaded: _at_storage(run, parsed, loaded, with_peppers=with_peppers))
+    )
     return parser
 
 
@@ -41,15 +43,15 @@ def as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _run(run: Run, parsed: argparse.Namespace, *, with_peppers: bool) -> int:
-    """Do it, print what there is to tell, and give the exit code."""
+def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") -> int:
+    """Do `work` as the settings say, print what it tells, and give the exit code."""
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
     logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
     try:
-        text = asyncio.run(_at_storage(run, parsed, loaded, with_peppers=with_peppers))
+        text = asyncio.run(work(loaded))
     except StartError as error:
         return fail(str(error))
     except DomainError as error:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from edgeclients import __version__
-from edgeclients.cli import config, events, operators
+from edgeclients.cli import config, events, move, operators
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
     operators.add_commands(commands)
     events.add_commands(commands)
+    move.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="ask the service on this machine whether it is alive; exit code 0 or 1").set_defaults(
         run=_health

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from edgeclients import settings
 from edgeclients.cli.beside import as_json, command
+from edgeclients.cli.terminal import table
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def _list_tokens(found: "Administration", parsed: argparse.Namespace) -> s
     if parsed.output == "json":
         return as_json(tokens)
     rows = [[token[key] or "never" for key in ("name", "created_at", "expires_at", "last_used_at")] for token in tokens]
-    return _table(("NAME", "MADE", "EXPIRES", "LAST USED"), rows)
+    return table(("NAME", "MADE", "EXPIRES", "LAST USED"), rows)
 
 
 async def _remove_token(found: "Administration", parsed: argparse.Namespace) -> str:
@@ -134,7 +135,7 @@ def _shown(operators: Sequence[LocalOperator], parsed: argparse.Namespace, *, se
     rows = [
         (one.id, one.name, ",".join(f"{domain}={standing}" for domain, standing in one.domains.items())) for one in operators
     ]
-    return _table(("ID", "NAME", "DOMAINS"), rows)
+    return table(("ID", "NAME", "DOMAINS"), rows)
 
 
 def _token(token: OperatorToken) -> dict[str, str | None]:
@@ -146,9 +147,3 @@ def _token(token: OperatorToken) -> dict[str, str | None]:
         "expires_at": None if token.expires_at is None else rfc3339(token.expires_at),
         "last_used_at": None if token.last_used_at is None else rfc3339(token.last_used_at),
     }
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
-    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 
 def tell(text: str) -> int:
@@ -13,6 +14,13 @@ def tell(text: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return fail(f"it is done, but what there is to say cannot be written ({error.strerror})")
     return 0
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their heads, in columns as wide as they have to be."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
+    return "\n".join(lines)
 
 
 def fail(line: str) -> int:

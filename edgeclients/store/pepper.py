@@ -20,11 +20,16 @@ def locate(data: Path, configured: Sequence[Path], credentials: Path | None) -> 
         configured: `MG_CLIENTS_PEPPER_FILE`.
         credentials: systemd's credentials directory, used if it holds `edgeclients.pepper`.
     """
+    return given(configured, credentials) or (data / "pepper",)
+
+
+def given(configured: Sequence[Path], credentials: Path | None) -> tuple[Path, ...]:
+    """Those of `locate` that were named by somebody; empty if none were."""
     if configured:
         return tuple(configured)
     if credentials is not None and (credentials / CREDENTIAL).exists():
         return (credentials / CREDENTIAL,)
-    return (data / "pepper",)
+    return ()
 
 
 def read(path: Path) -> bytes:
@@ -54,6 +59,26 @@ def make(path: Path) -> None:
         write_private(path, secrets.token_bytes(PEPPER_BYTES))
     except OSError as error:
         raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
+
+
+def hand_over(peppers: Sequence[bytes], files: Sequence[Path]) -> None:
+    """Write each pepper to the file in its place, durable when this returns; a file that holds it already stays.
+
+    Raises:
+        StartError: there is not a file for each, one holds something else, or cannot be read or written.
+    """
+    if len(files) != len(peppers):
+        raise StartError(
+            f"peppers in use: {len(peppers)}, files named for them: {len(files)}: name one for each, in their order"
+        )
+    for content, path in zip(peppers, files, strict=True):
+        try:
+            if not path.exists():
+                write_private(path, content)
+            elif path.read_bytes() != content:
+                raise StartError(f"{path} holds something else than the pepper: name another file")
+        except OSError as error:
+            raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
 
 
 def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Mapping[str, int]) -> None:

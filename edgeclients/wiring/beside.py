@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import NamedTuple
 
 from edgeclients.auth.standalone import ID_FILE
@@ -38,16 +39,25 @@ async def administration(settings: Settings, *, with_peppers: bool = False) -> A
         yield administered
 
 
-@contextlib.asynccontextmanager
-async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
-    """Those of the data directory, as its owner."""
-    data = settings.data_dir
+def require_database(data: Path) -> None:
+    """Return if the service has made a database in the data directory.
+
+    Raises:
+        StartError: it has not.
+    """
     try:
         (data / DATABASE).stat()
     except OSError as error:
         raise StartError(
             f"there is no data in {data.absolute()} ({error.strerror}): start the service once, or set MG_CLIENTS_DATA_DIR"
         ) from error
+
+
+@contextlib.asynccontextmanager
+async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
+    """Those of the data directory, as its owner."""
+    data = settings.data_dir
+    require_database(data)
     # What the settings name may be readable for root alone.
     named = keyring_of(settings, settings.pepper_files) if with_peppers and settings.pepper_files else None
     become_owner(data)

@@ -1,6 +1,7 @@
 """The store and the keyring of a mode: SQLite and a pepper in the data directory, or PostgreSQL and a pepper that was given."""
 
 import contextlib
+import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -120,13 +121,20 @@ async def postgres_database(settings: Settings, *, upgrade: bool = True) -> "Pos
     Raises:
         StartError: it cannot be used, or what talks to it is not installed.
     """
-    try:
-        from edgeclients.store.postgres.store import PostgresDatabase
-    except ModuleNotFoundError as error:
-        if error.name != "asyncpg":
-            raise
-        raise StartError("cloud mode needs asyncpg, which is not installed: install edgeclients[cloud]") from error
-    return await PostgresDatabase.opened(_address(settings), upgrade=upgrade)
+    require_asyncpg()
+    from edgeclients.store.postgres.store import PostgresDatabase
+
+    return await PostgresDatabase.opened(address_of(settings), upgrade=upgrade)
+
+
+def require_asyncpg() -> None:
+    """Return if PostgreSQL can be talked to.
+
+    Raises:
+        StartError: what does that is not installed.
+    """
+    if importlib.util.find_spec("asyncpg") is None:
+        raise StartError("PostgreSQL needs asyncpg, which is not installed: install edgeclients[cloud]")
 
 
 def postgres_store(
@@ -145,9 +153,8 @@ def given_peppers(settings: Settings) -> Sequence[Path]:
     Raises:
         StartError: none is given.
     """
-    own = settings.data_dir / "pepper"
-    paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
-    if paths == (own,) and not settings.pepper_files:
+    paths = pepper.given(settings.pepper_files, pepper.systemd_credentials())
+    if not paths:
         raise StartError(
             "cloud mode makes no pepper: write 32 random bytes to a file, the same for every process, and name it in "
             "MG_CLIENTS_PEPPER_FILE"
@@ -183,7 +190,12 @@ def _check_argon2(keyring: Keyring, schemes: Iterable[str]) -> None:
         )
 
 
-def _address(settings: Settings) -> "Address":
+def address_of(settings: Settings) -> "Address":
+    """Where PostgreSQL is, and who we are there.
+
+    Raises:
+        StartError: a certificate or key cannot be read.
+    """
     from edgeclients.store.postgres.connect import Address
 
     context = tls.to_server(

@@ -1,10 +1,14 @@
 """What runs the commands."""
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.commands import ready_to_run
+from tests.support.elsewhere import NOBODY, Elsewhere, python_for_everybody
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,3 +16,18 @@ def _commands() -> Iterator[None]:
     """Commands can be run."""
     with ready_to_run():
         yield
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    """An empty data directory where its owner can reach it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for somebody else")
+    if not python_for_everybody():
+        pytest.skip("no Python here that other users can run")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
+        os.chown(data, NOBODY, NOBODY)
+        yield Elsewhere(data, python_for_everybody())

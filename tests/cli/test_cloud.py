@@ -208,7 +208,7 @@ def test_what_is_not_installed_is_named(tmp_path: Path, cloud: Cloud) -> None:
     command = [sys.executable, "-m", "edgeclients", "serve"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode != 0
-    assert done.stderr == "edgeclients: cloud mode needs asyncpg, which is not installed: install edgeclients[cloud]\n"
+    assert done.stderr == "edgeclients: PostgreSQL needs asyncpg, which is not installed: install edgeclients[cloud]\n"
 
 
 def test_the_readmes_example_names_settings() -> None:

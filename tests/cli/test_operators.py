@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import functools
 import hashlib
 import hmac
 import json
@@ -12,7 +11,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +24,7 @@ from tests.cli.test_upgrade import with_schema_1
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, run
 from tests.support.database import opened, rows, write_locked
+from tests.support.elsewhere import NOBODY, Elsewhere
 from tests.support.raw import Answer, Raw, request
 from tests.support.service import Service, environment, started
 
@@ -33,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = re.compile(r"mgo_ann_[0-9a-f]{64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 PATIENCE = 30  # seconds; a test that waits this long has failed
-NOBODY = 65534  # a user who is not root
 
 COMMANDS = [
     ("add", "bob"),
@@ -815,94 +813,13 @@ def test_a_token_is_kept_as_a_hash_under_a_key_of_its_own(data: Path) -> None:
 # As root, beside somebody else's service.
 
 
-class Elsewhere(NamedTuple):
-    """A data directory that belongs to a user without rights, and a Python that this user can run."""
-
-    data: Path
-    python: str
-
-    def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
-        path = os.pathsep.join([str(ROOT), *(entry for entry in sys.path if entry.endswith("site-packages"))])
-        return {**environment(self.data, env), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-
-    def run(self, *arguments: str, env: Mapping[str, str] = {}) -> Ended:
-        """`edgeclients operators`, as root."""
-        command = [self.python, "-m", "edgeclients", "operators", *arguments]
-        ended = subprocess.run(command, env=self.environment(env), capture_output=True, text=True, check=False, cwd="/")
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-    def done(self, *arguments: str, env: Mapping[str, str] = {}) -> str:
-        ended = self.run(*arguments, env=env)
-        assert (ended.code, ended.err) == (0, ""), ended
-        return ended.out.strip()
-
-    @contextlib.contextmanager
-    def started(self) -> Iterator[Service]:
-        """The service, as that user."""
-        process = subprocess.Popen(
-            [self.python, "-m", "edgeclients", "serve"],
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd="/",
-            user=NOBODY,
-            group=NOBODY,
-            extra_groups=[],
-        )
-        service = Service(process, self.data)
-        try:
-            yield service.wait_ready()
-        finally:
-            if process.poll() is None:
-                service.stop()
-
-    def assert_all_theirs(self) -> None:
-        """Every file is that user's, and for nobody else to read."""
-        found = {path.name: path.lstat() for path in self.data.iterdir()}
-        assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == dict.fromkeys(
-            found, (NOBODY, NOBODY, 0o600)
-        )
-
-
-@functools.cache
-def python_for_everybody() -> str:
-    """An interpreter that a user without rights can run with what is installed here; "" if there is none."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for python in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
-        probe = [python or "", "-c", "import edgeclients.cli.serve"]
-        env = Elsewhere(Path("/"), "").environment()
-        with contextlib.suppress(OSError):
-            as_nobody = subprocess.run(
-                probe, env=env, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False
-            )
-            if as_nobody.returncode == 0:
-                return python or ""
-    return ""
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Elsewhere]:
-    """An empty data directory where its owner can reach it."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can act for somebody else")
-    if not python_for_everybody():
-        pytest.skip("no Python here that other users can run")
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        Path(folder).chmod(0o755)
-        data = Path(folder) / "data"
-        data.mkdir(mode=0o700)
-        os.chown(data, NOBODY, NOBODY)
-        yield Elsewhere(data, python_for_everybody())
-
-
 def test_root_acts_as_the_owner_beside_a_service_that_runs(elsewhere: Elsewhere) -> None:
     with elsewhere.started() as service:
-        elsewhere.done("add", "ann", "--domain", "d1=admin")
-        with calling(service, elsewhere.done("token", "add", "ann", "laptop")) as ann:
+        elsewhere.done("operators", "add", "ann", "--domain", "d1=admin")
+        with calling(service, elsewhere.done("operators", "token", "add", "ann", "laptop")) as ann:
             assert ann.ask("/d1/clients", "POST", b"{}").status == 201
             elsewhere.assert_all_theirs()
-            elsewhere.done("remove", "ann")
+            elsewhere.done("operators", "remove", "ann")
             assert ann.ask("/d1/clients").status == 401
         with Api(service, "d1") as api:
             api.create(name="still writable for the service")
@@ -913,11 +830,11 @@ def test_root_acts_as_the_owner_beside_a_service_that_runs(elsewhere: Elsewhere)
 def test_root_acts_as_the_owner_beside_a_service_that_is_stopped(elsewhere: Elsewhere) -> None:
     with elsewhere.started():
         pass
-    elsewhere.done("add", "ann", "--domain", "d1=admin")
+    elsewhere.done("operators", "add", "ann", "--domain", "d1=admin")
     # As SQLite's own readers lock the file: whoever is the last to close it must leave its log behind.
     with (elsewhere.data / "clients.db").open("rb") as file:
         fcntl.lockf(file, fcntl.LOCK_SH, 510, 0x40000002)
-        token = elsewhere.done("token", "add", "ann", "laptop")
+        token = elsewhere.done("operators", "token", "add", "ann", "laptop")
     assert {"clients.db-wal", "clients.db-shm"} <= set(files(elsewhere.data))
     elsewhere.assert_all_theirs()
     with elsewhere.started() as service, calling(service, token) as ann:
@@ -927,13 +844,13 @@ def test_root_acts_as_the_owner_beside_a_service_that_is_stopped(elsewhere: Else
 def test_root_may_name_a_pepper_that_the_owner_cannot_read(elsewhere: Elsewhere) -> None:
     with elsewhere.started():
         pass
-    elsewhere.done("add", "ann", "--domain", "d1=admin")
+    elsewhere.done("operators", "add", "ann", "--domain", "d1=admin")
     pepper = elsewhere.data / "pepper"
     os.chown(pepper, 0, 0)
-    ended = elsewhere.run("token", "add", "ann", "laptop")
+    ended = elsewhere.run("operators", "token", "add", "ann", "laptop")
     assert (ended.code, ended.out) == (1, "")
     assert f"{pepper} cannot be read" in ended.line, "it is not root who reads what is in the directory"
-    token = elsewhere.done("token", "add", "ann", "laptop", env={"MG_CLIENTS_PEPPER_FILE": str(pepper)})
+    token = elsewhere.done("operators", "token", "add", "ann", "laptop", env={"MG_CLIENTS_PEPPER_FILE": str(pepper)})
     os.chown(pepper, NOBODY, NOBODY)
     elsewhere.assert_all_theirs()
     with elsewhere.started() as service, calling(service, token) as ann:
@@ -944,6 +861,6 @@ def test_root_is_told_of_a_place_that_the_owner_cannot_reach(elsewhere: Elsewher
     with elsewhere.started():
         pass
     elsewhere.data.parent.chmod(0o700)
-    ended = elsewhere.run("list")
+    ended = elsewhere.run("operators", "list")
     assert (ended.code, ended.out) == (1, "")
     assert str(elsewhere.data) in ended.line

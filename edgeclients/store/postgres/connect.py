@@ -31,8 +31,13 @@ class Link(Protocol):
     async def fetchval(self, query: str, *args: object) -> Any:
         """The first column of the first row."""
 
-    def cursor(self, query: str, *args: object) -> AsyncIterator[Sequence[Any]]:
-        """Rows, some at a time; within a transaction."""
+    def cursor(self, query: str, *args: object, prefetch: int = 50) -> AsyncIterator[Sequence[Any]]:
+        """Rows, `prefetch` at a time; within a transaction."""
+
+    async def copy_records_to_table(
+        self, table_name: str, *, records: Sequence[Sequence[object]], columns: Sequence[str]
+    ) -> str:
+        """Add many rows to a table; gives the command tag."""
 
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open."""

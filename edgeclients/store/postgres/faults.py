@@ -1,6 +1,8 @@
 """What PostgreSQL's errors mean: to a caller, and to whoever starts the service. The server's text goes to the log."""
 
+import contextlib
 import ssl
+from collections.abc import Iterator
 
 import asyncpg
 
@@ -74,6 +76,19 @@ def unusable(address: Address, error: BaseException) -> StartError:
         text = _NO_TLS
     detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error) or type(error).__name__
     return StartError(text.format(address=address, user=address.user, name=address.name, detail=detail.splitlines()[0]))
+
+
+@contextlib.contextmanager
+def told(address: Address) -> Iterator[None]:
+    """What goes wrong before anybody is served from `address` is a reason not to start.
+
+    Raises:
+        StartError: it went wrong; see `unusable`.
+    """
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        raise unusable(address, error) from error
 
 
 _NO_TLS = "{address} offers no TLS: switch it on there, or set MG_CLIENTS_DB_SSL_MODE=disable"

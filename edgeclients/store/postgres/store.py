@@ -1,11 +1,9 @@
 """`ports.Store` on one PostgreSQL database."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
-import asyncpg
 from msgspec.structs import replace
 
 from edgeclients.errors import StartError
@@ -37,7 +35,7 @@ from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.connect import Address, Link, connect
-from edgeclients.store.postgres.faults import unusable
+from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
 from edgeclients.store.postgres.rows import key
@@ -74,10 +72,10 @@ class PostgresDatabase:
         Raises:
             StartError: it cannot be reached or used, is newer than the program, or another program's.
         """
-        with _told(address):
+        with told(address):
             link = await connect(address)
         try:
-            with _told(address):
+            with told(address):
                 if upgrade:
                     await take_turns(link)
                 await (migrate if upgrade else check_current)(link, f"database {address.name!r}", schema_path("postgres"))
@@ -89,17 +87,17 @@ class PostgresDatabase:
 
     async def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
-        with _told(self.address):
+        with told(self.address):
             return key_id in await peppers.known(self._link)
 
     async def settle_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
-        with _told(self.address):
+        with told(self.address):
             await peppers.settle(self._link, given)
 
     async def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
-        with _told(self.address):
+        with told(self.address):
             return await peppers.argon2_schemes(self._link)
 
     async def check_connections(self, each: int, processes: int) -> None:
@@ -108,7 +106,7 @@ class PostgresDatabase:
         Raises:
             StartError: it has fewer.
         """
-        with _told(self.address):
+        with told(self.address):
             limits = await self._link.fetchrow(_CONNECTIONS)
         allowed = min(limit for limit in limits or () if limit is not None and limit >= 0)
         if each * processes > allowed:
@@ -148,7 +146,7 @@ class PostgresStore:
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
-        with _told(self._address):
+        with told(self._address):
             await self._pool.open()
         self.activity.start()
         return self
@@ -259,12 +257,3 @@ class PostgresStore:
         finally:
             if link.is_in_transaction():
                 await link.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def _told(address: Address) -> Iterator[None]:
-    """What goes wrong before anybody is served is a reason not to start."""
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
-        raise unusable(address, error) from error

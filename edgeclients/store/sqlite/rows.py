@@ -23,6 +23,11 @@ def to_client(row: Sequence[Any]) -> Client:
     return Client(a, b, c, d, () if tags == "[]" else _tags.decode(tags), e, f, g, h, i, j, k)
 
 
+def decode_tags(text: str) -> tuple[str, ...]:
+    """Tags from what the column keeps."""
+    return _tags.decode(text)
+
+
 def tags_text(tags: tuple[str, ...]) -> str:
     """Tags as the column keeps them."""
     return msgspec.json.encode(tags).decode()

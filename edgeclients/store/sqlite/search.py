@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,10 +10,24 @@ from edgeclients.model import Client, NewClient
 from edgeclients.store.sqlite.terms import Term, terms
 
 
+class Searched(NamedTuple):
+    """What a client is found by."""
+
+    domain_id: str
+    client_id: str
+    tags: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
 def add(connection: sqlite3.Connection, clients: Sequence[NewClient]) -> None:
     """Write the search rows of new clients."""
-    tags = [(c.client.domain_id, tag, c.client.id) for c in clients for tag in set(c.client.tags)]
-    pairs = [(c.client.domain_id, path, value, c.client.id) for c in clients for path, value in terms(c.metadata)]
+    write(connection, [Searched(c.client.domain_id, c.client.id, c.client.tags, c.metadata) for c in clients])
+
+
+def write(connection: sqlite3.Connection, clients: Sequence[Searched]) -> None:
+    """Write the search rows of clients that have none."""
+    tags = [(c.domain_id, tag, c.client_id) for c in clients for tag in set(c.tags)]
+    pairs = [(c.domain_id, path, value, c.client_id) for c in clients for path, value in terms(c.metadata)]
     if tags:
         connection.executemany("INSERT INTO client_tags VALUES (?, ?, ?)", tags)
     if pairs:

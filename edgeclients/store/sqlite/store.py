@@ -72,7 +72,7 @@ class SqliteDatabase:
         except (sqlite3.Error, OSError) as error:
             raise _unusable(path, error) from error
         try:
-            with self._told():
+            with self.told():
                 if upgrade:
                     activity.prepare(path)
                 (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
@@ -83,22 +83,22 @@ class SqliteDatabase:
 
     def has_peppers(self) -> bool:
         """Whether secrets in it may need a pepper that was made before."""
-        with self._told():
+        with self.told():
             return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
 
     def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
-        with self._told():
+        with self.told():
             return key_id in peppers.known(self.connection)
 
     def settle_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
-        with self._told():
+        with self.told():
             peppers.settle(self.connection, given)
 
     def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
-        with self._told():
+        with self.told():
             return peppers.argon2_schemes(self.connection)
 
     def close(self) -> None:
@@ -106,8 +106,12 @@ class SqliteDatabase:
         self.connection.close()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """What SQLite says before anybody is served is a reason not to start."""
+    def told(self) -> Iterator[None]:
+        """What SQLite says before anybody is served is a reason not to start.
+
+        Raises:
+            StartError: it said something.
+        """
         try:
             yield
         except (sqlite3.Error, IndexError) as error:

@@ -1,0 +1,130 @@
+"""A database that is moved out of, or into; see `store.transfer`."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from edgeclients.errors import StartError
+from edgeclients.files import schema_path
+from edgeclients.store.postgres import peppers as kept_peppers
+from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.faults import told
+from edgeclients.store.postgres.migration import check_current, migrate, take_turns
+from edgeclients.store.postgres.rows import searched
+from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, refuse_filled
+
+_TAGS, _METADATA = map(CLIENTS.columns.index, ("tags", "metadata"))
+
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'edgeclients' AND pid <> pg_backend_pid()
+"""
+
+# Every change passes through this table, so none is made meanwhile.
+_HOLD = "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE store_state IN EXCLUSIVE MODE"
+
+
+class PostgresRows:
+    """See `store.transfer.Origin` and `Target`.
+
+    Args:
+        link: in a transaction.
+        address: where that is.
+    """
+
+    def __init__(self, link: Link, address: Address) -> None:
+        self._link = link
+        self._address = address
+
+    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:  # noqa: D102 - see store.transfer, here and below
+        sql = f"SELECT {', '.join(map(_column, table.columns))} FROM {table.name} ORDER BY {table.order}"
+        batch: list[Row] = []
+        with told(self._address):
+            async for row in self._link.cursor(sql, prefetch=BATCH):
+                batch.append(_from_client(row) if table is CLIENTS else tuple(row))
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
+
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:  # noqa: D102
+        columns = list(map(_column, table.columns))
+        if table is CLIENTS:
+            columns, rows = [*columns, "metadata"], list(map(_to_client, rows))
+        with told(self._address):
+            await self._link.copy_records_to_table(table.name, records=rows, columns=columns)
+
+    async def clear(self, table: Table) -> None:  # noqa: D102
+        with told(self._address):
+            await self._link.execute(f"DELETE FROM {table.name}")
+
+
+@contextlib.asynccontextmanager
+async def origin(address: Address, peppers: Mapping[str, bytes]) -> AsyncIterator[PostgresRows]:
+    """The database at `address`, as it is now; nobody changes it meanwhile.
+
+    Args:
+        address: where it is.
+        peppers: those it was made with, check value by key id.
+
+    Raises:
+        StartError: it cannot be used, is in use, or was made with other peppers.
+    """
+    async with _alone(address) as link:
+        with told(address):
+            await check_current(link, f"database {address.name!r}", schema_path("postgres"))
+            await kept_peppers.settle(link, peppers)
+            await link.execute(_HOLD)
+        yield PostgresRows(link, address)
+
+
+@contextlib.asynccontextmanager
+async def target(address: Address) -> AsyncIterator[PostgresRows]:
+    """An empty database at `address`, brought up to date; what was written is kept if nothing goes wrong.
+
+    Raises:
+        StartError: it cannot be used, is in use, or is not empty.
+    """
+    async with _alone(address) as link:
+        with told(address):
+            await migrate(link, f"database {address.name!r}", schema_path("postgres"))
+            await link.execute(_HOLD)
+        rows = PostgresRows(link, address)
+        await refuse_filled(rows, f"database {address.name!r}")
+        yield rows
+        with told(address):
+            await link.execute("COMMIT")
+
+
+@contextlib.asynccontextmanager
+async def _alone(address: Address) -> AsyncIterator[Link]:
+    """A connection while no other process of ours uses the database, or starts to."""
+    with told(address):
+        link = await connect(address)
+    try:
+        with told(address):
+            await take_turns(link)
+            await link.execute("SET idle_in_transaction_session_timeout = 0")
+            others = await link.fetchval(_OTHERS)
+        if others:
+            raise StartError(f"an edgeclients uses database {address.name!r}: stop all of them first")
+        yield link
+    finally:
+        link.terminate()
+
+
+def _column(name: str) -> str:
+    """Metadata is kept twice: as it was written, and as it is searched."""
+    return "metadata_text" if name == "metadata" else name
+
+
+def _from_client(row: Sequence[Any]) -> Row:
+    values = tuple(row)
+    return (*values[:_TAGS], tuple(values[_TAGS]), *values[_TAGS + 1 :])
+
+
+def _to_client(row: Row) -> Row:
+    return (*row, searched(msgspec.json.decode(cast("str", row[_METADATA]))))

@@ -1,0 +1,130 @@
+"""A database file that is moved out of, or into; see `store.transfer`."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from edgeclients.store.sqlite import activity, search
+from edgeclients.store.sqlite.connect import open_reader
+from edgeclients.store.sqlite.rows import decode_tags, tags_text
+from edgeclients.store.sqlite.store import SqliteDatabase
+from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, refuse_filled
+
+_ID, _DOMAIN, _TAGS, _METADATA = map(CLIENTS.columns.index, ("id", "domain_id", "tags", "metadata"))
+_SEQUENCE = STATE.columns.index("outbox_seq")
+_PATIENCE_MS = 5000
+
+_INSTEAD = {"outbox_seq": "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox')"}
+_WHERE = {LAST_SEEN.name: "WHERE client_id IN (SELECT id FROM clients)"}  # that file may be ahead of, or behind, the other
+
+
+class SqliteRows:
+    """See `store.transfer.Origin` and `Target`.
+
+    Args:
+        connection: which also has `activity` attached.
+        told: makes its errors those of a start.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]]) -> None:
+        self._connection = connection
+        self._told = told
+
+    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:  # noqa: D102 - see store.transfer, here and below
+        columns = ", ".join(_INSTEAD.get(column, column) for column in table.columns)
+        with (
+            self._told(),
+            contextlib.closing(
+                self._connection.execute(
+                    f"SELECT {columns} FROM {table.name} {_WHERE.get(table.name, '')} ORDER BY {table.order}"
+                )
+            ) as cursor,
+        ):
+            while rows := cursor.fetchmany(BATCH):
+                yield list(map(_from_client, rows)) if table is CLIENTS else rows
+
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:  # noqa: D102
+        with self._told():
+            if table is STATE:
+                self._write_state(rows[0])
+            elif table is CLIENTS:
+                self._insert(table.name, table.columns, list(map(_to_client, rows)))
+                search.write(self._connection, list(map(_searched, rows)))
+            else:
+                self._insert(table.name, table.columns, rows)
+
+    async def clear(self, table: Table) -> None:  # noqa: D102
+        with self._told():
+            self._connection.execute(f"DELETE FROM {table.name}")
+
+    def _write_state(self, row: Row) -> None:
+        """The number of the newest event is SQLite's own affair."""
+        others = [(column, value) for n, (column, value) in enumerate(zip(STATE.columns, row, strict=True)) if n != _SEQUENCE]
+        self._insert(STATE.name, [column for column, _ in others], [tuple(value for _, value in others)])
+        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+        self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (row[_SEQUENCE],))
+
+    def _insert(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+
+@contextlib.contextmanager
+def origin(path: Path, peppers: Mapping[str, bytes]) -> Iterator[SqliteRows]:
+    """The database at `path`, as it is now; nobody changes it meanwhile.
+
+    Args:
+        path: of a file that is there.
+        peppers: those it was made with, check value by key id.
+
+    Raises:
+        StartError: it cannot be used, or was made with other peppers.
+    """
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(contextlib.closing(SqliteDatabase(path, upgrade=False)))
+        database.settle_peppers(peppers)
+        with database.told():
+            database.connection.execute("BEGIN IMMEDIATE")
+            reader = stack.enter_context(contextlib.closing(open_reader(path, _PATIENCE_MS)))
+            for sql, parameters in activity.attaching(path):
+                reader.execute(sql, parameters)
+            reader.execute("BEGIN")
+        yield SqliteRows(reader, database.told)
+
+
+@contextlib.asynccontextmanager
+async def target(path: Path) -> AsyncIterator[SqliteRows]:
+    """An empty database at `path`, made if there is none; what was written is kept if nothing goes wrong.
+
+    Raises:
+        StartError: it cannot be used, or is not empty.
+    """
+    with contextlib.closing(SqliteDatabase(path)) as database:
+        connection = database.connection
+        with database.told():
+            connection.execute("ATTACH ? AS activity", (str(path.with_name(activity.FILE)),))
+            connection.execute("BEGIN IMMEDIATE")
+        rows = SqliteRows(connection, database.told)
+        await refuse_filled(rows, f"database {path}")
+        await rows.clear(LAST_SEEN)
+        yield rows
+        with database.told():
+            connection.execute("COMMIT")
+
+
+def _from_client(row: Sequence[Any]) -> Row:
+    return (*row[:_TAGS], decode_tags(row[_TAGS]), *row[_TAGS + 1 :])
+
+
+def _to_client(row: Row) -> Row:
+    return (*row[:_TAGS], tags_text(cast("tuple[str, ...]", row[_TAGS])), *row[_TAGS + 1 :])
+
+
+def _searched(row: Row) -> search.Searched:
+    domain, client_id, tags, metadata = (cast("Any", row[n]) for n in (_DOMAIN, _ID, _TAGS, _METADATA))
+    return search.Searched(domain, client_id, tags, msgspec.json.decode(metadata))

@@ -1,0 +1,86 @@
+"""A data directory that is somebody else's, as root sees it."""
+
+import contextlib
+import functools
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.commands import Ended
+from tests.support.service import Service, environment
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534  # a user who is not root
+
+
+class Elsewhere(NamedTuple):
+    """A data directory that belongs to a user without rights, and a Python that this user can run."""
+
+    data: Path
+    python: str
+
+    def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
+        """What a process there is told."""
+        path = os.pathsep.join([str(ROOT), *(entry for entry in sys.path if entry.endswith("site-packages"))])
+        return {**environment(self.data, env), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, *arguments: str, env: Mapping[str, str] = {}) -> Ended:
+        """`edgeclients` with these arguments, as root."""
+        command = [self.python, "-m", "edgeclients", *arguments]
+        ended = subprocess.run(command, env=self.environment(env), capture_output=True, text=True, check=False, cwd="/")
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def done(self, *arguments: str, env: Mapping[str, str] = {}) -> str:
+        """What it printed, when it did what it was told."""
+        ended = self.run(*arguments, env=env)
+        assert (ended.code, ended.err) == (0, ""), ended
+        return ended.out.strip()
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[Service]:
+        """The service, as that user."""
+        process = subprocess.Popen(
+            [self.python, "-m", "edgeclients", "serve"],
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+        )
+        service = Service(process, self.data)
+        try:
+            yield service.wait_ready()
+        finally:
+            if process.poll() is None:
+                service.stop()
+
+    def assert_all_theirs(self) -> None:
+        """Every file is that user's, and for nobody else to read."""
+        found = {path.name: path.lstat() for path in self.data.iterdir()}
+        assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == dict.fromkeys(
+            found, (NOBODY, NOBODY, 0o600)
+        )
+
+
+@functools.cache
+def python_for_everybody() -> str:
+    """An interpreter that a user without rights can run with what is installed here; "" if there is none."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
+        probe = [python or "", "-c", "import edgeclients.cli.serve"]
+        env = Elsewhere(Path("/"), "").environment()
+        with contextlib.suppress(OSError):
+            as_nobody = subprocess.run(
+                probe, env=env, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False
+            )
+            if as_nobody.returncode == 0:
+                return python or ""
+    return ""
