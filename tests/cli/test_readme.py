@@ -3,59 +3,102 @@
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 
+from tests.support.database import rows
+from tests.support.on_postgres import Cloud
+from tests.support.postgres import Server
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 INSTALL, *USE, TEST = BLOCKS
+MOVE = next(block for block in USE if "edgeclients move" in block)  # the service is stopped then, and there is a server
+USE.remove(MOVE)
+MOVED_TO = "postgres://edgeclients@db.example/clients"
 PATIENCE = 240  # seconds for an installation over a slow network
 
 
+class Newcomer(NamedTuple):
+    """A folder with the sources, and the service that was started there."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    def run(self, script: str, seconds: float = 60) -> str:
+        """What commands print, of which none fails."""
+        done = subprocess.run(
+            ["bash", "-c", f"set -euo pipefail\n{script}"],
+            cwd=self.folder,
+            env=_outside(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def stop(self) -> None:
+        """Stop the service, if it runs."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+
+def _outside() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MG_")}
+
+
 @pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """A folder with the sources, in which the README's first command has been run and serves."""
     folder = tmp_path_factory.mktemp("newcomer") / "edgeclients"
     ours = shutil.ignore_patterns(".venv", ".git", ".*_cache", ".hypothesis", "data", "build", "dist", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=ours)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MG_")}
+    assert not _answers(), "somebody else is at the README's ports"
     log = (folder / "serve.log").open("w")
     process = subprocess.Popen(
-        ["bash", "-c", INSTALL], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        ["bash", "-c", INSTALL], cwd=folder, env=_outside(), stdout=log, stderr=log, start_new_session=True
     )
+    found = Newcomer(folder, process)
     try:
         _wait_until_it_answers(process, folder / "serve.log")
-        yield folder
+        yield found
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        found.stop()
         log.close()
+
+
+def _answers() -> bool:
+    try:
+        return httpx.get("http://localhost:9006/health").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def _wait_until_it_answers(process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
-        try:
-            if httpx.get("http://localhost:9006/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.2)
+        if _answers():
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
     raise AssertionError(log.read_text())
 
 
-def test_every_command_works_as_printed(newcomer: Path) -> None:
-    script = "set -euo pipefail\n" + "\n".join(USE)
-    done = subprocess.run(["bash", "-c", script], cwd=newcomer, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_command_works_as_printed(newcomer: Newcomer) -> None:
+    printed = newcomer.run("\n".join(USE))
     for expected in (
         '"name":"boiler","tags":["floor-1"]',
         '"total":1,"clients":[{',
@@ -71,16 +114,28 @@ def test_every_command_works_as_printed(newcomer: Path) -> None:
         "healthy",
         "usage: edgeclients serve",
     ):
-        assert expected in done.stdout, expected
+        assert expected in printed, expected
 
 
-def test_an_installed_program_has_what_it_needs_inside(newcomer: Path) -> None:
+def test_an_installed_program_has_what_it_needs_inside(newcomer: Newcomer) -> None:
     """The wheel carries the schema: nothing is read from the sources it was built from."""
     program = "from edgeclients.files import schema_path; print(schema_path('sqlite'))"
-    python = newcomer / ".venv" / "bin" / "python"
+    python = newcomer.folder / ".venv" / "bin" / "python"
     done = subprocess.run([python, "-c", program], cwd="/", capture_output=True, text=True, check=True)
     assert "site-packages/edgeclients/schema" in done.stdout
     assert list(Path(done.stdout.strip()).glob("*.sql"))
+
+
+def test_moving_house_works_as_printed(newcomer: Newcomer, postgres: Server, cloud: Cloud) -> None:
+    newcomer.stop()
+    ours = f"postgres://{postgres.user}@{postgres.host}:{postgres.port}/{cloud.name}"
+    printed = newcomer.run(
+        f"export MG_CLIENTS_DB_PASS={shlex.quote(postgres.password)}\n" + MOVE.replace(MOVED_TO, ours), PATIENCE
+    )
+    assert printed.count("Every row was compared.") == 2
+    gateway = newcomer.folder / "gateway"
+    assert (gateway / "pepper").read_bytes() == (newcomer.folder / "data" / "pepper").read_bytes()
+    assert rows(gateway, "SELECT * FROM clients") == rows(newcomer.folder / "data", "SELECT * FROM clients") != []
 
 
 def test_the_test_command_is_what_ci_runs() -> None:
