@@ -11,7 +11,7 @@ from edgeclients._pb.common.v1 import common_pb2
 from tests.support.api import Api, error_of
 from tests.support.cloud.plant import Plant, planted
 from tests.support.cloud.server import Fault
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.service import started
 
 AWAY = grpc.StatusCode.UNAVAILABLE
@@ -105,7 +105,7 @@ def test_a_client_stays_while_the_channels_service_is_away(whole: Plant) -> None
     client = connected(whole.root)
     whole.cloud.faults["RemoveClientConnections"] = Fault(AWAY, times=2)
     assert error_of(whole.root.request("DELETE", f"/clients/{client}")) == (503, "unavailable")
-    assert len(rows(whole.service.data, "SELECT * FROM connections WHERE client_id = ?", (client,))) == 1
+    assert len(kept(whole.service, "SELECT * FROM connections WHERE client_id = ?", (client,))) == 1
     assert whole.root.request("DELETE", f"/clients/{client}").status_code == 204
 
 

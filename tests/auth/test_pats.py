@@ -9,7 +9,7 @@ from tests.auth.test_who_may import HAS_PARENT, target_of
 from tests.support.api import Api, error_of
 from tests.support.cloud.plant import Plant
 from tests.support.cloud.world import SUPER_ADMIN, Scope
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.operations import ACTIONS, FORBIDDEN, GROUP, OPERATIONS, expect
 
 # What each operation is called in a scope; on the group as well, for the two that are about it.
@@ -159,5 +159,5 @@ def test_creating_and_listing_are_scopes_as_well(plant: Plant) -> None:
 def test_a_token_used_tells_the_event(plant: Plant) -> None:
     owner = plant.world.member(plant.domain, EVERYTHING)
     client = bearer(plant, owner, [Scope(plant.domain, "create_clients")]).create()["id"]
-    ((payload,),) = rows(plant.service.data, "SELECT payload FROM outbox WHERE client_id = ?", (client,))
+    ((payload,),) = kept(plant.service, "SELECT payload FROM outbox WHERE client_id = ?", (client,))
     assert b'"token_type":"pat"' in payload

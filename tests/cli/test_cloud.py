@@ -47,7 +47,7 @@ def test_what_was_written_is_there_after_a_restart(cloud: Cloud, tmp_path: Path)
 
 
 def test_an_operator_who_is_not_named_is_kept_in_the_data_directory(cloud: Cloud, tmp_path: Path) -> None:
-    env = {name: value for name, value in cloud.env.items() if "STANDALONE" not in name}
+    env = cloud.storage
     with started(tmp_path / "data", env) as service, Api(service) as api:
         api.create()
         assert sorted(path.name for path in service.data.iterdir()) == ["lock", "operator.id", "operator.token"]

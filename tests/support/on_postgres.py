@@ -25,6 +25,11 @@ class Cloud(NamedTuple):
     name: str
     env: dict[str, str]
 
+    @property
+    def storage(self) -> dict[str, str]:
+        """What a service is told whose callers somebody else knows."""
+        return {name: value for name, value in self.env.items() if "STANDALONE" not in name}
+
     def through(self, server: Server) -> dict[str, str]:
         """What a service is told that reaches the database by another way."""
         return {**self.env, "MG_CLIENTS_DB_HOST": server.host, "MG_CLIENTS_DB_PORT": str(server.port)}

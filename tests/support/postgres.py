@@ -77,7 +77,7 @@ class Server(NamedTuple):
 
 
 class Packaged:
-    """A server of the package, or of the folder that was named, with data of its own; it can be stopped and started again at the same port.
+    """A server of the package, or of the folder that was named, with data of its own; it is started again at the same port.
 
     Args:
         folder: for its data; open to its user.

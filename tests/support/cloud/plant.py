@@ -61,7 +61,7 @@ class Plant:
 def planted(
     data: Path, asked: Sequence[str] = (), env: Mapping[str, str] = MappingProxyType({}), cloud: Cloud | None = None
 ) -> Iterator[Plant]:
-    """A service in gateway storage that asks Auth, and these other services."""
+    """A service, in gateway storage if `env` does not say otherwise, that asks Auth and these other services."""
     with cloud or Cloud(World()) as running:
         urls = {f"MG_{peer.upper()}_GRPC_URL": running.address for peer in ("auth", *asked)}
         timeouts = {f"MG_{peer.upper()}_GRPC_TIMEOUT": "20s" for peer in ("auth", *asked)}
