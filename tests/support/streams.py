@@ -6,7 +6,7 @@ import httpx
 
 from edgeclients.core.events import STREAMS
 from tests.support.api import Api
-from tests.support.database import rows
+from tests.support.database import kept
 from tests.support.redis import RedisServer, Sent
 from tests.support.service import Service
 from tests.support.waiting import wait_until
@@ -51,7 +51,7 @@ def create_many(api: Api, count: int) -> list[str]:
 
 def waiting(service: Service) -> int:
     """How many events wait in a service's outbox."""
-    return int(rows(service.data, "SELECT count(*) FROM outbox")[0][0])
+    return int(kept(service, "SELECT count(*) FROM outbox")[0][0])
 
 
 def wait_until_all_is_sent(service: Service) -> None:
