@@ -17,6 +17,8 @@ from edgeclients.settings import Settings
 class Remote(Grants):
     """`ports.Authenticator` and `ports.Authorizer` by an Auth service.
 
+    `links` are those to the services that are asked, by name.
+
     Args:
         settings: where it is.
 
@@ -26,6 +28,7 @@ class Remote(Grants):
 
     def __init__(self, settings: Settings) -> None:
         self._stack = AsyncExitStack()
+        self.links: dict[str, Link] = {}
         auth = AuthService(self._linked(settings, "auth"))
         super().__init__(auth, DomainsService(self._linked(settings, "domains")) if settings.domains_grpc_url else None)
         verifier = self._verifier(settings.auth_jwks_url) if settings.auth_jwks_url else None
@@ -42,7 +45,7 @@ class Remote(Grants):
         return await self._callers.authenticate(token)
 
     def _linked(self, settings: Settings, peer: str) -> Link:
-        link = Link(address_of(settings, peer))
+        link = self.links[peer] = Link(address_of(settings, peer))
         self._stack.push_async_callback(link.close)
         return link
 

@@ -49,6 +49,7 @@ class Readiness:
         probe: makes a change that means nothing.
         events: how it goes with events that leave.
         cache: how it goes with the cache.
+        services: how it goes with services that are asked; more parts of the document.
         every: seconds between probes, and for which a change that was made proves that others can be.
     """
 
@@ -58,12 +59,14 @@ class Readiness:
         probe: Callable[[], Awaitable[None]],
         events: Callable[[], Awaitable[dict[str, Any]]] = no_relay,
         cache: Callable[[], dict[str, Any]] = lambda: {"backend": "memory"},
+        services: Callable[[], dict[str, Any]] = dict,
         every: float = PROBE_SECONDS,
     ) -> None:
         self._storage = storage
         self._probe = probe
         self._events = events
         self._cache = cache
+        self._services = services
         self._every = every
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
@@ -82,6 +85,7 @@ class Readiness:
             "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last},
             "cache": self._cache(),
             "events": await self._events(),
+            **self._services(),
         }
 
     async def _probe_once(self) -> None:

@@ -57,6 +57,7 @@ class _Labelled(NamedTuple):
     name: str
     help: str
     label: str
+    is_counter: bool
     read: Callable[[], Mapping[str, float]]
 
 
@@ -80,7 +81,11 @@ class Metrics:
 
     def counters(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
         """Show what `read` says, by the value of `label`, as the counter `name` (without `_total`)."""
-        self._labelled.append(_Labelled(name, text, label, read))
+        self._labelled.append(_Labelled(name, text, label, is_counter=True, read=read))
+
+    def gauges(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Show what `read` says, by the value of `label`, as the gauge `name`."""
+        self._labelled.append(_Labelled(name, text, label, is_counter=False, read=read))
 
     def before(self, look: Callable[[], Awaitable[None]]) -> None:
         """Have `look` done before each rendering: what is shown is to be seen first."""
@@ -111,10 +116,11 @@ class Metrics:
             family = CounterMetricFamily if one.is_counter else GaugeMetricFamily
             yield family(one.name, one.help, value=one.read())
         for several in self._labelled:
-            counts = CounterMetricFamily(several.name, several.help, labels=(several.label,))
-            for label, count in several.read().items():
-                counts.add_metric((label,), count)
-            yield counts
+            labelled = CounterMetricFamily if several.is_counter else GaugeMetricFamily
+            values = labelled(several.name, several.help, labels=(several.label,))
+            for label, value in several.read().items():
+                values.add_metric((label,), value)
+            yield values
 
 
 def _families(prefix: str, transport: str, requests: Requests) -> Iterator["Metric"]:

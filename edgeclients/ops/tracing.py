@@ -62,7 +62,7 @@ class Tracing:
     def serving(self, name: str, headers: Iterable[tuple[str, str]]) -> Iterator[Span]:
         """What is done meanwhile is done for a caller, in the trace that `headers` name or a new one."""
         span = self._tracer.start_span(name, _parent(headers), SpanKind.SERVER)
-        with _current(span):
+        with self._current(span):
             yield span
 
     @contextmanager
@@ -75,7 +75,7 @@ class Tracing:
             yield
             return
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        with _current(span):
+        with self._current(span):
             try:
                 yield
             except Exception as error:
@@ -95,23 +95,22 @@ class Tracing:
         """Send what waits, in so many seconds."""
         await asyncio.to_thread(self.queue.close, seconds)
 
+    @contextmanager
+    def _current(self, span: Span) -> Iterator[None]:
+        """What is done meanwhile belongs to `span`, which ends with it."""
+        context = set_span_in_context(span)
+        carrier: dict[str, str] = {}
+        _w3c.inject(carrier, context)
+        token = attach(context)
+        try:
+            with within(Trace(format_trace_id(span.get_span_context().trace_id), tuple(carrier.items()), self.part)):
+                yield
+        finally:
+            detach(token)
+            span.end()
+
 
 _FAILED: Final = Status(StatusCode.ERROR)
-
-
-@contextmanager
-def _current(span: Span) -> Iterator[None]:
-    """What is done meanwhile belongs to `span`, which ends with it."""
-    context = set_span_in_context(span)
-    carrier: dict[str, str] = {}
-    _w3c.inject(carrier, context)
-    token = attach(context)
-    try:
-        with within(Trace(format_trace_id(span.get_span_context().trace_id), tuple(carrier.items()))):
-            yield
-    finally:
-        detach(token)
-        span.end()
 
 
 def _parent(headers: Iterable[tuple[str, str]]) -> Context:

@@ -23,7 +23,7 @@ from edgeclients.errors import (
 )
 from edgeclients.peers.circuit import Circuit
 from edgeclients.settings import Settings
-from edgeclients.traces import outgoing
+from edgeclients.traces import outgoing, part
 
 T = TypeVar("T", bound=Message)
 
@@ -99,7 +99,7 @@ class Link:
         return self._circuit.is_open
 
     async def call(self, method: str, request: Message, answer: type[T]) -> T:
-        """What the service answers to `request`.
+        """What the service answers to `request`, as a part of the caller's trace.
 
         Args:
             method: the full path of a unary method.
@@ -110,6 +110,10 @@ class Link:
             Unauthenticated, Forbidden, MalformedRequest, NotFound, IdTaken: it said so.
             Unavailable: it is away, answers too late, or with anything else.
         """
+        with part(method[1:], {"rpc.system": "grpc"}):
+            return await self._call(method, request, answer)
+
+    async def _call(self, method: str, request: Message, answer: type[T]) -> T:
         wait = self._circuit.wait()
         if wait > 0:
             raise Unavailable(f"{self._address.prefix}: left alone", retry_after=math.ceil(wait))

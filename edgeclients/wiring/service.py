@@ -39,15 +39,13 @@ from edgeclients.ops import disk, logs, tls
 from edgeclients.ops.health import Readiness, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
-from edgeclients.peers.channels import ChannelsService
-from edgeclients.peers.groups import GroupsService
-from edgeclients.peers.link import Link, address_of
-from edgeclients.ports import Authenticator, Authorizer, Channels, Groups, Operators, Transaction
+from edgeclients.peers.link import address_of
+from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
 from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import caching, calling, relaying, telling, tracing
+from edgeclients.wiring import asking, caching, calling, relaying, telling, tracing
 from edgeclients.wiring.storage import Storage, opened
 
 _log = logging.getLogger(__name__)
@@ -135,9 +133,10 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         authentication = Authentication(asked, cache, keyring, checks, writes, cached.proofs)
         stack.push_async_callback(authentication.close)
         secrets = Secrets(asked, keyring, writes)
-        groups, channels = await _peers(settings, stack)
-        parents, connections = Parents(asked, access, groups), Connections(asked, access)
-        clients, rotation = Clients(asked, access, secrets, parents, channels), Rotation(asked, access, secrets)
+        neighbours = asking.Neighbours(settings)
+        stack.push_async_callback(neighbours.close)
+        parents, connections = Parents(asked, access, neighbours.groups), Connections(asked, access)
+        clients, rotation = Clients(asked, access, secrets, parents, neighbours.channels), Rotation(asked, access, secrets)
         cases = UseCases(clients, rotation, parents, connections, Roles(asked, access), Members(asked, access))
 
         _watch(metrics, storage, cache, authentication)
@@ -153,6 +152,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             lambda: store.run(_write_check),
             relay.document if relay is not None else no_relay,
             cached.document,
+            asking.watch(metrics, {**asking.of_authenticator(auth), **neighbours.links}),
             storage.probe_seconds,
         )
         operations = Operations(health, readiness, metrics)
@@ -199,19 +199,6 @@ def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *,
     from edgeclients.http.app import build as build_app
 
     return build_app(cases, operations, bodies, serve_channels=serve_channels)
-
-
-async def _peers(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Groups | None, Channels | None]:
-    """The services that keep groups and channels, where the settings name them."""
-    linked = {}
-    for peer in ("groups", "channels"):
-        if getattr(settings, f"{peer}_grpc_url"):
-            linked[peer] = Link(address_of(settings, peer))
-            stack.push_async_callback(linked[peer].close)
-    return (
-        GroupsService(linked["groups"]) if "groups" in linked else None,
-        ChannelsService(linked["channels"]) if "channels" in linked else None,
-    )
 
 
 async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:

@@ -27,6 +27,14 @@ def answer(caller: Api, client_id: str) -> tuple[int, str]:
     return error_of(response)
 
 
+def services(caller: Api) -> dict[str, str]:
+    """What the service, which is ready, says of those it asks."""
+    response = caller.session.get("/ready")
+    assert response.status_code == 200
+    told: dict[str, str] = response.json()["services"]
+    return told
+
+
 def wait_for(caller: Api, client_id: str, wanted: tuple[int, str], meanwhile: tuple[int, str]) -> None:
     """Ask until it is answered so; before, it is answered otherwise."""
 
@@ -44,13 +52,17 @@ def test_away_and_back(tmp_path: Path) -> None:
         client = plant.root.create()["id"]
         caller = plant.member(["client_read"])
         assert answer(caller, client) == (200, "")
+        assert services(caller) == {"auth": "up", "domains": "up"}
         plant.cloud.go_away()
         for _ in range(12):
             assert answer(caller, client) == answer(plant.root, client) == AWAY
         assert caller.session.get("/health").status_code == 200
-        assert caller.session.get("/ready").status_code == 200
+        assert services(caller) == {"auth": "away", "domains": "up"}, "of domains nobody has been asked meanwhile"
+        assert 'clients_service_up{service="auth"} 0.0' in caller.session.get("/metrics").text
         plant.cloud.come_back()
         wait_for(caller, client, (200, ""), AWAY)
+        assert services(caller) == {"auth": "up", "domains": "up"}
+        assert 'clients_service_up{service="auth"} 1.0' in caller.session.get("/metrics").text
         assert all("time" in line for line in plant.service.lines)  # gRPC writes nothing past the log
 
 

@@ -1,8 +1,6 @@
 """Callers who leave before they are answered: the change is whole or absent, and what it causes happens all the same."""
 
 import asyncio
-import socket
-import struct
 import uuid
 
 import grpc
@@ -49,12 +47,6 @@ async def test_a_change_that_has_not_begun_is_absent(opened: Opened) -> None:
     assert await store.client(new.client.id) is None
 
 
-def reset(raw: Raw) -> None:
-    """Cut the connection, and throw away what is on its way."""
-    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    raw.socket.close()
-
-
 def secret_works(stub: clients_pb2_grpc.ClientsServiceStub, client_id: str, secret: str) -> bool:
     try:
         return authenticate(stub, basic(client_id, secret)) == client_id
@@ -64,7 +56,7 @@ def secret_works(stub: clients_pb2_grpc.ClientsServiceStub, client_id: str, secr
         raise
 
 
-@pytest.mark.parametrize("how", [reset, lambda raw: raw.socket.close()], ids=["reset", "closed"])
+@pytest.mark.parametrize("how", [Raw.reset, Raw.close])
 def test_a_connection_cut_behind_a_request_leaves_a_whole_change(
     service: Service, api: Api, stub: clients_pb2_grpc.ClientsServiceStub, how: object
 ) -> None:
@@ -83,7 +75,7 @@ def test_a_connection_cut_behind_a_request_leaves_a_whole_change(
     assert error_of(api.request("POST", f"/clients/{client_id}/disable")) == (409, "status_unchanged")
 
 
-@pytest.mark.parametrize("how", [reset, lambda raw: raw.socket.close()], ids=["reset", "closed"])
+@pytest.mark.parametrize("how", [Raw.reset, Raw.close])
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.99])
 def test_a_connection_cut_within_a_body_changes_nothing(service: Service, api: Api, part: float, how: object) -> None:
     name = f"cut-{uuid.uuid4()}"
@@ -127,7 +119,7 @@ def test_callers_who_leave_by_the_dozen_are_nobodys_trouble(service: Service, ap
             raws.append(Raw(service).send(whole if number % 2 else whole[:-5]))
         wait_until_in_flight(service, 40)
         for raw in raws:
-            reset(raw)
+            raw.reset()
     api.create(name="behind them")
     wait_until_in_flight(service, 0)
     names = {name for (name,) in rows(service.data, "SELECT name FROM clients WHERE name LIKE 'dozen %'")}

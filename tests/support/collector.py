@@ -1,6 +1,7 @@
 """A collector of traces: OTLP over HTTP, decoded."""
 
 import contextlib
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class Collector:
 
     def __init__(self, callee: Callee) -> None:
         self.callee = callee
-        self.url = f"http://127.0.0.1:{callee.port}/v1/traces"
+        self.url = callee.url.replace("localhost", "127.0.0.1").replace("/ask", "/v1/traces")
 
     @property
     def bytes(self) -> bytes:
@@ -53,9 +54,9 @@ class Collector:
 
 
 @contextlib.contextmanager
-def collecting() -> Iterator[Collector]:
+def collecting(tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
     """A collector that takes everything until its callee is told otherwise."""
-    with asked_by_http() as callee:
+    with asked_by_http(tls) as callee:
         yield Collector(callee)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -75,6 +76,15 @@ class Raw:
             return not self._buffer and self.socket.recv(1) == b""
         except ConnectionResetError:
             return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+    def reset(self) -> None:
+        """Cut the connection, and throw away what is on its way."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:

@@ -29,8 +29,26 @@ def test_the_services_that_are_asked_hear_of_the_trace(tmp_path: Path, flags: st
         assert {one[3] for one in told} == {flags}
         sent = collector.named("create_client")
         assert [span.trace for span in sent] == ([trace] if flags == "01" else [])
-        assert {span.id for span in sent} <= {one[2] for one in told}
+        asked = [span for span in collector.spans if span.kind == "client" and "rpc.system" in span.attributes]
+        names = {"auth.v1.AuthService/Authenticate", "auth.v1.AuthService/Authorize"} if flags == "01" else set()
+        assert {span.name for span in asked} >= names
+        assert {span.parent for span in asked} == {span.id for span in sent}
+        assert {(span.kind, span.attributes["rpc.system"], span.failed) for span in asked} <= {("client", "grpc", False)}
+        if flags == "01":
+            assert sorted(span.id for span in asked) == sorted(one[2] for one in told), "each is told which call it is"
         assert all(token.encode() not in asked.body for asked in collector.callee.asked)
+
+
+def test_a_service_that_is_away_is_noted(tmp_path: Path) -> None:
+    with collecting() as collector:
+        env = {"MG_JAEGER_URL": collector.url, "MG_AUTH_GRPC_TIMEOUT": "300ms"}
+        with planted(tmp_path / "data", (), env) as plant:
+            member = plant.member()
+            plant.cloud.go_away()
+            assert member.request("GET", "/clients").status_code == 503
+            plant.cloud.come_back()
+        (call,) = collector.named("auth.v1.AuthService/Authenticate")
+        assert (call.failed, call.attributes["error.type"]) == (True, "unavailable")
 
 
 def test_without_tracing_they_hear_of_none(tmp_path: Path) -> None:

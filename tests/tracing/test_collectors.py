@@ -1,6 +1,7 @@
 """Collectors that are away, slow, hostile or gone: nobody waits for them, and what is lost is counted."""
 
 import re
+import ssl
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from edgeclients.ops.spans import SpanQueue
 from tests.support.api import Api
 from tests.support.callee import Asked, Reply
+from tests.support.certificates import Authority
 from tests.support.collector import collecting
 from tests.support.proxy import Proxy
 from tests.support.redis import free_port
@@ -62,6 +64,25 @@ def test_a_collector_that_refuses_costs_spans_and_one_line(tmp_path: Path, reply
             assert {asked.path for asked in collector.callee.asked} == {"/v1/traces"}
         assert lines(service, _LOST) == ["WARN"]
         assert not [line for line in service.lines if line["level"] == "ERROR"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_collector_with_tls_has_to_prove_who_it_is(tmp_path: Path, known: bool) -> None:
+    authority, pair = Authority(), tmp_path / "pair.pem"
+    pair.write_text("".join(authority.sign("collector")))
+    named = tmp_path / "ca.pem"
+    named.write_text((authority if known else Authority("stranger")).certificate)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair)
+    with collecting(tls) as collector:
+        env = {"MG_JAEGER_URL": collector.url, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(named)}
+        with started(tmp_path / "data", env) as service, Api(service) as api:
+            api.create(name="n")
+            if known:
+                assert collector.wait_for("create_client")
+            else:
+                wait_until(lambda: counted(service, 'clients_spans_dropped_total{reason="failed"}') > 0, "spans to be dropped")
+                assert collector.callee.asked == []
 
 
 def test_a_collector_that_answers_on_and_on_is_hung_up_on(tmp_path: Path) -> None:

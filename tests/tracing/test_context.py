@@ -1,6 +1,7 @@
 """A caller's trace goes on here, and from here to whoever is asked (W3C trace context)."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from tests.support.api import Api
 from tests.support.callee import asked_by_http
 from tests.support.callers import calling
 from tests.support.collector import collecting
+from tests.support.database import write_locked
+from tests.support.inflight import wait_until_in_flight
+from tests.support.raw import Raw, request
 from tests.support.service import started
 from tests.tracing.conftest import Traced
 
@@ -52,6 +56,19 @@ def test_a_span_says_what_was_asked_by_names_and_ids(traced: Traced, caller: Api
     }
     (read,) = traced.collector.named("SELECT page", trace)
     assert read.attributes == {"db.system.name": "sqlite", "db.operation.name": "SELECT"}
+
+
+@pytest.mark.parametrize("how", [Raw.reset, Raw.close])
+def test_a_caller_who_hangs_up_has_a_span_all_the_same(traced: Traced, caller: Api, how: Callable[[Raw], None]) -> None:
+    trace, _, headers = parent()
+    path = f"/{caller.domain}/clients"
+    with write_locked(traced.service.data):
+        raw = Raw(traced.service).send(request(traced.service, "POST", path, b"{}", **headers))
+        wait_until_in_flight(traced.service, 1)
+        how(raw)
+    span = traced.collector.wait_for("create_client", trace)
+    assert span.attributes["http.request.method"] == "POST"
+    assert traced.collector.wait_for("Clients.create", trace).parent == span.id
 
 
 def test_without_a_caller_s_trace_a_new_one_begins(traced: Traced, caller: Api) -> None:
