@@ -4,6 +4,7 @@ Ratios compare with a baseline in the same run, in turns. Nothing is asserted: t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,7 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.perf import authenticate, core, curves, listing, load, start, store, storm, web
+from tests.perf.homes import Home
 from tests.perf.measure import Row, Run
+from tests.perf.on_postgres import on_postgres
+from tests.perf.on_sqlite import OnSqlite
 
 MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "core": core.hit,
@@ -32,7 +36,10 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "get": web.get,
     "start": start.start,
 }
+STORAGES = ("gateway", "cloud")
+_ANYWHERE = {"hit", "cold", "storm", "list", "get"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
+_HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")
 _LINE = "{:<7} {:<76} {:<26} {:<10} {}"
 _VERDICTS = {True: "yes", False: "NO", None: ""}
 
@@ -42,30 +49,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers: whether it runs, not what it tells")
     parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="measure only this; may be repeated")
+    parser.add_argument(
+        "--storage", action="append", choices=STORAGES, help="measure only with this; may be repeated; unset: with each"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
     parser.add_argument("--curves", type=Path, metavar="FILE", help="draw latency and throughput there, as PNG")
     parser.add_argument("--folder", type=Path, help="where data is written (default: the system's temporary folder)")
     parsed = parser.parse_args(arguments)
     machine = _machine()
     print(*(f"{name}: {text}" for name, text in machine.items()), "", sep="\n", flush=True)
-    print(_LINE.format("name", "measured", "median (lowest–highest)", "budget", "within"), flush=True)
     table = []
-    for name in parsed.only or MEASUREMENTS:
-        folder = Path(tempfile.mkdtemp(prefix="edgeclients-perf-", dir=parsed.folder))
-        began = time.monotonic()
-        try:
-            rows = MEASUREMENTS[name](Run(parsed.quick, folder))
-        finally:
-            shutil.rmtree(folder)
-        table += [row.as_data() for row in rows]
-        for row in rows:
-            print(*_lines(row), sep="\n", flush=True)
-        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    for storage in parsed.storage or STORAGES:
+        for number, name in enumerate(one for one in parsed.only or MEASUREMENTS if (one, storage) != ("core", "cloud")):
+            with _home(storage, parsed.folder) as home:
+                if not number:
+                    print(f"\n{home.title}", _LINE.format(*_HEAD), sep="\n", flush=True)
+                began = time.monotonic()
+                rows = [_judged(row, storage) for row in MEASUREMENTS[name](Run(parsed.quick, home.folder, home))]
+            table += [{"storage": storage, **row.as_data()} for row in rows]
+            for row in rows:
+                print(*_lines(row), sep="\n", flush=True)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     if parsed.json:
         parsed.json.write_text(json.dumps({**machine, "rows": table}, indent=1, ensure_ascii=False) + "\n")
     if parsed.curves:
-        with tempfile.TemporaryDirectory(prefix="edgeclients-perf-", dir=parsed.folder) as scratch:
-            curves.draw(Run(parsed.quick, Path(scratch)), parsed.curves)
+        with _home(STORAGES[0], parsed.folder) as home:
+            curves.draw(Run(parsed.quick, home.folder, home), parsed.curves)
+
+
+@contextlib.contextmanager
+def _home(storage: str, parent: Path | None) -> Iterator[Home]:
+    """A place of a kind, gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="edgeclients-perf-", dir=parent))
+    folder.chmod(0o755)  # PostgreSQL's user has to get there
+    try:
+        if storage == "gateway":
+            yield OnSqlite(folder)
+            return
+        with on_postgres(folder) as home:
+            yield home
+    finally:
+        shutil.rmtree(folder)
+
+
+def _judged(row: Row, storage: str) -> Row:
+    """A row, with a budget only where that was meant."""
+    return row if storage == "gateway" or row.name in _ANYWHERE else row._replace(budget="", within=None)
 
 
 def _machine() -> dict[str, str]:

@@ -8,10 +8,11 @@ import httpx
 from edgeclients._pb.clients.v1 import clients_pb2
 from tests.perf import callers, load
 from tests.perf.bare import bare
-from tests.perf.fleet import BULK, DOMAIN, LOOPBACK, create
+from tests.perf.fleet import BULK, DOMAIN, create
+from tests.perf.homes import serving
 from tests.perf.measure import Figure, Row, Run, in_turns, pair, per_cpu_second
 from tests.support.api import Api
-from tests.support.service import Service, started
+from tests.support.service import Service
 
 _CONSTANT = clients_pb2.AuthnRes(authenticated=True, id="4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f").SerializeToString()
 _REHEARSAL = 200
@@ -20,7 +21,7 @@ _REHEARSAL = 200
 def hit(run: Run) -> list[Row]:
     """Authenticate from the cache."""
     count, rounds = run.pick(6_000, 1_000), run.pick(3, 2)
-    with started(run.folder / "hit", LOOPBACK) as service, bare("grpc", _CONSTANT) as constant:
+    with serving(run.home, "hit") as service, bare("grpc", _CONSTANT) as constant:
         (token,) = _create(service, range(1))
 
         def rate(pid: int, port: int) -> float:
@@ -34,7 +35,7 @@ def hit(run: Run) -> list[Row]:
             lambda: rate(service.process.pid, _port(service)),
         )
         missed = (rounds + 1) * count - (_hits(service) - before)
-    if missed > 1:  # the first call fills the cache
+    if missed > count // 50:  # the first calls fill the cache, which is emptied once when Redis is there
         raise RuntimeError(f"{missed} calls were not answered from the cache")
     return [
         Row(
@@ -51,13 +52,12 @@ def hit(run: Run) -> list[Row]:
 def cold(run: Run) -> list[Row]:
     """Every client once after a restart, and once more."""
     count, rounds = run.pick(BULK, 1_000), run.pick(2, 1)
-    data = run.folder / "cold"
-    with started(data, LOOPBACK) as service:
+    with serving(run.home, "cold") as service:
         tokens = _create(service, range(count))
         others = _create(service, range(_REHEARSAL))
     measured = []
     for _ in range(rounds):
-        with started(data, LOOPBACK) as service:
+        with serving(run.home, "cold") as service:
             callers.authenticate(_port(service), others, 2)
             ask = functools.partial(callers.authenticate, _port(service), tokens, 1)
             first, again = (per_cpu_second(service.process.pid, count, ask) for _ in range(2))

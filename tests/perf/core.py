@@ -18,7 +18,9 @@ from edgeclients.core.clients import ClientDraft
 from edgeclients.core.credentials import Keyring
 from edgeclients.core.hashing import Argon2Threads, HashLane
 from tests.perf import fleet
+from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread
+from tests.perf.on_sqlite import OnSqlite
 from tests.support.api import basic
 
 _BUDGET_US = 3.0
@@ -46,11 +48,11 @@ def hit(run: Run) -> list[Row]:
 async def _measure(loops: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         keyring = Keyring([bytes(32)], 19 * 1024, 2)
-        async with fleet.registry(Path(folder) / "clients.db") as registry:
-            (created,) = await registry.clients.create(fleet.SESSION, [ClientDraft(name="one")])
-            cache = MemoryTokenCache(3600, 50_000, registry.store.latest)
+        async with registry(OnSqlite(Path(folder)), "clients") as ours:
+            (created,) = await ours.clients.create(fleet.SESSION, [ClientDraft(name="one")])
+            cache = MemoryTokenCache(3600, 50_000, ours.store.latest)
             threads = Argon2Threads(keyring, 1)
-            authentication = Authentication(registry.store, cache, keyring, CheckLane(threads, 1), HashLane(threads, 1))
+            authentication = Authentication(ours.store, cache, keyring, CheckLane(threads, 1), HashLane(threads, 1))
             token = basic(created.client.id, created.secret).encode()
             await authentication.authenticate(token)
             started = time.perf_counter()

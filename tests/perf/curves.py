@@ -8,9 +8,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tests.perf import fleet, load
+from tests.perf.homes import serving
 from tests.perf.measure import Run
 from tests.support.api import Api
-from tests.support.service import started
 
 CALLERS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -27,7 +27,7 @@ class Point(NamedTuple):
 def draw(run: Run, picture: Path) -> None:
     """Measure and draw."""
     count = run.pick(4_000, max(CALLERS))
-    with started(run.folder / "curves", fleet.LOOPBACK) as service:
+    with serving(run.home, "curves") as service:
         with Api(service, fleet.DOMAIN) as api:
             (token,) = fleet.create(api, range(1))
             client_id = api.create(**fleet.body(1))["id"]

@@ -1,24 +1,13 @@
 """Clients to measure with, over HTTP or in a store without a server."""
 
-import contextlib
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from edgeclients.auth.standalone import Operator, Standalone
-from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.access import Access
 from edgeclients.core.clients import ClientDraft, Clients
-from edgeclients.core.credentials import Keyring
-from edgeclients.core.hashing import Argon2Threads, HashLane
-from edgeclients.core.holders import Holders
-from edgeclients.core.parents import Parents
-from edgeclients.core.secrets import Secrets
 from edgeclients.model import Session
-from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.ports import Store
 from tests.support.api import Api, basic
 
 DOMAIN = "fleet"
@@ -35,7 +24,7 @@ MODELS = 5
 class Registry(NamedTuple):
     """A store, and the use cases on it."""
 
-    store: SqliteStore
+    store: Store
     clients: Clients
 
 
@@ -54,18 +43,6 @@ def body(number: int) -> dict[str, Any]:
 def drafts(numbers: Iterable[int]) -> list[ClientDraft]:
     """The same clients as the use case takes them."""
     return [ClientDraft(**body(number)) for number in numbers]
-
-
-@contextlib.asynccontextmanager
-async def registry(path: Path) -> AsyncIterator[Registry]:
-    """A store on the file `path`, with its use cases, as the service has them."""
-    keyring = Keyring([bytes(32)], 19 * 1024, 2)
-    cache = MemoryTokenCache(3600, 50_000, lambda: 0)
-    async with SqliteStore(SqliteDatabase(path), StoreLimits(), cache.apply) as store:
-        operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
-        secrets = Secrets(store, keyring, HashLane(Argon2Threads(keyring, 1), 1))
-        access = Access(store, operator)
-        yield Registry(store, Clients(store, access, secrets, Parents(store, access)))
 
 
 def bulk_body(numbers: Iterable[int]) -> bytes:

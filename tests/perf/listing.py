@@ -6,7 +6,8 @@ import uvloop
 
 from edgeclients.model import Action, ClientFilter, NewRole, TagFilter, Viewer
 from edgeclients.ports import Transaction
-from tests.perf.fleet import BULK, DOMAIN, ROOMS, SESSION, TAGS, Registry, drafts, registry
+from tests.perf.fleet import BULK, DOMAIN, ROOMS, SESSION, TAGS, Registry, drafts
+from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread, chunks
 
 _TAG = TagFilter(("floor-3",), match_all=True)
@@ -22,7 +23,7 @@ def page(run: Run) -> list[Row]:
 
 async def _page(run: Run) -> list[Row]:
     count, rounds, roles = run.pick(100_000, 5_000), run.pick(9, 3), run.pick(1_000, 50)
-    async with registry(run.folder / "list.db") as ours:
+    async with registry(run.home, "list") as ours:
         created = [await ours.clients.create(SESSION, drafts(numbers)) for numbers in chunks(count, BULK)]
         ids = [one.client.id for some in created for one in some]
         await ours.store.run(lambda tx: _give_roles(tx, ids[:: count // roles]))

@@ -5,17 +5,21 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.perf.homes import Home
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME_USER, _AFTER_NAME_SYSTEM = 11, 12  # fields 14 and 15 of /proc/<pid>/stat, counted behind the process's name
 
 
 class Run(NamedTuple):
-    """One run: how thorough, and a folder of its own on the file system that is measured."""
+    """One run: how thorough, a folder of its own on the file system that is measured, and where clients are kept."""
 
     quick: bool
     folder: Path
+    home: "Home"
 
     def pick(self, full: int, quick: int) -> int:
         """A count, as large as this run has time for."""

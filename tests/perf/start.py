@@ -17,16 +17,16 @@ _IMPORTS = "import edgeclients.cli.main, edgeclients.cli.serve"
 def start(run: Run) -> list[Row]:
     """Start to the first answer, memory a second later, and how much of it is imports."""
     rounds = run.pick(5, 2)
-    data = run.folder / "start"
+    data, settings = run.folder / "start", {**LOOPBACK, **run.home.settings("start")}
     # As installed: compiled once. Where that is switched off in the environment, every start would compile us anew.
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(run.folder / "compiled")}
-    with started(data, {**LOOPBACK, **compiled}):
+    with started(data, {**settings, **compiled}):
         pass
     times, routed, memory, imports, bare = [], [], [], [], []
     for _ in range(rounds + 1):
         port = _free_port()
         began = time.perf_counter()
-        service = Service.launch(data, {**LOOPBACK, **compiled, "MG_CLIENTS_HTTP_PORT": str(port)})
+        service = Service.launch(data, {**settings, **compiled, "MG_CLIENTS_HTTP_PORT": str(port)})
         try:
             _wait_for(port, "/health", 200)
             times.append((time.perf_counter() - began) * 1000)

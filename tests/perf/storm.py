@@ -5,10 +5,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.perf import fleet, load
+from tests.perf.homes import Home
 from tests.perf.measure import Figure, Row, Run, Spread, pair, seconds
 from tests.support.api import Api
 from tests.support.service import environment
@@ -21,7 +21,7 @@ class _Watched(NamedTuple):
 
     process: "subprocess.Popen[str]"
     ready: dict[str, Any]
-    data: Path
+    token: str
 
     @property
     def http(self) -> str:
@@ -30,10 +30,6 @@ class _Watched(NamedTuple):
     @property
     def grpc_port(self) -> int:
         return int(str(self.ready["grpc"]).rpartition(":")[2])
-
-    @property
-    def token(self) -> str:
-        return (self.data / "operator.token").read_text()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -53,7 +49,7 @@ def storm(run: Run) -> list[Row]:
     """Hits alone and in the storm, in turns."""
     count, rounds = run.pick(6_000, 500), run.pick(4, 1)
     measured, quiet, stormy = [], [], []
-    with _watched(run.folder / "storm") as service:
+    with _watched(run.home) as service:
         with Api(service, fleet.DOMAIN) as api:  # type: ignore[arg-type]
             (token,) = fleet.create(api, range(1))
             wanted = [{"credentials": {"secret": f"open sesame {number}"}} for number in range(_TARGETS)]
@@ -90,17 +86,20 @@ def storm(run: Run) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _watched(data: Path) -> Iterator[_Watched]:
+def _watched(home: Home) -> Iterator[_Watched]:
+    data, settings = home.folder / "storm", home.settings("storm")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.perf.lag"],
-        env=environment(data, fleet.LOOPBACK),
+        env=environment(data, {**fleet.LOOPBACK, **settings}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout
     try:
-        yield _Watched(process, json.loads(process.stdout.readline()), data)
+        ready = json.loads(process.stdout.readline())
+        token = settings.get("MG_CLIENTS_STANDALONE_TOKEN") or (data / "operator.token").read_text()
+        yield _Watched(process, ready, token)
     finally:
         process.terminate()
         process.communicate()

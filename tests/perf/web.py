@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from tests.perf import fleet, load
 from tests.perf.bare import bare
+from tests.perf.homes import serving
 from tests.perf.measure import Figure, Row, Run, Spread, cpu_seconds, in_turns, per_cpu_second
 from tests.support.api import Api
-from tests.support.service import started
 
 
 def bulk(run: Run) -> list[Row]:
@@ -16,7 +16,7 @@ def bulk(run: Run) -> list[Row]:
     count, rounds = run.pick(fleet.BULK, 1_000), run.pick(3, 2)
     content = fleet.bulk_body(range(count))
     rates, costs = [], []
-    with started(run.folder / "bulk", fleet.LOOPBACK) as service:
+    with serving(run.home, "bulk") as service:
         pid = service.process.pid
         for _ in range(rounds + 1):
             api = Api(service)
@@ -42,7 +42,7 @@ def bulk(run: Run) -> list[Row]:
 def get(run: Run) -> list[Row]:
     """A client by its id."""
     count, rounds = run.pick(8_000, 1_000), run.pick(3, 2)
-    with started(run.folder / "get", fleet.LOOPBACK) as service:
+    with serving(run.home, "get") as service:
         api = Api(service)
         client_id = api.create(**fleet.body(1))["id"]
         path = f"/{api.domain}/clients/{client_id}"
