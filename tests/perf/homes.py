@@ -39,6 +39,9 @@ class Home(Protocol):
     def commits(self, store: Store) -> int:
         """How many transactions a store has committed."""
 
+    async def rest(self, name: str) -> None:
+        """Have done what is done there by itself within a minute after much was written."""
+
     async def read_plainly(self, name: str, client_ids: Sequence[str]) -> float:
         """Seconds it takes to read these clients, one by one, without us."""
 

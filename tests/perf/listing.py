@@ -27,6 +27,7 @@ async def _page(run: Run) -> list[Row]:
         created = [await ours.clients.create(SESSION, drafts(numbers)) for numbers in chunks(count, BULK)]
         ids = [one.client.id for some in created for one in some]
         await ours.store.run(lambda tx: _give_roles(tx, ids[:: count // roles]))
+        await run.home.rest("list")
         both = await _time(ours, ClientFilter(tags=_TAG, metadata=_ROOM), rounds)
         others = {
             "the first page, no filter": ClientFilter(),

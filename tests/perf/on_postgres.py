@@ -63,6 +63,11 @@ class OnPostgres:
     def commits(self, store: Store) -> int:
         return cast("PostgresStore", store).writer.commits
 
+    async def rest(self, name: str) -> None:
+        """As autovacuum does: statistics, and entries of indexes that wait to be sorted in."""
+        async with self._link(name) as link:
+            await link.execute("VACUUM ANALYZE")
+
     async def read_plainly(self, name: str, client_ids: Sequence[str]) -> float:
         query = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = $1"
         async with self._link(name) as link:

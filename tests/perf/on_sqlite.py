@@ -46,6 +46,9 @@ class OnSqlite:
     def commits(self, store: Store) -> int:
         return cast("SqliteStore", store).writer.commits
 
+    async def rest(self, name: str) -> None:
+        pass
+
     async def read_plainly(self, name: str, client_ids: Sequence[str]) -> float:
         with contextlib.closing(open_reader(self._path(name))) as connection:
             return seconds(lambda: _read(connection, client_ids))
