@@ -42,6 +42,12 @@ class Link(Protocol):
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open."""
 
+    def is_closed(self) -> bool:
+        """Whether it can be used no more."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
+        """Close it, with a word to the server."""
+
     def terminate(self) -> None:
         """Close at once, without a word."""
 

@@ -1,15 +1,14 @@
 """Connections, shared out between kinds of work: a kind that is slow keeps no other from its own."""
 
 import asyncio
-import contextlib
 import logging
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import asyncpg
-
 from edgeclients.errors import Busy, MalformedRequest, QueryTimedOut, Unavailable
-from edgeclients.store.postgres.connect import CONNECT_SECONDS, STATEMENT_SECONDS, Address, Link, arguments
+from edgeclients.store.postgres.connect import STATEMENT_SECONDS, Address, Link, connect
 from edgeclients.store.postgres.faults import is_spent, translate
 
 T = TypeVar("T")
@@ -69,6 +68,63 @@ class Lane:
         self._free.release()
 
 
+class Links:
+    """Connections, used one after the other. The one used last is used first, so that those that are not needed get old.
+
+    How many there are is bounded by whoever takes them. Sessions are left as they were found, no setting outlives its
+    transaction: so none is reset, which would cost a round trip.
+
+    Args:
+        address: where they lead.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, address: Address, clock: Callable[[], float] = time.monotonic) -> None:
+        self._address = address
+        self._clock = clock
+        self._idle: deque[tuple[Link, float]] = deque()
+        self._used: set[Link] = set()
+
+    async def take(self) -> Link:
+        """One that is there, or a new one; to be given back.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.translate`.
+        """
+        link = self._open()
+        if link is None:
+            link = await connect(self._address)
+        self._used.add(link)
+        return link
+
+    def give(self, link: Link) -> None:
+        """Keep one, if it can be used again; those that were not for long are closed."""
+        self._used.discard(link)
+        if link.is_closed():
+            return
+        if link.is_in_transaction():
+            link.terminate()
+            return
+        self._idle.append((link, self._clock()))
+        while self._clock() - self._idle[0][1] > _IDLE_SECONDS:
+            self._idle.popleft()[0].terminate()
+
+    async def close(self, seconds: float) -> None:
+        """End what is still used, and say goodbye to the others."""
+        for link in self._used:
+            link.terminate()
+        links = [link for link, _ in self._idle]
+        self._idle.clear()
+        await asyncio.gather(*(link.close(timeout=seconds) for link in links), return_exceptions=True)
+
+    def _open(self) -> Link | None:
+        while self._idle:
+            link, _ = self._idle.pop()
+            if not link.is_closed():
+                return link
+        return None
+
+
 class Pool:
     """Runs work on connections that are opened as needed and opened anew when the server was away.
 
@@ -80,13 +136,7 @@ class Pool:
     """
 
     def __init__(self, address: Address, size: int, waiting: int, patience: float) -> None:
-        self._pool = asyncpg.create_pool(
-            **arguments(address),
-            min_size=0,  # else it logs each try to keep one
-            max_size=size,
-            max_inactive_connection_lifetime=_IDLE_SECONDS,
-            reset=_nothing_to_reset,
-        )
+        self._links = Links(address)
         scans = max(1, size // 4)
         changes = max(1, size // 2)
         self.changes = Lane("changes", changes, waiting, patience, STATEMENT_SECONDS + _ANSWER_SECONDS)
@@ -95,10 +145,6 @@ class Pool:
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._away = False
-
-    async def open(self) -> None:
-        """Get ready; the first connection is opened by the first work."""
-        await self._pool
 
     async def run(self, lane: Lane, work: Work[T]) -> T:
         """What `work` gives. Once it has begun it is finished, whether or not the caller waits for it.
@@ -121,13 +167,9 @@ class Pool:
         self._closing = True
         if self._running:
             await asyncio.wait(self._running, timeout=_CLOSE_SECONDS)
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._pool.close()
-        except TimeoutError:
-            self._pool.terminate()
-            if self._running:
-                await asyncio.wait(self._running)
+        await self._links.close(_CLOSE_SECONDS)
+        if self._running:
+            await asyncio.wait(self._running)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -136,17 +178,16 @@ class Pool:
 
     async def _run(self, lane: Lane, work: Work[T]) -> T:
         try:
-            link = await self._pool.acquire(timeout=2 * CONNECT_SECONDS)
+            link = await self._links.take()
             try:
                 async with asyncio.timeout(lane.limit):
                     result = await work(link)
             except BaseException as error:
-                if is_spent(error):
+                if is_spent(error) or isinstance(error, asyncio.CancelledError):
                     link.terminate()
                 raise
             finally:
-                with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                    await self._pool.release(link, timeout=CONNECT_SECONDS)  # what was done is done, whatever comes of this
+                self._links.give(link)
         except Exception as error:
             raise self._told(error) from error
         finally:
@@ -171,7 +212,3 @@ class Pool:
             _log.error("the database is away", extra={"error": detail})
         else:
             _log.info("the database answers again")
-
-
-async def _nothing_to_reset(_: Link) -> None:
-    """Sessions are left as they were found: no setting outlives its transaction, and asking the server costs a round trip."""

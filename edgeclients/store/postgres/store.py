@@ -146,8 +146,6 @@ class PostgresStore:
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
-        with told(self._address):
-            await self._pool.open()
         self.activity.start()
         return self
 

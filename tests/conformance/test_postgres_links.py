@@ -1,0 +1,81 @@
+"""Connections to PostgreSQL that are used one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edgeclients.store.postgres.pool import Links
+from tests.support.postgres import Server
+
+
+class Clock:
+    """Seconds, as the test wants them."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def links(postgres: Server, clock: Clock) -> AsyncIterator[Links]:
+    made = Links(postgres.address("postgres"), clock)
+    yield made
+    await made.close(5)
+
+
+async def test_the_one_used_last_is_used_first(links: Links) -> None:
+    one, other = await links.take(), await links.take()
+    assert one is not other
+    links.give(one)
+    links.give(other)
+    assert await links.take() is other
+    assert await links.take() is one
+
+
+async def test_one_that_nobody_needed_for_minutes_is_closed(links: Links, clock: Clock) -> None:
+    one, other = await links.take(), await links.take()
+    links.give(one)
+    clock.now = 299
+    links.give(other)
+    assert not one.is_closed()
+    clock.now = 301
+    assert await links.take() is other
+    links.give(other)
+    assert one.is_closed()
+    assert not other.is_closed()
+
+
+async def test_one_that_was_left_in_a_transaction_is_used_no_more(links: Links) -> None:
+    one = await links.take()
+    await one.execute("BEGIN")
+    links.give(one)
+    assert one.is_closed()
+    assert await links.take() is not one
+
+
+async def test_one_that_the_server_has_ended_is_used_no_more(links: Links, postgres: Server) -> None:
+    one = await links.take()
+    number = await one.fetchval("SELECT pg_backend_pid()")
+    links.give(one)
+    await postgres.execute(f"SELECT pg_terminate_backend({number}, 10000)")
+    async with asyncio.timeout(30):
+        while not one.is_closed():  # until that has arrived here
+            await asyncio.sleep(0.01)
+    again = await links.take()
+    assert await again.fetchval("SELECT 1") == 1
+    assert again is not one
+
+
+async def test_at_the_end_all_are_closed(links: Links) -> None:
+    used, idle = await links.take(), await links.take()
+    links.give(idle)
+    await links.close(5)
+    assert used.is_closed()
+    assert idle.is_closed()
