@@ -17,6 +17,8 @@ from edgeclients.errors import DomainError, StartError, text_of
 if TYPE_CHECKING:
     from edgeclients.wiring.beside import Administration
 
+_INTERRUPTED = 130  # as a shell has it
+
 Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]"
 
 
@@ -54,6 +56,9 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
         text = asyncio.run(work(loaded))
     except StartError as error:
         return fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted")
+        return _INTERRUPTED
     except DomainError as error:
         return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
     return tell(text) if text else 0

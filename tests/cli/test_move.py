@@ -288,8 +288,11 @@ def test_what_is_written_otherwise_than_it_was_read_is_found(
     _done(_out(home.data, cloud, tmp_path / "p"))
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("way", ["out", "back"])
-def test_one_that_is_killed_leaves_nothing_behind(way: str, home: Home, cloud: Cloud, tmp_path: Path) -> None:
+def test_one_that_is_stopped_leaves_nothing_behind(
+    way: str, how: signal.Signals, home: Home, cloud: Cloud, tmp_path: Path
+) -> None:
     """It is held up in the middle, by somebody who has the last of the tables."""
     pepper, again = tmp_path / "pepper.cloud", tmp_path / "again"
     if way == "back":
@@ -305,16 +308,33 @@ def test_one_that_is_killed_leaves_nothing_behind(way: str, home: Home, cloud: C
     if way == "back":
         env["MG_CLIENTS_PEPPER_FILE"] = str(pepper)
     with _held_up(cloud, "outbox"):
-        process = subprocess.Popen([sys.executable, "-m", "edgeclients", "move", *arguments], env=env)
+        command = [sys.executable, "-m", "edgeclients", "move", *arguments]
+        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
         wait_until(lambda: _waits_for(cloud, "outbox"), "the copying to reach the last table")
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(how)
+        _, told = process.communicate()
+    if how == signal.SIGINT:
+        assert (process.returncode, told) == (130, "edgeclients: interrupted\n")
     if way == "out":
         wait_until(lambda: _is_empty(cloud) and not _waits_for(cloud, "outbox"), "the server to notice")
         _done(_out(home.data, cloud, pepper))
         _done(_back(again, cloud, pepper))
     else:
         _done(_back(again, cloud, pepper))
+    assert _content(again) == _content(home.data)
+
+
+def test_a_disk_that_takes_no_more_is_told(home: Home, cloud: Cloud, tmp_path: Path) -> None:
+    pepper, again = tmp_path / "pepper.cloud", tmp_path / "again"
+    _done(_out(home.data, cloud, pepper))
+    env = environment(again, {**_password(cloud), "MG_CLIENTS_PEPPER_FILE": str(pepper)})
+    command = [sys.executable, "-m", "edgeclients", "move", "--from", _url(cloud), "--pepper", str(again / "pepper")]
+    limited = ["bash", "-c", 'ulimit -f 300; exec "$@"', "bash", *command]  # files of 300 KiB
+    done = subprocess.run(limited, env=env, capture_output=True, text=True, check=False)
+    ended = Ended(done.returncode, done.stdout, done.stderr)
+    assert ended.code == 1
+    assert f"database {again / 'clients.db'} cannot be used" in ended.line
+    _done(_back(again, cloud, pepper))
     assert _content(again) == _content(home.data)
 
 

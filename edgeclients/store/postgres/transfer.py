@@ -1,5 +1,6 @@
 """A database that is moved out of, or into; see `store.transfer`."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, cast
@@ -16,6 +17,8 @@ from edgeclients.store.postgres.rows import searched
 from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, refuse_filled
 
 _TAGS, _METADATA = map(CLIENTS.columns.index, ("tags", "metadata"))
+
+_LOOKS, _LOOK_SECONDS = 30, 0.1
 
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity
@@ -108,12 +111,20 @@ async def _alone(address: Address) -> AsyncIterator[Link]:
         with told(address):
             await take_turns(link)
             await link.execute("SET idle_in_transaction_session_timeout = 0")
-            others = await link.fetchval(_OTHERS)
-        if others:
-            raise StartError(f"an edgeclients uses database {address.name!r}: stop all of them first")
+            if not await _are_gone(link):
+                raise StartError(f"an edgeclients uses database {address.name!r}: stop all of them first")
         yield link
     finally:
         link.terminate()
+
+
+async def _are_gone(link: Link) -> bool:
+    """Whether nobody else of ours is on the database, after a moment for those whose process has just ended."""
+    for _ in range(_LOOKS):
+        if not await link.fetchval(_OTHERS):
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return False
 
 
 def _column(name: str) -> str:
