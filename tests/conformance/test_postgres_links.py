@@ -79,3 +79,6 @@ async def test_at_the_end_all_are_closed(links: Links) -> None:
     await links.close(5)
     assert used.is_closed()
     assert idle.is_closed()
+    late = await links.take()
+    links.give(late)
+    assert late.is_closed()

@@ -84,6 +84,7 @@ class Links:
         self._clock = clock
         self._idle: deque[tuple[Link, float]] = deque()
         self._used: set[Link] = set()
+        self._closing = False
 
     async def take(self) -> Link:
         """One that is there, or a new one; to be given back.
@@ -102,7 +103,7 @@ class Links:
         self._used.discard(link)
         if link.is_closed():
             return
-        if link.is_in_transaction():
+        if self._closing or link.is_in_transaction():
             link.terminate()
             return
         self._idle.append((link, self._clock()))
@@ -110,7 +111,8 @@ class Links:
             self._idle.popleft()[0].terminate()
 
     async def close(self, seconds: float) -> None:
-        """End what is still used, and say goodbye to the others."""
+        """End what is still used, say goodbye to the others, and keep none that is given back later."""
+        self._closing = True
         for link in self._used:
             link.terminate()
         links = [link for link, _ in self._idle]
