@@ -27,7 +27,7 @@ from tests.support.elsewhere import Elsewhere
 from tests.support.on_postgres import Cloud, secret_works
 from tests.support.postgres import Server
 from tests.support.service import Service, environment, started
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 PLANT = "plant"
 CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
@@ -308,11 +308,12 @@ def test_one_that_is_stopped_leaves_nothing_behind(
     if way == "back":
         env["MG_CLIENTS_PEPPER_FILE"] = str(pepper)
     with _held_up(cloud, "outbox"):
-        command = [sys.executable, "-m", "edgeclients", "move", *arguments]
+        # Whoever is started in the background by a shell is deaf to SIGINT.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "edgeclients", "move", *arguments]
         process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
         wait_until(lambda: _waits_for(cloud, "outbox"), "the copying to reach the last table")
         process.send_signal(how)
-        _, told = process.communicate()
+        _, told = process.communicate(timeout=PATIENCE)
     if how == signal.SIGINT:
         assert (process.returncode, told) == (130, "edgeclients: interrupted\n")
     if way == "out":
