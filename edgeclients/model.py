@@ -429,10 +429,12 @@ class Effects(Struct, frozen=True):
     """What a commit must cause in memory before anybody hears of it.
 
     `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
-    names clients that are no more; `told` says that there are events in the outbox that were not there before.
+    names clients that are no more; `told` says that there are events in the outbox that were not there before; `roles`
+    says that people may have gained or lost rights, and is not a commit's but a use case's to tell.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
     removed: tuple[str, ...] = ()
     told: bool = False
+    roles: bool = False

@@ -1,7 +1,8 @@
 """Hints that processes on one store give each other through Redis, so that a revoked secret is dead everywhere at once.
 
-A hint only takes away: it says that a client lost access, or that somebody gained it. The guarantee is the store's
-(`cache.shared`), hints are fast. None is believed that was not written with K_cache.
+A hint only takes away: it says that a client lost access, or that somebody gained it, or that roles changed. The guarantee is
+the store's (`cache.shared`), or that nothing is kept for long; hints are fast. None is believed that was not written with
+K_cache.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ class _Hint(msgspec.Struct, array_like=True):
     sender: bytes
     revoked: tuple[tuple[str, int], ...]
     granted: bool
+    roles: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -46,13 +48,17 @@ class Hints:
         redis: where.
         key: K_cache.
         cache: of this process.
+        roles_changed: called when another has changed roles.
         sender: what no other process has.
     """
 
-    def __init__(self, redis: "Redis", key: bytes, cache: SharedTokenCache, sender: bytes) -> None:
+    def __init__(
+        self, redis: "Redis", key: bytes, cache: SharedTokenCache, roles_changed: Callable[[], None], sender: bytes
+    ) -> None:
         self._redis = redis
         self._key = key
         self._cache = cache
+        self._roles_changed = roles_changed
         self._sender = sender
         self._waiting: asyncio.Queue[Effects] = asyncio.Queue(_WAITING)
         self._answered_at = float("-inf")
@@ -66,7 +72,7 @@ class Hints:
 
     def publish(self, effects: Effects) -> None:
         """Tell the others, soon."""
-        if effects.revoked or effects.granted:
+        if effects.revoked or effects.granted or effects.roles:
             try:
                 self._waiting.put_nowait(effects)
             except asyncio.QueueFull:
@@ -115,6 +121,7 @@ class Hints:
                 raise ConnectionError("the subscription is silent")
             if message["type"] == "subscribe":
                 self._cache.forget_all()  # whatever was said before this moment was not heard
+                self._roles_changed()
             if message["type"] in {"subscribe", "pong"}:
                 self._answered_at = time.monotonic()
             elif message["type"] == "message":
@@ -129,9 +136,11 @@ class Hints:
         if hint.sender != self._sender:
             self.heard += 1
             self._cache.apply(Effects(hint.revoked, hint.granted))
+            if hint.roles:
+                self._roles_changed()
 
     def _seal(self, effects: Effects) -> bytes:
-        packed = _encode(_Hint(self._sender, effects.revoked, effects.granted))
+        packed = _encode(_Hint(self._sender, effects.revoked, effects.granted, effects.roles))
         return hmac.digest(self._key, b"hint\0" + packed, "sha256") + packed
 
 

@@ -28,6 +28,7 @@ from edgeclients.model import (
     Action,
     Client,
     ClientFilter,
+    Effects,
     Question,
     Role,
     Session,
@@ -116,12 +117,20 @@ class Access:
         store: where roles are.
         authorizer: what is granted beyond them.
         callout: who else is asked; None for nobody.
+        announce: tells other processes; None where there are none.
     """
 
-    def __init__(self, store: Store, authorizer: Authorizer, callout: Callout | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        authorizer: Authorizer,
+        callout: Callout | None = None,
+        announce: Callable[[Effects], None] | None = None,
+    ) -> None:
         self._store = store
         self._authorizer = authorizer
         self._callout = callout
+        self._announce = announce
 
     async def permit(
         self,
@@ -246,6 +255,8 @@ class Access:
             return await self._store.run(unit)
         finally:
             self._authorizer.roles_changed()
+            if self._announce is not None:
+                self._announce(Effects(roles=True))
 
     async def viewer(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Viewer:
         """Through whose eyes a list is: the caller's, or those of `user_id`, which only a super admin may ask for.

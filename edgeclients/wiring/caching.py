@@ -34,9 +34,14 @@ def make(settings: Settings, latest: Callable[[], int]) -> MemoryTokenCache:
 
 @contextlib.asynccontextmanager
 async def joined(
-    settings: Settings, cache: MemoryTokenCache, store: Store, keyring: Keyring, metrics: Metrics
+    settings: Settings,
+    cache: MemoryTokenCache,
+    store: Store,
+    keyring: Keyring,
+    metrics: Metrics,
+    roles_changed: Callable[[], None],
 ) -> AsyncIterator[Caching]:
-    """`cache`, kept true to what other processes do, where there may be others.
+    """`cache`, kept true to what other processes do, where there may be others; `roles_changed` is called when they did that.
 
     Raises:
         StartError: what it takes is not installed.
@@ -60,18 +65,23 @@ async def joined(
         if not settings.cache_url:
             yield Caching(document=lambda: {"backend": "memory", "trusted": shared.trusted})
             return
-        yield await _with_redis(settings, shared, keyring, metrics, stack)
+        yield await _with_redis(settings, shared, keyring, metrics, roles_changed, stack)
 
 
 async def _with_redis(
-    settings: Settings, cache: Any, keyring: Keyring, metrics: Metrics, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    cache: Any,
+    keyring: Keyring,
+    metrics: Metrics,
+    roles_changed: Callable[[], None],
+    stack: contextlib.AsyncExitStack,
 ) -> Caching:
     from edgeclients.cache.hints import Hints
     from edgeclients.cache.redis import RedisProofs, connect
 
     redis = connect(settings.cache_address)
     stack.push_async_callback(redis.aclose)
-    hints = Hints(redis, keyring.cache_key, cache, os.urandom(_SENDER_BYTES))
+    hints = Hints(redis, keyring.cache_key, cache, roles_changed, os.urandom(_SENDER_BYTES))
     hints.start()
     stack.push_async_callback(hints.close)
     proofs = RedisProofs(redis, keyring.cache_key, settings.cache_key_duration)

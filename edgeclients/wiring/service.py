@@ -112,19 +112,19 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         store, keyring = storage.store, storage.keyring
         await store.run(_write_check)
         metrics = Metrics()
-        cached = await stack.enter_async_context(caching.joined(settings, cache, store, keyring, metrics))
-        if cached.publish is not None:
-            commits.listeners.append(cached.publish)
         asked = tracing.of_store(traces, store, storage.backend)
         holders = Holders(asked, keyring)
         stack.push_async_callback(holders.close)
         auth = plugin(settings, holders)
         if isinstance(auth, contextlib.AbstractAsyncContextManager):
             await stack.enter_async_context(auth)
+        cached = await stack.enter_async_context(caching.joined(settings, cache, store, keyring, metrics, auth.roles_changed))
+        if cached.publish is not None:
+            commits.listeners.append(cached.publish)
         callout = calling.callout(settings)
         if callout is not None:
             stack.push_async_callback(callout.close)
-        access = Access(asked, auth, tracing.of_callout(traces, callout))
+        access = Access(asked, auth, tracing.of_callout(traces, callout), cached.publish)
 
         of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
         stack.callback(of_checks.close)
