@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -117,11 +118,11 @@ def use(program: Path, data: Path) -> None:
         authenticate(service, tokens)
     send_events(program, data)
     send_traces(program, data)
-    serve_a_cloud(program, data.parent / "cloud")
+    serve_a_cloud(program, data, tokens)
 
 
 @contextlib.contextmanager
-def serving(program: Path, data: Path, name: str, env: Mapping[str, str] = {}) -> Iterator[Service]:
+def serving(program: Path, data: Path, name: str, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Service]:
     """The bundle's service; SIGTERM has to end it."""
     with httpx.Client(timeout=CALL_SECONDS) as client:
         began = time.monotonic()
@@ -138,9 +139,11 @@ def serving(program: Path, data: Path, name: str, env: Mapping[str, str] = {}) -
                 print(f"{name} went wrong; the last of its log:", *service.lines[-5:], sep="\n  ", file=sys.stderr)
 
 
-def run(program: Path, command: str, data: Path = Path("none"), port: str = "0") -> str:
+def run(
+    program: Path, command: str, data: Path = Path("none"), port: str = "0", env: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """What a command that succeeds prints."""
-    env = environment(data, {"MG_CLIENTS_HTTP_PORT": port})
+    env = environment(data, {"MG_CLIENTS_HTTP_PORT": port, **env})
     arguments = [program, *command.split()]
     done = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
     if done.returncode:
@@ -203,21 +206,26 @@ def send_traces(program: Path, data: Path) -> None:
         expect("spans of a create", len(collector.named("create_client")), 1)
 
 
-def serve_a_cloud(program: Path, folder: Path) -> None:
-    """On shared parts, in two processes: with a named operator, then with an Auth service."""
+def serve_a_cloud(program: Path, gateway: Path, tokens: dict[str, str]) -> None:
+    """What a gateway had moves to shared parts, served in two processes: with a named operator, then with an Auth service."""
+    folder = gateway.parent / "cloud"
     folder.mkdir()
     with server() as postgres, cloud_on(postgres, folder) as cloud, RedisServer() as redis:
+        pepper, place = folder / "moved.pepper", f"postgres://{postgres.user}@{postgres.host}:{postgres.port}/{cloud.name}"
+        told = run(program, f"move --to {place} --pepper {pepper}", gateway, env={"MG_CLIENTS_DB_PASS": postgres.password})
+        expect("the end of moving", told.splitlines()[-1], "Every row was compared.")
         shared = {
-            **{name: value for name, value in cloud.env.items() if "STANDALONE" not in name},
+            **cloud.storage,
+            "MG_CLIENTS_PEPPER_FILE": str(pepper),
             "MG_CLIENTS_WORKERS": "2",
             "MG_CLIENTS_CACHE_URL": redis.address,
             "MG_CLIENTS_ES_URL": redis.address,
         }
         with serving(program, folder / "data", "start in cloud mode", {**cloud.env, **shared}) as service:
             expect("workers", service.ready.get("workers"), 2)
-            tokens = create(service)
+            tokens |= create(service)
             authenticate(service, tokens)
-            redis.wait_for(len(tokens))
+            redis.wait_for(3)  # one had not left the gateway
         with Auth(World()) as auth:
             asking = {**shared, "MG_AUTH_GRPC_URL": auth.address, "MG_AUTH_GRPC_TIMEOUT": "20s"}
             with serving(program, folder / "data", "start with an Auth service", asking) as service:
