@@ -51,7 +51,7 @@ def postgres_place(text: str) -> PostgresPlace:
     except ValueError as error:
         raise ValueError(wanted) from error
     name = unquote(parts.path.removeprefix("/"))
-    if parts.scheme not in {"postgres", "postgresql"} or "/" in name or port == 0:
+    if parts.scheme not in {"postgres", "postgresql"} or "/" in name or port == 0 or not unquote(text).isprintable():
         raise ValueError(wanted)
     if parts.password is not None:
         raise ValueError(f"{wanted}, others would see the password: set MG_CLIENTS_DB_PASS")

@@ -61,24 +61,39 @@ def make(path: Path) -> None:
         raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
 
 
-def hand_over(peppers: Sequence[bytes], files: Sequence[Path]) -> None:
-    """Write each pepper to the file in its place, durable when this returns; a file that holds it already stays.
+def assign(peppers: Sequence[bytes], files: Sequence[Path]) -> dict[Path, bytes]:
+    """Which pepper each of `files` is for, in their order.
 
     Raises:
-        StartError: there is not a file for each, one holds something else, or cannot be read or written.
+        StartError: there is not one for each.
     """
-    if len(files) != len(peppers):
+    if len(set(files)) != len(peppers):
         raise StartError(
             f"peppers in use: {len(peppers)}, files named for them: {len(files)}: name one for each, in their order"
         )
-    for content, path in zip(peppers, files, strict=True):
+    return dict(zip(files, peppers, strict=True))
+
+
+def hand_over(copies: Mapping[Path, bytes]) -> list[Path]:
+    """Write each pepper to its file, durable when this returns; a file that holds it already stays.
+
+    Returns:
+        The files that were made.
+
+    Raises:
+        StartError: one holds something else, or cannot be read or written.
+    """
+    made = []
+    for path, content in copies.items():
         try:
             if not path.exists():
                 write_private(path, content)
+                made.append(path)
             elif path.read_bytes() != content:
                 raise StartError(f"{path} holds something else than the pepper: name another file")
         except OSError as error:
-            raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
+            raise StartError(f"the pepper cannot be written to {path} ({error.strerror}): name another file") from error
+    return made
 
 
 def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Mapping[str, int]) -> None:

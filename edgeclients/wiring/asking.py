@@ -33,9 +33,9 @@ class Neighbours:
 
 
 def of_authenticator(auth: object) -> Mapping[str, Link]:
-    """The links of an authenticator that asks services; somebody else's need not have any."""
-    found: Mapping[str, Link] = getattr(auth, "links", {})
-    return found
+    """The links of an authenticator that asks services; somebody else's need not have any, and may mean others by that."""
+    found = getattr(auth, "links", None)
+    return {name: link for name, link in found.items() if isinstance(link, Link)} if isinstance(found, dict) else {}
 
 
 def watch(metrics: Metrics, asked: Mapping[str, Link]) -> Callable[[], dict[str, Any]]:
@@ -44,7 +44,7 @@ def watch(metrics: Metrics, asked: Mapping[str, Link]) -> Callable[[], dict[str,
         return dict
     metrics.gauges(
         "clients_service_up",
-        "Whether a service that is asked answers; 0: it is left alone after several calls without an answer",
+        "Whether a service that is asked answers; 0 after several calls without an answer, until one is answered",
         "service",
         lambda: {name: float(not link.is_open) for name, link in asked.items()},
     )

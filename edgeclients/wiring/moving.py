@@ -1,12 +1,13 @@
 """From a data directory into PostgreSQL and back: everything, with the peppers, to where nothing is yet."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from edgeclients.addresses import PostgresPlace
+from edgeclients.core.credentials import Keyring
 from edgeclients.errors import StartError
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
@@ -29,21 +30,21 @@ async def to_database(settings: Settings, place: PostgresPlace, files: Sequence[
         The number of rows by table, each compared with its copy.
 
     Raises:
-        StartError: it cannot be done, and why. Nothing is kept in the database then; copies of the peppers may be.
+        StartError: it cannot be done, and why. Nothing is kept in the database then.
     """
     require_asyncpg()
     from edgeclients.store.postgres import transfer as postgres
 
     data = settings.data_dir
     require_database(data)
-    paths = pepper.locate(data, settings.pepper_files, pepper.systemd_credentials())
-    keyring = keyring_of(settings, paths)
-    # As whoever runs this, who may write where the service may not.
-    pepper.hand_over([pepper.read(path) for path in paths], files)
-    become_owner(data)
-    with contextlib.closing(DataDirectory(data)), sqlite.origin(data / DATABASE, keyring.check_values()) as origin:
-        async with postgres.target(address_of(_at(place, settings))) as target:
-            return await copy(origin, target)
+    # As whoever runs this, who may read and write where the service may not.
+    address = address_of(_at(place, settings))
+    keyring, peppers = _peppers(settings, pepper.locate(data, settings.pepper_files, pepper.systemd_credentials()))
+    with _handed_over(pepper.assign(peppers, files)):
+        become_owner(data)
+        with contextlib.closing(DataDirectory(data)), sqlite.origin(data / DATABASE, keyring.check_values()) as origin:
+            async with postgres.target(address) as target:
+                return await copy(origin, target)
 
 
 async def from_database(settings: Settings, place: PostgresPlace, files: Sequence[Path]) -> dict[str, int]:
@@ -58,7 +59,7 @@ async def from_database(settings: Settings, place: PostgresPlace, files: Sequenc
         The number of rows by table, each compared with its copy.
 
     Raises:
-        StartError: it cannot be done, and why. No row is kept in the data directory then; copies of the peppers may be.
+        StartError: it cannot be done, and why. No row is kept in the data directory then.
     """
     require_asyncpg()
     from edgeclients.store.postgres import transfer as postgres
@@ -67,15 +68,44 @@ async def from_database(settings: Settings, place: PostgresPlace, files: Sequenc
     paths = pepper.given(settings.pepper_files, pepper.systemd_credentials())
     if not paths:
         raise StartError("which pepper the database was made with is not said: name its file in MG_CLIENTS_PEPPER_FILE")
-    keyring, peppers = keyring_of(settings, paths), [pepper.read(path) for path in paths]
     address = address_of(_at(place, settings))
-    if data.exists():
-        become_owner(data)
-    async with postgres.origin(address, keyring.check_values()) as origin:
-        with contextlib.closing(DataDirectory(data)):
-            async with sqlite.target(data / DATABASE) as target:
-                pepper.hand_over(peppers, files)
-                return await copy(origin, target)
+    keyring, peppers = _peppers(settings, paths)
+    copies = pepper.assign(peppers, files)
+    inside = {path: copies[path] for path in copies if path.absolute().is_relative_to(data.absolute())}
+    with _handed_over({path: copies[path] for path in copies if path not in inside}):
+        if data.exists():
+            become_owner(data)
+        async with postgres.origin(address, keyring.check_values()) as origin:
+            with contextlib.closing(DataDirectory(data)):
+                async with sqlite.target(data / DATABASE) as target:
+                    with _handed_over(inside):
+                        return await copy(origin, target)
+
+
+def _peppers(settings: Settings, paths: Sequence[Path]) -> tuple[Keyring, list[bytes]]:
+    """The keyring of these files, and what is in them.
+
+    Raises:
+        StartError: one of them is no pepper.
+    """
+    return keyring_of(settings, paths), [pepper.read(path) for path in paths]
+
+
+@contextlib.contextmanager
+def _handed_over(copies: Mapping[Path, bytes]) -> Iterator[None]:
+    """Peppers where they are to be, and not if it goes wrong.
+
+    Raises:
+        StartError: they cannot be written there.
+    """
+    made = pepper.hand_over(copies)
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            with contextlib.suppress(OSError):  # its folder may be root's, who this was
+                path.unlink()
+        raise
 
 
 def _at(place: PostgresPlace, settings: Settings) -> Settings:

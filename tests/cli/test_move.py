@@ -186,9 +186,9 @@ def test_everything_works_at_the_new_place(home: Home, cloud: Cloud, tmp_path: P
         # Revisions and numbers of events go on where they were.
         assert api.request("POST", f"/clients/{clients['plain']['id']}/disable").is_success
         assert not secret_works(service, clients["plain"])
-    events = cloud.rows("SELECT count(*), count(DISTINCT seq), max(seq) FROM outbox")[0]
-    assert events[0] == events[1]
-    assert events[2] == cloud.rows("SELECT outbox_seq FROM store_state")[0][0]
+    newest = max(number for number, *_ in _content(home.data)["outbox"])
+    told = cloud.rows(f"SELECT seq, stream, client_id FROM outbox WHERE seq > {newest}")
+    assert told == [(newest + 1, "client.disable", clients["plain"]["id"])]
 
 
 def test_a_gateway_goes_on_with_what_the_cloud_had(home: Home, cloud: Cloud, tmp_path: Path) -> None:
@@ -376,6 +376,54 @@ async def _closed(link: Any) -> AsyncIterator[None]:
         await link.close()
 
 
+def test_a_target_that_is_refused_stays_as_it_is(filled: Home, home: Home, cloud: Cloud, tmp_path: Path) -> None:
+    """An older one of somebody else's, too: whoever made it has to be able to go on with it."""
+    pepper = tmp_path / "pepper.cloud"
+    _done(_out(home.data, cloud, pepper))
+    cloud.execute("DROP TABLE last_seen; DELETE FROM schema_migrations WHERE version = 5")
+    assert "does not have the schema of this edgeclients" in _out(home.data, cloud, pepper).line
+    assert cloud.rows("SELECT max(version) FROM schema_migrations") == [(4,)]
+    older = with_schema_1(home.data, tmp_path / "older", tmp_path / "scratch")
+    before = {path.name: path.read_bytes() for path in older.iterdir()}
+    env = {**_password(cloud), "MG_CLIENTS_PEPPER_FILE": str(pepper)}
+    ended = run("move", "--from", _url(cloud), "--pepper", str(older / "other"), data=older, env=env)
+    assert "does not have the schema" in ended.line
+    cloud.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    _done(_out(filled.data, cloud, pepper))
+    ended = run("move", "--from", _url(cloud), "--pepper", str(older / "other"), data=older, env=env)
+    assert "has the schema of an older edgeclients" in ended.line
+    assert {path.name: path.read_bytes() for path in older.iterdir()} == before
+
+
+def test_a_database_with_somebody_elses_tables_is_refused(home: Home, cloud: Cloud, tmp_path: Path) -> None:
+    cloud.execute("CREATE TABLE invoices (id int)")
+    assert "holds another program's tables" in _out(home.data, cloud, tmp_path / "p").line
+    assert cloud.rows("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("invoices",)]
+
+
+def test_what_says_when_clients_were_seen_is_not_lost_without_a_word(home: Home, cloud: Cloud, tmp_path: Path) -> None:
+    (home.data / "activity.db").write_bytes(b"\xff" * 8192)
+    assert "activity.db is damaged" in _out(home.data, cloud, tmp_path / "p").line
+    (home.data / "activity.db").unlink()
+    assert json.loads(_done(run(
+        "move", "--to", _url(cloud), "--pepper", str(tmp_path / "p"), "--output", "json", data=home.data, env=_password(cloud)
+    )))["rows"]["last_seen"] == 0  # fmt: skip
+
+
+def test_what_was_refused_has_changed_nothing_where_it_came_from(home: Home, cloud: Cloud, tmp_path: Path) -> None:
+    """Neither the peppers on record, nor is there a copy of one."""
+    newer = tmp_path / "newer"
+    newer.write_bytes(os.urandom(32))
+    before = _content(home.data)
+    cloud.execute("CREATE TABLE invoices (id int)")
+    both = {"MG_CLIENTS_PEPPER_FILE": f"{newer},{home.data / 'pepper'}", **_password(cloud)}
+    files = [tmp_path / "one", tmp_path / "two"]
+    named = [part for path in files for part in ("--pepper", str(path))]
+    assert "another program's tables" in run("move", "--to", _url(cloud), *named, data=home.data, env=both).line
+    assert _content(home.data) == before
+    assert not any(path.exists() for path in files)
+
+
 def test_a_pepper_that_is_not_the_one_is_refused(home: Home, cloud: Cloud, tmp_path: Path) -> None:
     pepper, other = tmp_path / "pepper.cloud", tmp_path / "other"
     other.write_bytes(os.urandom(32))
@@ -397,6 +445,7 @@ def test_a_pepper_that_is_not_the_one_is_refused(home: Home, cloud: Cloud, tmp_p
         ("postgres://h:port/clients", "this is not a database as postgres://USER@HOST:PORT/DATABASE"),
         ("postgres://me:a-password@h/clients", "others would see the password: set MG_CLIENTS_DB_PASS"),
         ("postgres://me@h/clients?sslmode=require", "set MG_CLIENTS_DB_SSL_MODE"),
+        ("postgres://me@h/a%00b", "this is not a database as postgres://USER@HOST:PORT/DATABASE"),
     ],
 )
 def test_an_address_that_is_none_is_refused(url: str, reason: str, tmp_path: Path) -> None:
@@ -417,9 +466,10 @@ def test_what_is_not_there_is_named(home: Home, cloud: Cloud, tmp_path: Path) ->
     assert "there is no data in" in _out(tmp_path / "nothing", cloud, pepper).line
     assert not (tmp_path / "nothing").exists()
     assert not pepper.exists()
-    ended = run("move", "--to", "postgres://127.0.0.1:1/clients", "--pepper", str(pepper), data=home.data)
-    assert "PostgreSQL at 127.0.0.1:1 cannot be reached" in ended.line
-    assert "pepper /nowhere/p cannot be written" in _out(home.data, cloud, Path("/nowhere/p")).line
+    for host, told in (("127.0.0.1:1", "cannot be reached"), ("a..b", "is no address"), (f"{'x' * 64}.y", "is no address")):
+        ended = run("move", "--to", f"postgres://{host}/clients", "--pepper", str(pepper), data=home.data)
+        assert told in ended.line
+    assert "the pepper cannot be written to /nowhere/p (" in _out(home.data, cloud, Path("/nowhere/p")).line
     assert "does not have the schema" in _back(tmp_path / "again", cloud, home.data / "pepper").line
 
 
@@ -435,17 +485,24 @@ def test_settings_say_what_the_address_leaves_out(home: Home, cloud: Cloud, tmp_
 
 
 def test_root_moves_what_is_somebody_elses(elsewhere: Elsewhere, cloud: Cloud, tmp_path: Path) -> None:
-    """The copy of the pepper goes where root may write; in the directory everything stays its owner's."""
+    """Peppers go where root may write, certificates come from where root may read; the directory stays its owner's."""
     with elsewhere.started() as service, Api(service) as api:
         client = api.create()
-    pepper, env = tmp_path / "pepper.cloud", _password(cloud)
+    secret = tmp_path / "roots"
+    secret.mkdir(mode=0o700)
+    pepper, env = secret / "pepper.cloud", _password(cloud)
     elsewhere.done("move", "--to", _url(cloud), "--pepper", str(pepper), env=env)
     elsewhere.assert_all_theirs()
     assert stat.S_IMODE(pepper.stat().st_mode) == 0o600
     for path in elsewhere.data.iterdir():
         path.unlink()
-    own = elsewhere.data / "pepper"
-    elsewhere.done("move", "--from", _url(cloud), "--pepper", str(own), env={**env, "MG_CLIENTS_PEPPER_FILE": str(pepper)})
+    env["MG_CLIENTS_PEPPER_FILE"] = str(pepper)
+    elsewhere.done("move", "--from", _url(cloud), "--pepper", str(secret / "another"), env=env)
+    assert (secret / "another").read_bytes() == pepper.read_bytes()
+    elsewhere.assert_all_theirs()
+    for path in elsewhere.data.iterdir():
+        path.unlink()
+    elsewhere.done("move", "--from", _url(cloud), "--pepper", str(elsewhere.data / "pepper"), env=env)
     elsewhere.assert_all_theirs()
     with elsewhere.started() as service:
         assert secret_works(service, client)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from edgeclients.store.postgres.pool import Links
@@ -79,6 +80,6 @@ async def test_at_the_end_all_are_closed(links: Links) -> None:
     await links.close(5)
     assert used.is_closed()
     assert idle.is_closed()
-    late = await links.take()
-    links.give(late)
-    assert late.is_closed()
+    links.give(used)
+    with pytest.raises(asyncpg.InterfaceError, match="closing"):
+        await links.take()

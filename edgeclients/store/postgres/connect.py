@@ -1,5 +1,6 @@
 """Connections and their settings: where the server is, and what every session is told."""
 
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +12,9 @@ STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
 LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
 _IDLE_SECONDS = 30.0  # within a transaction: a process that stands still must not hold its locks
 _STATEMENTS = 256
+
+# Whom we have hung up on must not go on working for us: there would be more sessions than were agreed on.
+_LOOK_FOR_US = "SET client_connection_check_interval = '2s'"
 
 
 class Link(Protocol):
@@ -89,14 +93,26 @@ def arguments(address: Address) -> dict[str, Any]:
     }
 
 
-async def connect(address: Address) -> Link:
+async def connect(address: Address, call_seconds: float | None = None) -> Link:
     """A connection of one's own.
+
+    Args:
+        address: where to.
+        call_seconds: after which a call is given up that the server has not answered; None: never.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
-    link: Link = await asyncpg.connect(**arguments(address))
+    link: Link = await asyncpg.connect(**arguments(address), command_timeout=call_seconds)
+    with contextlib.suppress(asyncpg.InvalidParameterValueError):  # a server that cannot look
+        await link.execute(_LOOK_FOR_US)
     return link
+
+
+async def roll_back(link: Link) -> None:
+    """End what is begun, if there is still a server that could have begun it."""
+    if not link.is_closed() and link.is_in_transaction():
+        await link.execute("ROLLBACK")
 
 
 def _milliseconds(seconds: float) -> str:

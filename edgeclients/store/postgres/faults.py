@@ -87,7 +87,14 @@ def told(address: Address) -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+        UnicodeError,
+    ) as error:
         raise unusable(address, error) from error
 
 
@@ -122,6 +129,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
         "database {name!r} has been held for minutes, by another edgeclients that starts or by a long transaction: see to that",
     ),
     (asyncpg.PostgresError, _OTHER),
+    (UnicodeError, "{address} is no address: check MG_CLIENTS_DB_HOST, _USER and _NAME"),
     (OSError, "{address} cannot be reached ({detail}): start it, or set MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT"),
 )
 

@@ -36,6 +36,8 @@ async def take_turns(link: Link) -> None:
 async def migrate(link: Link, database: str, folder: Path) -> None:
     """Apply the migrations of `folder` that the database lacks, each in one transaction; `take_turns` comes first.
 
+    Where one fails, its transaction ends with the connection: the caller has to close that.
+
     Args:
         link: a connection to the database.
         database: its name, for errors.
@@ -46,6 +48,30 @@ async def migrate(link: Link, database: str, folder: Path) -> None:
         asyncpg.PostgresError: the server refuses a change.
     """
     await _check_ours(link, database)
+    await _apply_pending(link, database, folder)
+
+
+async def begin(link: Link, database: str, folder: Path) -> None:
+    """Make the tables where there are none at all; a database that has them all stays as it is.
+
+    Args:
+        link: a connection to the database, closed if this fails; `take_turns` comes first.
+        database: its name, for errors.
+        folder: of the SQL files.
+
+    Raises:
+        StartError: the server is too old, or there are other tables, or those of another edgeclients.
+        asyncpg.PostgresError: the server refuses a change.
+    """
+    if await _check_ours(link, database):
+        await check_current(link, database, folder)
+    elif await _tables(link):
+        raise StartError(f"{database} holds another program's tables: use one of its own for edgeclients")
+    else:
+        await _apply_pending(link, database, folder)
+
+
+async def _apply_pending(link: Link, database: str, folder: Path) -> None:
     await link.execute(_RECORD)
     for migration in pending(available(folder), await _applied(link, database), database):
         await _apply(link, migration)
@@ -73,13 +99,17 @@ async def _check_ours(link: Link, database: str) -> bool:
         raise StartError(f"PostgreSQL {int(version) // 10_000} is too old: {OLDEST // 10_000} or newer is needed")
     if encoding != "UTF8":
         raise StartError(f"{database} is encoded in {encoding}: create it with ENCODING 'UTF8'")
-    rows = await link.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))")
-    tables = {name for (name,) in rows}
+    tables = await _tables(link)
     if "gorp_migrations" in tables:
         raise StartError(f"{database} belongs to the original Magistrala service: use a database of its own for edgeclients")
     if "clients" in tables and "schema_migrations" not in tables:
         raise StartError(f"{database} is not a database of edgeclients: use another one")
     return "schema_migrations" in tables
+
+
+async def _tables(link: Link) -> set[str]:
+    rows = await link.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))")
+    return {name for (name,) in rows}
 
 
 async def _applied(link: Link, database: str) -> dict[int, str]:
@@ -91,17 +121,12 @@ async def _applied(link: Link, database: str) -> dict[int, str]:
 
 async def _apply(link: Link, migration: Migration) -> None:
     await link.execute("BEGIN")
-    try:
-        await link.execute(migration.sql)
-        await link.execute(
-            "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
-            migration.version,
-            migration.name,
-            migration.checksum,
-            time.time_ns() // 1000,
-        )
-        await link.execute("COMMIT")
-    except BaseException:
-        if link.is_in_transaction():
-            await link.execute("ROLLBACK")
-        raise
+    await link.execute(migration.sql)
+    await link.execute(
+        "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
+        migration.version,
+        migration.name,
+        migration.checksum,
+        time.time_ns() // 1000,
+    )
+    await link.execute("COMMIT")

@@ -29,14 +29,31 @@ async def settle(link: Link, given: Mapping[str, bytes]) -> None:
     Raises:
         StartError: one that rows need is not given, or is not the one they were made with.
     """
-    recorded = await known(link)
-    left = {key_id: await _rows_of(link, key_id) for key_id in recorded if key_id not in given}
-    compare(recorded, given, left)
-    await link.execute("DELETE FROM peppers WHERE key_id = ANY ($1)", list(left))
+    unused = await check(link, given)
+    await link.execute("DELETE FROM peppers WHERE key_id = ANY ($1)", unused)
     await link.executemany(
         "INSERT INTO peppers VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         [(key_id, value, time.time_ns() // 1000) for key_id, value in given.items()],
     )
+
+
+async def check(link: Link, given: Mapping[str, bytes]) -> list[str]:
+    """Compare the peppers given with those recorded; nothing is changed.
+
+    Args:
+        link: a connection that no unit uses.
+        given: check value by key id.
+
+    Returns:
+        Key ids of recorded ones that are neither given nor needed.
+
+    Raises:
+        StartError: one that rows need is not given, or is not the one they were made with.
+    """
+    recorded = await known(link)
+    left = {key_id: await _rows_of(link, key_id) for key_id in recorded if key_id not in given}
+    compare(recorded, given, left)
+    return list(left)
 
 
 async def argon2_schemes(link: Link) -> frozenset[str]:

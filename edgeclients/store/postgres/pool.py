@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import asyncpg
+
 from edgeclients.errors import Busy, MalformedRequest, QueryTimedOut, Unavailable
 from edgeclients.store.postgres.connect import STATEMENT_SECONDS, Address, Link, connect
 from edgeclients.store.postgres.faults import is_spent, translate
@@ -95,6 +97,9 @@ class Links:
         link = self._open()
         if link is None:
             link = await connect(self._address)
+        if self._closing:
+            link.terminate()
+            raise asyncpg.InterfaceError("closing")
         self._used.add(link)
         return link
 
@@ -155,9 +160,13 @@ class Pool:
             Busy: too much work of this kind waits.
             DomainError: what the database's errors mean.
         """
-        if self._closing:
-            raise Unavailable("closing")
+        self._check_open()
         await lane.enter()
+        try:
+            self._check_open()
+        except Unavailable:
+            lane.leave()
+            raise
         # A task of its own: a caller that goes away must not leave a transaction open, nor have the server asked to cancel.
         task = asyncio.ensure_future(self._run(lane, work))
         self._running.add(task)
@@ -173,6 +182,10 @@ class Pool:
         if self._running:
             await asyncio.wait(self._running)
 
+    def _check_open(self) -> None:
+        if self._closing:
+            raise Unavailable("closing")
+
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
@@ -181,14 +194,16 @@ class Pool:
     async def _run(self, lane: Lane, work: Work[T]) -> T:
         try:
             link = await self._links.take()
+            # Not by cancelling: `work` would try to roll back, and wait for a server that is not there.
+            watch = asyncio.get_running_loop().call_later(lane.limit, link.terminate)
             try:
-                async with asyncio.timeout(lane.limit):
-                    result = await work(link)
+                result = await work(link)
             except BaseException as error:
                 if is_spent(error) or isinstance(error, asyncio.CancelledError):
                     link.terminate()
                 raise
             finally:
+                watch.cancel()
                 self._links.give(link)
         except Exception as error:
             raise self._told(error) from error

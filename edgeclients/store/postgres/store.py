@@ -34,7 +34,7 @@ from edgeclients.store.clock import Clock
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
-from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.connect import Address, Link, connect, roll_back
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
@@ -253,5 +253,4 @@ class PostgresStore:
         try:
             return await work(link)
         finally:
-            if link.is_in_transaction():
-                await link.execute("ROLLBACK")
+            await roll_back(link)

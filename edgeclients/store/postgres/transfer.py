@@ -12,12 +12,13 @@ from edgeclients.files import schema_path
 from edgeclients.store.postgres import peppers as kept_peppers
 from edgeclients.store.postgres.connect import Address, Link, connect
 from edgeclients.store.postgres.faults import told
-from edgeclients.store.postgres.migration import check_current, migrate, take_turns
+from edgeclients.store.postgres.migration import begin, check_current, take_turns
 from edgeclients.store.postgres.rows import searched
 from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, refuse_filled
 
 _TAGS, _METADATA = map(CLIENTS.columns.index, ("tags", "metadata"))
 
+_CALL_SECONDS = 330.0  # others are waited for 5 minutes at most, and nothing else takes as long
 _LOOKS, _LOOK_SECONDS = 30, 0.1
 
 _OTHERS = """
@@ -79,21 +80,21 @@ async def origin(address: Address, peppers: Mapping[str, bytes]) -> AsyncIterato
     async with _alone(address) as link:
         with told(address):
             await check_current(link, f"database {address.name!r}", schema_path("postgres"))
-            await kept_peppers.settle(link, peppers)
+            await kept_peppers.check(link, peppers)
             await link.execute(_HOLD)
         yield PostgresRows(link, address)
 
 
 @contextlib.asynccontextmanager
 async def target(address: Address) -> AsyncIterator[PostgresRows]:
-    """An empty database at `address`, brought up to date; what was written is kept if nothing goes wrong.
+    """An empty database at `address`, its tables made if there are none; what was written is kept if nothing goes wrong.
 
     Raises:
         StartError: it cannot be used, is in use, or is not empty.
     """
     async with _alone(address) as link:
         with told(address):
-            await migrate(link, f"database {address.name!r}", schema_path("postgres"))
+            await begin(link, f"database {address.name!r}", schema_path("postgres"))
             await link.execute(_HOLD)
         rows = PostgresRows(link, address)
         await refuse_filled(rows, f"database {address.name!r}")
@@ -106,7 +107,7 @@ async def target(address: Address) -> AsyncIterator[PostgresRows]:
 async def _alone(address: Address) -> AsyncIterator[Link]:
     """A connection while no other process of ours uses the database, or starts to."""
     with told(address):
-        link = await connect(address)
+        link = await connect(address, _CALL_SECONDS)
     try:
         with told(address):
             await take_turns(link)

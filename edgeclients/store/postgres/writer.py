@@ -13,7 +13,7 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock
 from edgeclients.store.limits import OutboxBounds
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import Link, roll_back
 from edgeclients.store.postgres.faults import is_transient
 from edgeclients.store.postgres.pool import Pool
 from edgeclients.store.postgres.settlement import settle
@@ -74,8 +74,7 @@ class Writer:
             result = await unit(transaction)
             settled = await settle(link, transaction.now, transaction.revoked, transaction.events, self._bounds)
         except BaseException:
-            if link.is_in_transaction():
-                await link.execute("ROLLBACK")
+            await roll_back(link)
             raise
         effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), bool(transaction.events))
         try:

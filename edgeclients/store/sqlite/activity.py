@@ -100,6 +100,17 @@ def prepare(database: Path) -> None:
         raise StartError(f"{path} cannot be used ({_reason(error)}): make it writable for this user, or remove it") from error
 
 
+def check_readable(database: Path) -> None:
+    """Return if the file beside `database` can be read, or is not there.
+
+    Raises:
+        StartError: it is damaged.
+    """
+    path = database.with_name(FILE)
+    if path.exists() and not _is_readable(path):
+        raise StartError(f"{path} is damaged: start the service once, which begins it anew, or remove it")
+
+
 def attaching(database: Path) -> list[Statement]:
     """Statements that let a connection to `database` read the file as the schema `activity`."""
     path = database.with_name(FILE)

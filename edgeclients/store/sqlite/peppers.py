@@ -35,14 +35,31 @@ def settle(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> None:
     Raises:
         StartError: one that rows need is not given, or is not the one they were made with.
     """
-    recorded = known(connection)
-    left = {key_id: rows_of(connection, key_id) for key_id in recorded if key_id not in given}
-    compare(recorded, given, left)
-    connection.executemany("DELETE FROM peppers WHERE key_id = ?", [(key_id,) for key_id in left])
+    unused = check(connection, given)
+    connection.executemany("DELETE FROM peppers WHERE key_id = ?", [(key_id,) for key_id in unused])
     connection.executemany(
         "INSERT OR IGNORE INTO peppers VALUES (?, ?, ?)",
         [(key_id, value, time.time_ns() // 1000) for key_id, value in given.items()],
     )
+
+
+def check(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> list[str]:
+    """Compare the peppers given with those recorded; nothing is changed.
+
+    Args:
+        connection: a connection that no unit uses.
+        given: check value by key id.
+
+    Returns:
+        Key ids of recorded ones that are neither given nor needed.
+
+    Raises:
+        StartError: one that rows need is not given, or is not the one they were made with.
+    """
+    recorded = known(connection)
+    left = {key_id: rows_of(connection, key_id) for key_id in recorded if key_id not in given}
+    compare(recorded, given, left)
+    return list(left)
 
 
 def argon2_schemes(connection: sqlite3.Connection) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from edgeclients.store.sqlite import activity, search
+from edgeclients.store.sqlite import peppers as kept_peppers
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import decode_tags, tags_text
 from edgeclients.store.sqlite.store import SqliteDatabase
@@ -87,8 +88,9 @@ def origin(path: Path, peppers: Mapping[str, bytes]) -> Iterator[SqliteRows]:
     """
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(contextlib.closing(SqliteDatabase(path, upgrade=False)))
-        database.settle_peppers(peppers)
         with database.told():
+            kept_peppers.check(database.connection, peppers)
+            activity.check_readable(path)
             database.connection.execute("BEGIN IMMEDIATE")
             reader = stack.enter_context(contextlib.closing(open_reader(path, _PATIENCE_MS)))
             for sql, parameters in activity.attaching(path):
@@ -104,17 +106,24 @@ async def target(path: Path) -> AsyncIterator[SqliteRows]:
     Raises:
         StartError: it cannot be used, or is not empty.
     """
-    with contextlib.closing(SqliteDatabase(path)) as database:
+    # One that is there stays as it is if it cannot be used.
+    with contextlib.closing(SqliteDatabase(path, upgrade=_is_blank(path))) as database:
         connection = database.connection
+        rows = SqliteRows(connection, database.told)
+        await refuse_filled(rows, f"database {path}")
+        activity.prepare(path)
         with database.told():
             connection.execute("ATTACH ? AS activity", (str(path.with_name(activity.FILE)),))
             connection.execute("BEGIN IMMEDIATE")
-        rows = SqliteRows(connection, database.told)
         await refuse_filled(rows, f"database {path}")
         await rows.clear(LAST_SEEN)
         yield rows
         with database.told():
             connection.execute("COMMIT")
+
+
+def _is_blank(path: Path) -> bool:
+    return not path.exists() or path.stat().st_size == 0
 
 
 def _from_client(row: Sequence[Any]) -> Row:
