@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+_GRPC = re.compile(r"(dns:/{0,3})?[^\s/:]+:\d{1,5}|(ipv6:)?\[[0-9A-Fa-f:.%]+\]:\d{1,5}|ipv4:[\d.]+:\d{1,5}|unix:\S+")
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
@@ -14,10 +15,13 @@ def redis_url(text: str) -> str:
         ValueError: "`text` is not …"; nothing of it is repeated, a password may be in it.
     """
     url = text if "://" in text else f"redis://{text}"
-    parts = urlsplit(url)
-    if parts.scheme in {"amqp", "amqps"}:
-        raise ValueError("usable here, AMQP is not spoken: set a Redis server as host:port, redis://… or rediss://…")
     wanted = "a Redis server as host:port, redis://… or rediss://…"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(wanted) from None  # it repeats what it does not like
+    if parts.scheme in {"amqp", "amqps"}:
+        raise ValueError(f"usable here, AMQP is not spoken: set {wanted}")
     try:
         known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
@@ -58,6 +62,11 @@ def postgres_place(text: str) -> PostgresPlace:
     if parts.query or parts.fragment:
         raise ValueError(f"{wanted}, with nothing behind it: set MG_CLIENTS_DB_SSL_MODE and the others")
     return PostgresPlace(unquote(parts.hostname or "") or None, port, unquote(parts.username or "") or None, name or None)
+
+
+def is_grpc(text: str) -> bool:
+    """Whether `text` is `host:port`, or the path of a socket as `unix:…`."""
+    return bool(_GRPC.fullmatch(text))
 
 
 def is_http(text: str) -> bool:

@@ -430,7 +430,8 @@ class Effects(Struct, frozen=True):
 
     `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
     names clients that are no more; `told` says that there are events in the outbox that were not there before; `roles`
-    says that people may have gained or lost rights, and is not a commit's but a use case's to tell.
+    says that people may have gained or lost rights, and is not a commit's but a use case's to tell; `unsure` says that
+    nobody knows whether the commit was made, and so what of it is revoked.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
@@ -438,3 +439,4 @@ class Effects(Struct, frozen=True):
     removed: tuple[str, ...] = ()
     told: bool = False
     roles: bool = False
+    unsure: bool = False

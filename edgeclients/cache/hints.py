@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_CHANNEL = "edgeclients:hints"
+_CHANNEL = "edgeclients:hints:"
+_CHANNEL_BYTES = 12
 _MAC_BYTES = 32
 _WAITING = 10_000  # hints that may wait to be published; beyond, the store's guarantee has to do
 _PAUSE_SECONDS = 0.5  # before a connection that broke is made again
@@ -49,20 +50,29 @@ class Hints:
         key: K_cache.
         cache: of this process.
         roles_changed: called when another has changed roles.
+        store_id: of the store all of them share; others may use the same server.
         sender: what no other process has.
     """
 
     def __init__(
-        self, redis: "Redis", key: bytes, cache: SharedTokenCache, roles_changed: Callable[[], None], sender: bytes
+        self,
+        redis: "Redis",
+        key: bytes,
+        cache: SharedTokenCache,
+        roles_changed: Callable[[], None],
+        store_id: str,
+        sender: bytes,
     ) -> None:
         self._redis = redis
         self._key = key
         self._cache = cache
         self._roles_changed = roles_changed
+        self._channel = _CHANNEL + hmac.digest(key, b"channel\0" + store_id.encode(), "sha256")[:_CHANNEL_BYTES].hex()
         self._sender = sender
         self._waiting: asyncio.Queue[Effects] = asyncio.Queue(_WAITING)
         self._answered_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
+        self._away = False
         self.lost = self.heard = 0
 
     @property
@@ -80,7 +90,7 @@ class Hints:
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [asyncio.ensure_future(_again_and_again(work)) for work in (self._publish, self._listen)]
+        self._tasks = [asyncio.ensure_future(self._again_and_again(work)) for work in (self._publish, self._listen)]
 
     async def close(self) -> None:
         """Stop."""
@@ -93,21 +103,21 @@ class Hints:
         while True:
             effects = await self._waiting.get()
             try:
-                await self._redis.publish(_CHANNEL, self._seal(effects))
+                await self._redis.publish(self._channel, self._seal(effects))
             except BaseException:
                 self.lost += 1
                 raise
 
     async def _listen(self) -> None:
         async with self._redis.pubsub() as channel:
-            await channel.subscribe(_CHANNEL)
+            await channel.subscribe(self._channel)
             pinging = asyncio.ensure_future(self._ping(channel))
             try:
                 await self._hear(channel)
             finally:
                 self._answered_at = float("-inf")
                 pinging.cancel()
-                await asyncio.wait([pinging])
+                await asyncio.gather(pinging, return_exceptions=True)  # that it failed, too, is no news
 
     async def _ping(self, channel: Any) -> None:
         while True:
@@ -124,6 +134,7 @@ class Hints:
                 self._roles_changed()
             if message["type"] in {"subscribe", "pong"}:
                 self._answered_at = time.monotonic()
+                self._note_back()
             elif message["type"] == "message":
                 self._feel(message["data"])
 
@@ -135,7 +146,7 @@ class Hints:
         hint = _decoder.decode(packed)
         if hint.sender != self._sender:
             self.heard += 1
-            self._cache.apply(Effects(hint.revoked, hint.granted))
+            self._cache.hear(Effects(hint.revoked, hint.granted))
             if hint.roles:
                 self._roles_changed()
 
@@ -143,16 +154,28 @@ class Hints:
         packed = _encode(_Hint(self._sender, effects.revoked, effects.granted, effects.roles))
         return hmac.digest(self._key, b"hint\0" + packed, "sha256") + packed
 
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it for ever; when it fails, once more after a moment."""
+        from redis.exceptions import RedisError
 
-async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
-    """Do it for ever; when it fails, once more after a moment."""
-    from redis.exceptions import RedisError
+        while True:
+            try:
+                await work()
+            except (RedisError, OSError, TimeoutError, RuntimeError) as error:
+                self._note_away(error)  # a RuntimeError is what uvloop says of a connection that was closed
+            except Exception:  # noqa: BLE001 - it goes on, and the log has it all
+                _log.exception("hints of other processes failed unexpectedly")
+            await asyncio.sleep(_PAUSE_SECONDS)
 
-    while True:
-        try:
-            await work()
-        except (RedisError, OSError, TimeoutError, RuntimeError):
-            pass  # `live` says so; a RuntimeError is what uvloop says of a connection that was closed
-        except Exception:  # noqa: BLE001 - it goes on, and the log has it all
-            _log.exception("hints of other processes failed unexpectedly")
-        await asyncio.sleep(_PAUSE_SECONDS)
+    def _note_away(self, error: Exception) -> None:
+        """Say so once; the error's text may hold what the server was told."""
+        if not self._away:
+            _log.warning(
+                "the Redis server of MG_CLIENTS_CACHE_URL is away, and done without", extra={"error": type(error).__name__}
+            )
+        self._away = True
+
+    def _note_back(self) -> None:
+        if self._away:
+            _log.info("the Redis server of MG_CLIENTS_CACHE_URL answers again")
+        self._away = False

@@ -94,10 +94,25 @@ class MemoryTokenCache:
         self._denials.clear()
 
     def clear(self, revision: int) -> None:
-        """Forget everything: all revocations up to `revision` are to be taken as made, of whomever."""
+        """Forget every answer: all revocations up to `revision` are to be taken as made, of whomever; later ones stay known."""
+        self.forget_all()
+        self._revoked = {client_id: known for client_id, known in self._revoked.items() if known > revision}
+        self._floor = max(self._floor, revision)
+
+    def restart(self, revision: int) -> None:
+        """Forget everything: the store begins anew at `revision`, which may be one that has been before."""
         self.forget_all()
         self._revoked.clear()
         self._floor = revision
+
+    def revoked(self, client_id: str) -> int:
+        """The newest revision at which a client is known to have lost access; 0: none."""
+        return self._revoked.get(client_id, 0)
+
+    def correct(self, client_id: str, revision: int) -> None:
+        """A client lost access at this revision at the latest, and not at the later one that was said."""
+        if client_id in self._revoked:
+            self._revoked[client_id] = revision
 
     def _has_expired(self, entry: _Entry) -> bool:
         """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""

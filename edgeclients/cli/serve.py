@@ -1,11 +1,14 @@
 """`edgeclients serve`: the service, from start to SIGTERM."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -18,6 +21,8 @@ from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
 _COLLECT_AFTER = 50_000  # objects; Python's own number is 700
 _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +65,11 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
         loop.add_signal_handler(number, stop.set)
     if lifeline is not None:
         lifeline.watch(stop)
-    async with build(loaded) as running:
+    async with contextlib.AsyncExitStack() as stack:
+        running = await _unless(stop, stack.enter_async_context(build(loaded)))
+        if running is None:
+            _log.info("stopped before it served")
+            return
         _share_the_interpreter()
         _log.info(
             "ready" if lifeline is None else "worker ready",
@@ -79,6 +88,17 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
         await stop.wait()
         _log.info("stopping")
     _log.info("stopped")
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` gives; None if it was given up because `stop` came first."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+    return None if task.cancelled() else task.result()
 
 
 def _calm_garbage_collection() -> None:

@@ -24,7 +24,7 @@ def bind(host: str, port: int, variable: str, *, shared: bool = False) -> list[s
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise StartError(f"cannot find the address {host!r} to listen on: set {variable}_HOST") from error
     bound: list[socket.socket] = []
     failure: OSError | None = None

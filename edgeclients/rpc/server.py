@@ -37,7 +37,10 @@ class GrpcServer:
                 ("grpc.so_reuseport", int(shared)),
                 ("grpc.max_receive_message_length", _MESSAGE_BYTES),
                 ("grpc.max_metadata_size", _METADATA_BYTES),
+                ("grpc.server.max_pending_requests", 2 * most),
+                ("grpc.server.max_pending_requests_hard_limit", 4 * most),
             ),
+            # Only this one says why; gRPC's own bound, 1000 unless told otherwise, cancels calls at random.
             maximum_concurrent_rpcs=most,
         )
         self._server.add_generic_rpc_handlers((service.handlers(),))

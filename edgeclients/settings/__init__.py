@@ -45,13 +45,16 @@ def load(environment: Mapping[str, str]) -> Settings:
     for field in fields():
         text = environment.get(field.variable.name, "")
         if text:
+            if not text.isprintable() and _has_surrogates(text):
+                faults.append(f"{field.variable.name}: its value is not UTF-8")
+                continue
             try:
                 values[field.attribute] = parse(field, text)
             except ValueError as error:
                 given = "its value" if field.variable.secret else repr(text[:80])
                 faults.append(f"{field.variable.name}: {given} is not {error}")
     loaded = Settings(**values)
-    if "mode" not in values and loaded.auth_grpc_url:
+    if "mode" not in values and loaded.auth_grpc_url and loaded.authenticator != "standalone":
         loaded = msgspec.structs.replace(loaded, mode="cloud")
     faults += conflicts_in(loaded)
     if faults:
@@ -59,6 +62,11 @@ def load(environment: Mapping[str, str]) -> Settings:
     if "data_dir" not in values and (state := environment.get("STATE_DIRECTORY", "")):
         return msgspec.structs.replace(loaded, data_dir=Path(state.split(":", maxsplit=1)[0]))
     return loaded
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether it was made of bytes that are no text."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:

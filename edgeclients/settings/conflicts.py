@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from edgeclients.addresses import is_http
+from edgeclients.addresses import is_grpc, is_http
 from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Settings, fields
 
 _NAMES = {field.attribute: field.variable.name for field in fields()}
@@ -51,6 +51,11 @@ def _pairs(loaded: Settings) -> Iterator[str]:
 
 def _tls(loaded: Settings) -> Iterator[str]:
     """Certificates that would have no effect."""
+    for peer in PEERS:
+        pair = getattr(loaded, f"{peer}_grpc_client_cert") and getattr(loaded, f"{peer}_grpc_client_key")
+        if pair and not getattr(loaded, f"{peer}_grpc_server_ca"):
+            prefix = f"MG_{peer.upper()}_GRPC"
+            yield f"{prefix}_CLIENT_CERT is for TLS: set {prefix}_SERVER_CA_CERTS, without which there is none"
     if loaded.db_ssl_mode == "disable" and (loaded.db_ssl_cert or loaded.db_ssl_root_cert):
         yield "MG_CLIENTS_DB_SSL_CERT and _ROOT_CERT are for TLS: set MG_CLIENTS_DB_SSL_MODE, best to verify-full"
     if loaded.grpc_client_ca and not loaded.grpc_cert:
@@ -65,6 +70,12 @@ def _addresses(loaded: Settings) -> Iterator[str]:
         url = getattr(loaded, attribute)
         if url and not is_http(url):
             yield f"{_NAMES[attribute]}: its value is no address as http://… or https://…"
+    for peer in PEERS:
+        url = getattr(loaded, f"{peer}_grpc_url")
+        if url and not is_grpc(url):
+            yield f"{_NAMES[f'{peer}_grpc_url']}: its value is no address as host:port"
+    if loaded.http_port and (loaded.http_host, loaded.http_port) == (loaded.grpc_host, loaded.grpc_port):
+        yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: each needs one of its own"
     events = "events_url" if loaded.events_url else "shared_events_url"
     for attribute, parsed in ((events, "event_stream"), ("cache_url", "cache_address")):
         try:

@@ -214,7 +214,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     activity_flush: Annotated[
         Duration, Var("MG_CLIENTS_ACTIVITY_FLUSH", "how often is written when clients were last seen", low=0.001)
     ] = Duration(900)
-    query_timeout: Annotated[Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001)] = Duration(5)
+    query_timeout: Annotated[Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "for a list to be found", low=0.001, high=86_400)] = (
+        Duration(5)
+    )
     outbox_max_rows: Annotated[
         int, Var("MG_CLIENTS_OUTBOX_MAX_ROWS", "events kept until they are sent; the oldest go first", low=0)
     ] = 100_000

@@ -65,15 +65,17 @@ async def joined(
         if not settings.cache_url:
             yield Caching(document=lambda: {"backend": "memory", "trusted": shared.trusted})
             return
-        yield await _with_redis(settings, shared, keyring, metrics, roles_changed, stack)
+        store_id = (await store.outbox_state()).store_id
+        yield _with_redis(settings, shared, keyring, metrics, roles_changed, store_id, stack)
 
 
-async def _with_redis(
+def _with_redis(
     settings: Settings,
     cache: Any,
     keyring: Keyring,
     metrics: Metrics,
     roles_changed: Callable[[], None],
+    store_id: str,
     stack: contextlib.AsyncExitStack,
 ) -> Caching:
     from edgeclients.cache.hints import Hints
@@ -81,7 +83,7 @@ async def _with_redis(
 
     redis = connect(settings.cache_address)
     stack.push_async_callback(redis.aclose)
-    hints = Hints(redis, keyring.cache_key, cache, roles_changed, os.urandom(_SENDER_BYTES))
+    hints = Hints(redis, keyring.cache_key, cache, roles_changed, store_id, os.urandom(_SENDER_BYTES))
     hints.start()
     stack.push_async_callback(hints.close)
     proofs = RedisProofs(redis, keyring.cache_key, settings.cache_key_duration)

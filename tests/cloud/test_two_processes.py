@@ -95,7 +95,7 @@ def two(cloud: Cloud, server: RedisServer, tmp_path: Path) -> Iterator[Two]:
             _until(lambda each=each: each.cache()["redis"] == "live")  # type: ignore[misc]
         yield Two(one, other, api, server)
         for each in (one, other):
-            assert not [line for line in each.service.lines if line.get("level") == "ERROR"]
+            assert not [line for line in each.service.lines if line.get("level") == "ERROR" and line.get("status") != 503]
 
 
 def _disable(api: Api, client_id: str) -> None:
@@ -180,6 +180,38 @@ def test_authentication_goes_on_without_redis_and_it_comes_back_by_itself(two: T
     _until(lambda: two.other.counted("clients_redis_hints_heard_total") > heard)
 
 
+def test_a_change_that_is_not_made_in_the_end_keeps_nobody_out(two: Two, cloud: Cloud) -> None:
+    """The commit fails, and how, nobody can know: neither process may wait for a revision that there is not."""
+    client_id, tokens = _known_to_both(two)
+    cloud.execute(
+        """
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '40001'; END $$;
+        CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON revocations DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION fail()
+        """
+    )
+    assert two.api.request("POST", f"/clients/{client_id}/disable").status_code == 503
+    assert all(process.is_let_in(token) for process in (two.one, two.other) for token in tokens)
+    cloud.execute("DROP TRIGGER fail ON revocations")
+    _disable(two.api, client_id)
+    _until(lambda: not any(map(two.other.is_let_in, tokens)), GUARANTEED + BUSY)
+
+
+def test_after_the_database_was_set_back_what_is_taken_away_is_dead_all_the_same(two: Two, cloud: Cloud) -> None:
+    for _ in range(5):
+        _disable(two.api, two.api.create()["id"])
+    client_id, tokens = _known_to_both(two)
+    cloud.execute("DELETE FROM revocations; UPDATE store_state SET revision = 0")  # as a backup from before has it
+    said = "the database is not the one it was, or an older state of it: the cache begins anew"
+    for process in (two.one, two.other):
+        _until(lambda process=process: any(line["msg"] == said for line in process.service.lines))  # type: ignore[misc]
+    assert all(process.is_let_in(token) for process in (two.one, two.other) for token in tokens * 2)
+    _disable(two.api, client_id)
+    for process in (two.one, two.other):
+        _until(lambda process=process: not any(map(process.is_let_in, tokens)), GUARANTEED + BUSY)  # type: ignore[misc]
+
+
 def test_what_one_has_hashed_the_other_need_not(two: Two) -> None:
     client = two.api.create(credentials={"secret": CHOSEN})
     token = basic(client["id"], CHOSEN)
@@ -241,7 +273,8 @@ def test_nothing_is_believed_that_somebody_else_wrote(two: Two) -> None:
             write_over_what_is_asked_for(token, forged)
             assert not two.one.is_let_in(token)
         assert len(written) == 5
+        (channel,) = caller.pubsub_channels("edgeclients:hints:*")
         for message in (b"", b"x" * 10, b"\0" * 100, value):
-            caller.publish("edgeclients:hints", message)
+            assert caller.publish(channel, message) == 2
     assert two.one.is_let_in(basic(mine, "mine"))
     assert two.one.cache()["redis"] == "live"

@@ -17,6 +17,7 @@ import pytest
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.errors import StartError, Unavailable
 from edgeclients.files import schema_path
+from edgeclients.model import Effects
 from edgeclients.ports import Transaction
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres.connect import connect
@@ -200,10 +201,8 @@ async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, 
 
 async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
-        told: list[str] = []
-        store = PostgresStore(
-            postgres.address(name), 0, 3, StoreLimits(), lambda effects: told.extend(one for one, _ in effects.revoked)
-        )
+        told: list[Effects] = []
+        store = PostgresStore(postgres.address(name), 0, 3, StoreLimits(), told.append)
         async with store:
             new = new_client()
             await add(store, new)
@@ -216,7 +215,7 @@ async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgr
             )
             with pytest.raises(Unavailable):
                 await store.run(lambda tx: tx.revoke([new.client.id]))
-            assert told == [new.client.id]
+            assert told[-1] == Effects(granted=True, told=True, unsure=True)
             assert store.writer.failing
             await add(store, new_client())
             assert not store.writer.failing
@@ -247,6 +246,21 @@ def test_several_that_start_at_once_migrate_once(cloud: Cloud, tmp_path: Path) -
     finally:
         for service in services:
             service.stop()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_that_waits_for_its_turn_can_be_stopped(cloud: Cloud, tmp_path: Path, workers: str) -> None:
+    with asyncio.Runner() as runner:
+        link = runner.run(connect(cloud.server.address(cloud.name)))
+        runner.run(take_turns(link))
+        try:
+            env = {**cloud.env, "MG_CLIENTS_WORKERS": workers, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3"}
+            service = Service.launch(tmp_path / "data", env)
+            service.wait_for("another edgeclients starts on this database: waiting for it")
+            assert service.stop() == 0
+            assert "stopped before it served" in [line["msg"] for line in service.lines]
+        finally:
+            link.terminate()
 
 
 async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres: Server, tmp_path: Path) -> None:

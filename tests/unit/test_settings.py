@@ -129,6 +129,8 @@ def test_where_events_are_sent(environment: dict[str, str], url: str) -> None:
         "redis://:geheim@stream?socket_timeout=0",
         "redis://:geheim@stream#x",
         "redis://:geheim@[stream",
+        "redis://:ge[geheim]eim@stream",
+        "redis://:geheim℀@stream",
     ],
 )
 @pytest.mark.parametrize("name", ["MG_CLIENTS_ES_URL", "MG_ES_URL"])
@@ -177,7 +179,15 @@ def test_a_slip_of_the_pen_is_noticed() -> None:
             for peer in settings.PEERS
             for given, missing in (("CERT", "KEY"), ("KEY", "CERT"))
         ),
+        *(
+            ({f"MG_{peer.upper()}_GRPC_CLIENT_CERT": "x", f"MG_{peer.upper()}_GRPC_CLIENT_KEY": "x"}, f"MG_{peer.upper()}_GRPC")
+            for peer in settings.PEERS
+        ),
+        *(({f"MG_{peer.upper()}_GRPC_URL": "http://auth:7001"}, f"MG_{peer.upper()}_GRPC_URL") for peer in settings.PEERS),
+        *(({"MG_AUTH_GRPC_URL": text}, "MG_AUTH_GRPC_URL") for text in ("auth", "auth 7001", "::::", ":7001", "a:b")),
         ({"MG_AUTH_JWKS_URL": "auth:9001/keys"}, "MG_AUTH_JWKS_URL"),
+        ({"MG_CLIENTS_GRPC_PORT": "9006"}, "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same"),
+        ({"MG_CLIENTS_DB_USER": "\udce9"}, "MG_CLIENTS_DB_USER: its value is not UTF-8"),
     ],
 )
 def test_settings_that_do_not_go_together(environment: dict[str, str], variable: str) -> None:
@@ -195,6 +205,9 @@ def test_settings_that_do_not_go_together(environment: dict[str, str], variable:
         ({"MG_AUTH_GRPC_URL": "auth:7001"}, "cloud"),
         ({"MG_AUTH_GRPC_URL": "auth:7001", "MG_CLIENTS_MODE": "gateway"}, "gateway"),
         ({"MG_CLIENTS_MODE": "Cloud"}, "cloud"),
+        ({"MG_AUTH_GRPC_URL": "auth:7001", "MG_CLIENTS_AUTH_PLUGIN": "standalone"}, "gateway"),
+        ({"MG_AUTH_GRPC_URL": "[fd00::1]:7001"}, "cloud"),
+        ({"MG_AUTH_GRPC_URL": "dns:///auth.internal:7001"}, "cloud"),
         ({"MG_CLIENTS_MODE": "cloud", "MG_AUTH_GRPC_URL": "auth:7001"}, "cloud"),
     ],
 )

@@ -98,8 +98,77 @@ async def test_without_an_answer_nothing_is_believed_for_long(
 
 
 def test_old_news_make_nothing_valid_again(cache: SharedTokenCache) -> None:
-    cache.trust_until(float("inf"))
+    cache.confirm(0, float("inf"))
     key = _remember(cache, "one", 3)
     cache.apply(Effects(revoked=(("one", 5),)))
     cache.apply(Effects(revoked=(("one", 2),)))
+    assert cache.hit(key) is None
+
+
+def test_what_was_heard_of_another_store_keeps_nobody_out(cache: SharedTokenCache) -> None:
+    """A copy of this one, on the same Redis server, may be far ahead."""
+    cache.hear(Effects(revoked=(("one", 900),)))
+    assert not cache.remember(b"key", "one", 7, None)
+    cache.confirm(7, time.monotonic() - 60)  # asked before it was heard: it may be true
+    assert not cache.remember(b"key", "one", 7, None)
+    cache.confirm(7, time.monotonic() + 60)
+    assert cache.remember(b"key", "one", 7, None)
+
+
+def test_what_is_known_of_a_client_outlives_what_was_heard_falsely(cache: SharedTokenCache) -> None:
+    """Of a commit of this process that is newer than the store's answer, whether it came before or behind."""
+    cache.apply(Effects(revoked=(("one", 8),)))
+    cache.hear(Effects(revoked=(("one", 900), ("two", 900))))
+    cache.apply(Effects(revoked=(("two", 9),)))
+    cache.confirm(7, time.monotonic() + 60)
+    assert not cache.remember(b"key", "one", 7, None)
+    assert not cache.remember(b"key", "two", 8, None)
+    assert cache.remember(b"key", "one", 8, None)
+    assert cache.remember(b"key", "two", 9, None)
+
+
+def test_what_was_heard_rightly_stays(cache: SharedTokenCache) -> None:
+    cache.hear(Effects(revoked=(("one", 7),)))
+    cache.confirm(7, time.monotonic() + 60)
+    assert not cache.remember(b"key", "one", 6, None)
+
+
+def test_a_commit_that_nobody_knows_of_is_asked_for(cache: SharedTokenCache) -> None:
+    """Not by a question that was put before."""
+    cache.confirm(0, time.monotonic())
+    key = _remember(cache, "one")
+    before = time.monotonic()
+    cache.apply(Effects(unsure=True))
+    assert cache.hit(key) is None
+    cache.confirm(0, before)
+    assert not cache.trusted
+    cache.confirm(0, time.monotonic())
+    assert cache.hit(key) == "one"
+
+
+def test_an_answer_that_comes_late_forgets_nothing_newer(cache: SharedTokenCache) -> None:
+    cache.apply(Effects(revoked=(("one", 101),)))
+    cache.clear(100)
+    assert not cache.remember(b"key", "one", 100, None)
+
+
+@pytest.mark.parametrize("whose", ["", "five"], ids=["fewer", "as many, of others"])
+async def test_a_store_that_is_an_older_one_is_noticed(
+    store: SqliteStore, cache: SharedTokenCache, watch: RevocationWatch, tmp_path: Path, whose: str
+) -> None:
+    """As after a restore: revisions come again, and what was read before must not outlast them."""
+    for client in ("three", "four"):
+        await store.run(lambda tx, client=client: tx.revoke([client]))  # type: ignore[misc]
+    await watch.look()
+    key = _remember(cache, "one", 2)
+    with opened(tmp_path / "clients.db") as file:
+        file.execute("DELETE FROM revocations WHERE revision = 2")
+        file.execute("UPDATE store_state SET revision = 1")
+    if whose:
+        await store.run(lambda tx: tx.revoke([whose]))
+    await watch.look()
+    assert cache.hit(key) is None
+    assert cache.remember(key, "one", 2 if whose else 1, None)
+    await store.run(lambda tx: tx.revoke(["one"]))
+    await watch.look()
     assert cache.hit(key) is None

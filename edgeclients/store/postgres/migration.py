@@ -1,5 +1,6 @@
 """Bringing a database to the schema this program knows. One process does it; others that start meanwhile wait for it."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import asyncpg
 from edgeclients.errors import StartError
 from edgeclients.store.migrate import Migration, available, pending
 from edgeclients.store.postgres.connect import Link
+
+_log = logging.getLogger(__name__)
 
 OLDEST = 150_000  # as server_version_num has it
 _LOCK = 0x6564_6765_636C_6965  # "edgeclie": one number for all programs of ours
@@ -30,7 +33,9 @@ async def take_turns(link: Link) -> None:
         asyncpg.LockNotAvailableError: somebody has been at it for minutes.
     """
     await link.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
-    await link.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    if not await link.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        _log.info("another edgeclients starts on this database: waiting for it")
+        await link.execute("SELECT pg_advisory_lock($1)", _LOCK)
 
 
 async def migrate(link: Link, database: str, folder: Path) -> None:

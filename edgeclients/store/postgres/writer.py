@@ -80,8 +80,8 @@ class Writer:
         try:
             await link.execute("COMMIT")
         except BaseException:
-            # It may be committed all the same. What it revokes is then void, and to look once more does no harm otherwise.
-            self._tell(effects)
+            # It may be committed all the same, or not at all: then there is no such revision, and nobody may wait for it.
+            self._tell(Effects(granted=True, told=True, unsure=True))
             raise
         self._clock.stored(settled.newest_at)
         self.last_commit_at = time.time_ns() // 1000
