@@ -3,6 +3,7 @@
 One ASGI middleware around the application. The path is read here once, before Litestar folds `//` in it.
 """
 
+import asyncio
 import logging
 import time
 from urllib.parse import unquote_to_bytes
@@ -18,6 +19,7 @@ from edgeclients.errors import (
     MissingToken,
     NoRoute,
     NotFound,
+    Unavailable,
 )
 from edgeclients.http import hot
 from edgeclients.http.callers import Callers
@@ -108,6 +110,12 @@ class Gate:
         self._requests.active += 1
         try:
             await self._admit(scope, heard, watched)
+        except asyncio.CancelledError:
+            # The service ends, and has waited for this one long enough.
+            if status or gone:
+                raise
+            for message in telling(Unavailable("stopping", retry_after=1), request_id):
+                await watched(message)
         except Exception as error:
             if status:
                 raise  # the answer has begun: all that is left is to cut the connection

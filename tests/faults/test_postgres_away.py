@@ -27,13 +27,17 @@ from edgeclients.store.postgres.transaction import PostgresTransaction
 from tests.conformance.harness import add, new_client
 from tests.support.api import Api, basic
 from tests.support.fronts import Front
+from tests.support.inflight import wait_until_in_flight
 from tests.support.on_postgres import Cloud, cloud_on, secret_works
 from tests.support.postgres import Packaged, Server, packaged
+from tests.support.proxy import Proxy
+from tests.support.raw import Raw, request
 from tests.support.service import Service, started
 from tests.support.stores import PATIENCE
 from tests.support.waiting import wait_until
 
 WRITERS, READERS, ASKING = 4, 4, 4
+STOP_SECONDS = 12  # 10, and some for a machine that is busy
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +250,25 @@ def test_several_that_start_at_once_migrate_once(cloud: Cloud, tmp_path: Path) -
     finally:
         for service in services:
             service.stop()
+
+
+def test_it_stops_though_the_database_is_silent(cloud: Cloud, tmp_path: Path) -> None:
+    """And tells those who wait."""
+    with Proxy(cloud.server.port) as way:
+        env = cloud.through(cloud.server._replace(host="127.0.0.1", port=way.port))
+        with started(tmp_path / "data", env) as service, Raw(service) as raw:
+            with Api(service) as api:
+                assert secret_works(service, api.create())
+            way.freeze()
+            raw.send(request(service, "POST", "/d/clients", b"{}"))
+            wait_until_in_flight(service, 1)
+            service.process.terminate()
+            began = time.monotonic()
+            assert (answer := raw.answer()).status == 503
+            assert answer.error == "unavailable"
+            assert service.end() == 0
+            assert time.monotonic() - began < STOP_SECONDS
+        assert not [line for line in service.lines if "Traceback" in str(line)]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -85,7 +85,7 @@ async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, add
 
     async def slow(link: Link) -> None:
         begun.set()
-        await link.execute("SELECT pg_sleep(1)")
+        await link.execute("SELECT pg_sleep(0.3)")
 
     async def late(link: Link) -> None:
         raise AssertionError(link)

@@ -19,7 +19,7 @@ Work = Callable[[Link], Awaitable[T]]
 
 FEWEST = 3  # connections: one for each kind of work
 _IDLE_SECONDS = 300.0
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0  # whoever is still worked for has been waited for before
 _ANSWER_SECONDS = 5.0
 _USUAL = (Busy, QueryTimedOut, MalformedRequest)  # told to the caller, and no news to an operator
 
@@ -86,6 +86,7 @@ class Links:
         self._clock = clock
         self._idle: deque[tuple[Link, float]] = deque()
         self._used: set[Link] = set()
+        self._coming: set[asyncio.Task[Link]] = set()
         self._closing = False
 
     async def take(self) -> Link:
@@ -96,10 +97,7 @@ class Links:
         """
         link = self._open()
         if link is None:
-            link = await connect(self._address)
-        if self._closing:
-            link.terminate()
-            raise asyncpg.InterfaceError("closing")
+            link = await self._connect()
         self._used.add(link)
         return link
 
@@ -118,11 +116,28 @@ class Links:
     async def close(self, seconds: float) -> None:
         """End what is still used, say goodbye to the others, and keep none that is given back later."""
         self._closing = True
+        for task in self._coming:
+            task.cancel()
         for link in self._used:
             link.terminate()
         links = [link for link, _ in self._idle]
         self._idle.clear()
         await asyncio.gather(*(link.close(timeout=seconds) for link in links), return_exceptions=True)
+
+    async def _connect(self) -> Link:
+        task = asyncio.ensure_future(connect(self._address))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+        try:
+            link = await task
+        except asyncio.CancelledError:
+            if self._closing:
+                raise asyncpg.InterfaceError("closing") from None
+            raise
+        if self._closing:
+            link.terminate()
+            raise asyncpg.InterfaceError("closing")
+        return link
 
     def _open(self) -> Link | None:
         while self._idle:

@@ -1,5 +1,6 @@
 """`ports.Store` on one PostgreSQL database."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -43,6 +44,8 @@ from edgeclients.store.postgres.writer import Writer
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
 T = TypeVar("T")
+
+_LAST_SECONDS = 1.0
 
 # What this user may open of this database; below 0: as many as the server has.
 _CONNECTIONS = """
@@ -153,9 +156,11 @@ class PostgresStore:
         await self.close()
 
     async def close(self) -> None:
-        """Finish what has begun and close every connection."""
-        await self.activity.close()
+        """Finish what has begun and close every connection; a server that does not answer is not waited for."""
+        last = asyncio.ensure_future(self.activity.close())
+        await asyncio.wait([last], timeout=_LAST_SECONDS)
         await self._pool.close()
+        await last
 
     async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
         return await self.writer.run(unit)
