@@ -31,8 +31,8 @@ class Watch:
         self._plan()
 
     def told(self) -> dict[str, float]:
-        """What was seen since this was last asked."""
-        late, self._late = sorted(self._late), []
+        """What was seen since this was last asked; nothing late, if that was less than a moment ago."""
+        late, self._late = sorted(self._late) or [0.0], []
         return {"count": len(late), "p50": late[len(late) // 2], "p99": late[len(late) * 99 // 100], "max": late[-1]}
 
     def _plan(self) -> None:
