@@ -1,8 +1,8 @@
-"""Many things that wait, a few at a time."""
+"""Things that wait: many, a few at a time, or one until something else comes first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,3 +27,24 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]
         for one in workers:
             one.cancel()
     return [found[place] for place in range(len(wanted))]
+
+
+class GivenUpError(Exception):
+    """Something was not done to its end."""
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives.
+
+    Raises:
+        GivenUpError: `stop` came first; `work` was cancelled, and has ended.
+    """
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+    if task.cancelled():
+        raise GivenUpError
+    return task.result()

@@ -7,8 +7,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import uvloop
 
@@ -16,13 +14,12 @@ from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
+from edgeclients.together import GivenUpError, unless
 from edgeclients.wiring.service import build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
 _COLLECT_AFTER = 50_000  # objects; Python's own number is 700
 _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +63,9 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
     if lifeline is not None:
         lifeline.watch(stop)
     async with contextlib.AsyncExitStack() as stack:
-        running = await _unless(stop, stack.enter_async_context(build(loaded)))
-        if running is None:
+        try:
+            running = await unless(stop, stack.enter_async_context(build(loaded)))
+        except GivenUpError:
             _log.info("stopped before it served")
             return
         _share_the_interpreter()
@@ -88,17 +86,6 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
         await stop.wait()
         _log.info("stopping")
     _log.info("stopped")
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` gives; None if it was given up because `stop` came first."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not task.done():
-        task.cancel()
-        await asyncio.wait([task])
-    return None if task.cancelled() else task.result()
 
 
 def _calm_garbage_collection() -> None:

@@ -5,14 +5,14 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
 
 from edgeclients import __version__
 from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
 from edgeclients.settings import Settings
+from edgeclients.together import GivenUpError, unless
 
 __all__ = ["Lifeline", "WorkerError", "supervise"]
 
@@ -40,8 +40,9 @@ async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
             "MG_CLIENTS_INSTANCE_ID": health_document(settings.instance_id)["instance_id"],  # they are one instance
         }
         supervisor = Supervisor(_command(), env, settings.workers)
-        stopping = asyncio.ensure_future(stop.wait())
-        if not await _unless(stopping, supervisor.start()):
+        try:
+            await unless(stop, supervisor.start())
+        except GivenUpError:
             return
         _log.info(
             "ready",
@@ -53,7 +54,8 @@ async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
             },
         )
         try:
-            await _unless(stopping, supervisor.run())
+            with contextlib.suppress(GivenUpError):
+                await unless(stop, supervisor.run())
         finally:
             _log.info("stopping")
             await supervisor.stop()
@@ -78,16 +80,3 @@ def _hold(held: contextlib.ExitStack, host: str, port: int, variable: str) -> in
     for one in bind(host, number, variable, shared=True):
         held.callback(one.close)
     return number
-
-
-async def _unless(stopping: "asyncio.Future[Literal[True]]", work: Coroutine[Any, Any, None]) -> bool:
-    """Do `work` to its end and return True, or give it up when we are to stop."""
-    working = asyncio.ensure_future(work)
-    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not working.done():
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        return False
-    await working
-    return True
