@@ -1,8 +1,9 @@
 """The pepper's files: 32 random bytes each, made once, never replaced by the program."""
 
+import contextlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgeclients.errors import StartError
@@ -74,26 +75,37 @@ def assign(peppers: Sequence[bytes], files: Sequence[Path]) -> dict[Path, bytes]
     return dict(zip(files, peppers, strict=True))
 
 
-def hand_over(copies: Mapping[Path, bytes]) -> list[Path]:
-    """Write each pepper to its file, durable when this returns; a file that holds it already stays.
-
-    Returns:
-        The files that were made.
+@contextlib.contextmanager
+def handed_over(copies: Mapping[Path, bytes]) -> Iterator[None]:
+    """Each pepper in its file, durable, and not there any more if it goes wrong; a file that holds it already stays.
 
     Raises:
         StartError: one holds something else, or cannot be read or written.
     """
-    made = []
-    for path, content in copies.items():
-        try:
-            if not path.exists():
-                write_private(path, content)
+    made: list[Path] = []
+    try:
+        for path, content in copies.items():
+            if _write_copy(path, content):
                 made.append(path)
-            elif path.read_bytes() != content:
-                raise StartError(f"{path} holds something else than the pepper: name another file")
-        except OSError as error:
-            raise StartError(f"the pepper cannot be written to {path} ({error.strerror}): name another file") from error
-    return made
+        yield
+    except BaseException:
+        for path in made:
+            with contextlib.suppress(OSError):  # its folder may be root's, who this was
+                path.unlink()
+        raise
+
+
+def _write_copy(path: Path, content: bytes) -> bool:
+    """Whether that had to be done."""
+    try:
+        if not path.exists():
+            write_private(path, content)
+            return True
+        if path.read_bytes() != content:
+            raise StartError(f"{path} holds something else than the pepper: name another file")
+    except OSError as error:
+        raise StartError(f"the pepper cannot be written to {path} ({error.strerror}): name another file") from error
+    return False
 
 
 def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Mapping[str, int]) -> None:

@@ -1,7 +1,7 @@
 """From a data directory into PostgreSQL and back: everything, with the peppers, to where nothing is yet."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,7 +40,7 @@ async def to_database(settings: Settings, place: PostgresPlace, files: Sequence[
     # As whoever runs this, who may read and write where the service may not.
     address = address_of(_at(place, settings))
     keyring, peppers = _peppers(settings, pepper.locate(data, settings.pepper_files, pepper.systemd_credentials()))
-    with _handed_over(pepper.assign(peppers, files)):
+    with pepper.handed_over(pepper.assign(peppers, files)):
         become_owner(data)
         with contextlib.closing(DataDirectory(data)), sqlite.origin(data / DATABASE, keyring.check_values()) as origin:
             async with postgres.target(address) as target:
@@ -72,13 +72,13 @@ async def from_database(settings: Settings, place: PostgresPlace, files: Sequenc
     keyring, peppers = _peppers(settings, paths)
     copies = pepper.assign(peppers, files)
     inside = {path: copies[path] for path in copies if path.absolute().is_relative_to(data.absolute())}
-    with _handed_over({path: copies[path] for path in copies if path not in inside}):
+    with pepper.handed_over({path: copies[path] for path in copies if path not in inside}):
         if data.exists():
             become_owner(data)
         async with postgres.origin(address, keyring.check_values()) as origin:
             with contextlib.closing(DataDirectory(data)):
                 async with sqlite.target(data / DATABASE) as target:
-                    with _handed_over(inside):
+                    with pepper.handed_over(inside):
                         return await copy(origin, target)
 
 
@@ -89,23 +89,6 @@ def _peppers(settings: Settings, paths: Sequence[Path]) -> tuple[Keyring, list[b
         StartError: one of them is no pepper.
     """
     return keyring_of(settings, paths), [pepper.read(path) for path in paths]
-
-
-@contextlib.contextmanager
-def _handed_over(copies: Mapping[Path, bytes]) -> Iterator[None]:
-    """Peppers where they are to be, and not if it goes wrong.
-
-    Raises:
-        StartError: they cannot be written there.
-    """
-    made = pepper.hand_over(copies)
-    try:
-        yield
-    except BaseException:
-        for path in made:
-            with contextlib.suppress(OSError):  # its folder may be root's, who this was
-                path.unlink()
-        raise
 
 
 def _at(place: PostgresPlace, settings: Settings) -> Settings:

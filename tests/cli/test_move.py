@@ -422,6 +422,11 @@ def test_what_was_refused_has_changed_nothing_where_it_came_from(home: Home, clo
     assert "another program's tables" in run("move", "--to", _url(cloud), *named, data=home.data, env=both).line
     assert _content(home.data) == before
     assert not any(path.exists() for path in files)
+    named = ["--pepper", str(files[0]), "--pepper", "/nowhere/two"]
+    assert "the pepper cannot be written to /nowhere/two" in run(
+        "move", "--to", _url(cloud), *named, data=home.data, env=both
+    ).line  # fmt: skip
+    assert not files[0].exists()
 
 
 def test_a_pepper_that_is_not_the_one_is_refused(home: Home, cloud: Cloud, tmp_path: Path) -> None:
