@@ -45,7 +45,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     for field in fields():
         text = environment.get(field.variable.name, "")
         if text:
-            if not text.isprintable() and _has_surrogates(text):
+            if not _is_text(text):
                 faults.append(f"{field.variable.name}: its value is not UTF-8")
                 continue
             try:
@@ -64,9 +64,13 @@ def load(environment: Mapping[str, str]) -> Settings:
     return loaded
 
 
-def _has_surrogates(text: str) -> bool:
-    """Whether it was made of bytes that are no text."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _is_text(text: str) -> bool:
+    """Whether it was not made of bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:

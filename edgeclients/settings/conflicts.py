@@ -23,6 +23,7 @@ def conflicts_in(loaded: Settings) -> Iterator[str]:
     yield from _pairs(loaded)
     yield from _tls(loaded)
     yield from _addresses(loaded)
+    yield from _ports(loaded)
     yield from _workers(loaded)
 
 
@@ -74,14 +75,18 @@ def _addresses(loaded: Settings) -> Iterator[str]:
         url = getattr(loaded, f"{peer}_grpc_url")
         if url and not is_grpc(url):
             yield f"{_NAMES[f'{peer}_grpc_url']}: its value is no address as host:port"
-    if loaded.http_port and (loaded.http_host, loaded.http_port) == (loaded.grpc_host, loaded.grpc_port):
-        yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: each needs one of its own"
     events = "events_url" if loaded.events_url else "shared_events_url"
     for attribute, parsed in ((events, "event_stream"), ("cache_url", "cache_address")):
         try:
             getattr(loaded, parsed)
         except ValueError as error:
             yield f"{_NAMES[attribute]}: its value is not {error}"
+
+
+def _ports(loaded: Settings) -> Iterator[str]:
+    """What is wrong with where it listens."""
+    if loaded.http_port and (loaded.http_host, loaded.http_port) == (loaded.grpc_host, loaded.grpc_port):
+        yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: each needs one of its own"
 
 
 def _workers(loaded: Settings) -> Iterator[str]:
