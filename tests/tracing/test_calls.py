@@ -1,7 +1,6 @@
 """gRPC calls as spans; an `Authenticate` that the cache answers is none."""
 
 import contextlib
-import re
 import secrets
 import sys
 import types
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import grpc
-import httpx
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
@@ -26,6 +24,7 @@ from tests.support.collector import collecting
 from tests.support.database import write_locked
 from tests.support.proving import proving
 from tests.support.service import started
+from tests.support.streams import metric
 from tests.support.waiting import wait_until
 from tests.tracing.conftest import Traced
 
@@ -85,17 +84,11 @@ def test_a_call_that_its_caller_gave_up_is_told_as_that(traced: Traced, stub: cl
     forgetting = clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=str(uuid.uuid4()))
     with write_locked(traced.service.data):
         call = stub.UnsetParentGroupFromClient.future(forgetting, metadata=within(trace))
-        wait_until(lambda: _under_way(traced) == 1, "the call to be under way")
+        wait_until(lambda: metric(traced.service, "clients_grpc_requests_active") == 1, "the call to be under way")
         assert call.cancel()
         span = traced.collector.wait_for(f"{NAME}/UnsetParentGroupFromClient", trace)
     assert span.attributes["rpc.grpc.status_code"] == grpc.StatusCode.CANCELLED.value[0]
     assert not span.failed
-
-
-def _under_way(traced: Traced) -> float:
-    found = re.search(r"^clients_grpc_requests_active (\S+)$", httpx.get(f"{traced.service.http}/metrics").text, re.MULTILINE)
-    assert found
-    return float(found[1])
 
 
 @pytest.mark.parametrize("secret", ["", "chosen by a person"])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
-CONNECT_SECONDS = 5.0
+_CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
 LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
 _IDLE_SECONDS = 30.0  # within a transaction: a process that stands still must not hold its locks
@@ -70,7 +70,7 @@ class Address(NamedTuple):
         return f"PostgreSQL at {self.host}:{self.port}"
 
 
-def arguments(address: Address) -> dict[str, Any]:
+def _arguments(address: Address) -> dict[str, Any]:
     """What asyncpg is told to connect to `address`; nothing is left to `PG…` variables."""
     return {
         "host": address.host,
@@ -81,7 +81,7 @@ def arguments(address: Address) -> dict[str, Any]:
         "ssl": address.tls or False,
         "direct_tls": False,
         "target_session_attrs": "any",
-        "timeout": CONNECT_SECONDS,
+        "timeout": _CONNECT_SECONDS,
         "statement_cache_size": _STATEMENTS,
         "server_settings": {
             "application_name": "edgeclients",
@@ -103,7 +103,7 @@ async def connect(address: Address, call_seconds: float | None = None) -> Link:
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
-    link: Link = await asyncpg.connect(**arguments(address), command_timeout=call_seconds)
+    link: Link = await asyncpg.connect(**_arguments(address), command_timeout=call_seconds)
     with contextlib.suppress(asyncpg.InvalidParameterValueError):  # a server that cannot look
         await link.execute(_LOOK_FOR_US)
     return link

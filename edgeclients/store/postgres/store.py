@@ -139,7 +139,6 @@ class PostgresStore:
         self, address: Address, newest_at: int, connections: int, limits: StoreLimits, on_commit: Callable[[Effects], None]
     ) -> None:
         self.clock = Clock(newest_at)
-        self._address = address
         self._query_seconds = limits.query_seconds
         self._pool = Pool(address, max(connections, FEWEST), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
