@@ -1,6 +1,5 @@
 """Connections to PostgreSQL that are used one after the other."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -8,6 +7,7 @@ import pytest
 
 from edgeclients.store.postgres.pool import Links
 from tests.support.postgres import Server
+from tests.support.waiting import come_true
 
 
 class Clock:
@@ -66,9 +66,11 @@ async def test_one_that_the_server_has_ended_is_used_no_more(links: Links, postg
     number = await one.fetchval("SELECT pg_backend_pid()")
     links.give(one)
     await postgres.execute(f"SELECT pg_terminate_backend({number}, 10000)")
-    async with asyncio.timeout(30):
-        while not one.is_closed():  # until that has arrived here
-            await asyncio.sleep(0.01)
+
+    async def has_arrived() -> bool:
+        return one.is_closed()
+
+    await come_true(has_arrived, "the end to arrive")
     again = await links.take()
     assert await again.fetchval("SELECT 1") == 1
     assert again is not one

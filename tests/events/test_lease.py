@@ -14,6 +14,7 @@ from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.redis import RedisServer
 from tests.support.stores import PATIENCE
+from tests.support.waiting import come_true
 
 COUNT = 3000
 
@@ -41,9 +42,10 @@ async def relaying(store: SqliteStore, redis: RedisServer, owner: str) -> AsyncI
 
 
 async def until_empty(store: SqliteStore) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while (await store.outbox_state()).waiting:
-            await asyncio.sleep(0.01)
+    async def is_empty() -> bool:
+        return not (await store.outbox_state()).waiting
+
+    await come_true(is_empty, "an empty outbox")
 
 
 async def test_of_two_relays_one_sends(stores: list[SqliteStore], redis: RedisServer) -> None:

@@ -16,6 +16,7 @@ from tests.conformance.harness import add, new_client
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy
 from tests.support.stores import PATIENCE
+from tests.support.waiting import come_true
 
 SOON = 0.5  # seconds: in place of the limits, which are longer
 SIZE = 3  # a connection for each kind of work
@@ -36,6 +37,10 @@ async def pool(address: Address) -> AsyncIterator[Pool]:
 
 async def _sleep(link: Link) -> None:
     await link.execute("SELECT pg_sleep(55)")
+
+
+async def _is_none(postgres: Server, address: Address, counting: str) -> bool:
+    return await postgres.rows(address.name, counting) == [(0,)]
 
 
 @pytest.mark.parametrize("kind", ["change", "list"])
@@ -75,9 +80,8 @@ async def test_the_server_does_not_go_on_for_those_who_have_hung_up(postgres: Se
         with pytest.raises(Unavailable):
             await pool.run(pool.reads, _sleep)
     sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(55)'"
-    async with asyncio.timeout(PATIENCE):
-        while (await postgres.rows(address.name, sql))[0][0]:
-            await asyncio.sleep(0.1)
+    async with asyncio.timeout(PATIENCE):  # well before they end by themselves
+        await come_true(lambda: _is_none(postgres, address, sql), "their sessions to end")
 
 
 async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, address: Address, pool: Pool) -> None:
@@ -99,9 +103,7 @@ async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, add
     with pytest.raises(Unavailable, match="closing"):
         await second
     sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    async with asyncio.timeout(PATIENCE):
-        while (await postgres.rows(address.name, sql))[0][0]:
-            await asyncio.sleep(0.1)
+    await come_true(lambda: _is_none(postgres, address, sql), "all sessions to end")
 
 
 async def test_what_takes_too_long_when_it_is_closed_is_told(address: Address) -> None:

@@ -1,7 +1,8 @@
 """Waiting for what another process or thread brings about, where nothing tells of it."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 PATIENCE = 60  # seconds; a test that waits this long has failed
 _LOOK = 0.02
@@ -14,3 +15,12 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {what}")
         time.sleep(_LOOK)
+
+
+async def come_true(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """The same in an event loop."""
+    deadline = time.monotonic() + PATIENCE
+    while not await holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain for {what}")
+        await asyncio.sleep(_LOOK)
