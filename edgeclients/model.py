@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from enum import IntEnum, IntFlag, StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -199,13 +199,17 @@ class Connection(Struct, frozen=True):
     type: ConnectionType
 
 
+UNSAID: Final = -1
+
+
 class Event(Struct, frozen=True):
     """One change, told to whoever listens: stream (contract 10.2, without its prefix), subject and JSON object."""
 
     stream: str
     client_id: str
     payload: bytes
-    occurred_at: int
+    occurred_at: int = UNSAID
+    """Nanoseconds since 1970; `UNSAID`: when it is put into the outbox."""
 
 
 class Gap(Struct, frozen=True):
@@ -402,13 +406,14 @@ class OperatorToken(Struct, frozen=True):
 
 
 class SecretRow(Struct, frozen=True):
-    """One secret a client may present now: its current one (`expires_at` None) or a retiring one."""
+    """One secret a client may present now: its current one, or a retiring one, with when it expires and when it was retired."""
 
     client_id: str
     domain_id: str
     status: int
     hash: str
-    expires_at: int | None
+    expires_at: int | None = None
+    retired_at: int | None = None
 
 
 class SecretRead(Struct, frozen=True):

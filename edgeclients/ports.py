@@ -121,14 +121,17 @@ class OperatorTransaction(Protocol):
         """
 
     async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:
-        """Note that a token was used now, and that this is its digest from now on; nothing if it is no more."""
+        """Note that a token was used now, and that this is its digest from now on; nothing if it is no more.
+
+        The lifetime of one that was made more than a day ahead of now counts from now.
+        """
 
 
 class OutboxTransaction(Protocol):
     """What a unit of work may do with the outbox, besides appending to it."""
 
     async def lease_outbox(self, owner: str, seconds: int) -> bool:
-        """Keep every other owner from sending, for `seconds` from now on (`latest`); an owner's own lease is renewed.
+        """Keep every other owner from sending, for `seconds` from now on; an owner's own lease is renewed.
 
         Returns:
             Whether that could be done: False while somebody else has it.
@@ -152,11 +155,7 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
 
     @property
     def now(self) -> int:
-        """The server's clock when the unit began: what rows are stamped with."""
-
-    @property
-    def latest(self) -> int:
-        """The later of the clock and the newest time ever stored: what expiry is compared with."""
+        """The store's time when the unit began (`Store.now`)."""
 
     async def client(self, client_id: str) -> Client | None:
         """The client as of now, kept from changing until the transaction ends."""
@@ -207,7 +206,10 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
         """End every retiring secret of a client now."""
 
     async def touch_retirement(self, client_id: str, kept: str) -> None:
-        """Note that the retiring secret with the hash `kept` was used now."""
+        """Note that the retiring secret with the hash `kept` was used now.
+
+        The lifetime of one that was retired more than a day ahead of now counts from now.
+        """
 
     async def connect(self, connections: Sequence[Connection]) -> int:
         """Write the connections that are not there yet.
@@ -223,7 +225,10 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
         """Remove every connection of a channel, in any domain."""
 
     async def append(self, events: Sequence[Event]) -> None:
-        """Put `events` at the end of the outbox; past its bounds the oldest ones are dropped and counted."""
+        """Put `events` at the end of the outbox; past its bounds the oldest ones are dropped and counted.
+
+        Those that do not say when they happened did now.
+        """
 
     async def revoke(self, client_ids: Sequence[str]) -> None:
         """Give a new revision to the fact that these clients lost access; every cached success of theirs is void."""
@@ -298,8 +303,13 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
             Unavailable: the storage failed.
         """
 
-    def latest(self) -> int:
-        """The later of the clock and the newest time ever stored: what expiry is compared with."""
+    def now(self) -> int:
+        """The time that counts, in microseconds since 1970 UTC: what rows are stamped with, and expiry is compared with.
+
+        The clock of this host, or of the database server where several processes share one. Only while that is evidently
+        wrong, earlier than this program's release, the newest time stored and what has passed since stand in for it. It is
+        read for every client that proves itself: this must cost next to nothing.
+        """
 
     async def client(self, client_id: str) -> Client | None:
         """The client with this id, of any domain and status."""

@@ -29,12 +29,12 @@ class MemoryTokenCache:
     Args:
         seconds: how long a success is remembered.
         size: how many are.
-        latest: the time that expiry is compared with.
+        now: the time that expiry is compared with.
     """
 
-    def __init__(self, seconds: float, size: int, latest: Callable[[], int]) -> None:
+    def __init__(self, seconds: float, size: int, now: Callable[[], int]) -> None:
         self._keyed = hashlib.blake2b(key=secrets.token_bytes(32), digest_size=_KEY_BYTES)
-        self._latest = latest
+        self._now = now
         self._entries: TTLCache[bytes, _Entry] = TTLCache(size, seconds, timer=time.monotonic)
         self._denials: TTLCache[bytes, int] = TTLCache(_DENIALS, _DENIAL_SECONDS, timer=time.monotonic)
         self._generation = 0
@@ -116,4 +116,4 @@ class MemoryTokenCache:
 
     def _has_expired(self, entry: _Entry) -> bool:
         """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""
-        return entry.expires_at is not None and entry.expires_at <= self._latest()
+        return entry.expires_at is not None and entry.expires_at <= self._now()

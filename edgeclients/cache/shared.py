@@ -34,8 +34,8 @@ class _Heard(NamedTuple):
 class SharedTokenCache(MemoryTokenCache):
     """`ports.TokenCache` that says nothing it could be wrong about."""
 
-    def __init__(self, seconds: float, size: int, latest: Callable[[], int]) -> None:
-        super().__init__(seconds, size, latest)
+    def __init__(self, seconds: float, size: int, now: Callable[[], int]) -> None:
+        super().__init__(seconds, size, now)
         self._trusted_until = float("-inf")
         self._unsure_at = float("-inf")
         self._heard: dict[str, _Heard] = {}

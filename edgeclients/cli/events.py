@@ -1,7 +1,6 @@
 """`edgeclients events`: how far the events of a data directory have been sent."""
 
 import argparse
-import time
 from typing import TYPE_CHECKING, Any
 
 from edgeclients.cli.beside import as_json, command
@@ -24,7 +23,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 async def _status(found: "Administration", parsed: argparse.Namespace) -> str:
-    shown = _shown(await found.store.outbox_state())
+    shown = _shown(await found.store.outbox_state(), found.store.now())
     if parsed.output == "json":
         return as_json(shown)
     first, last, gap = shown["first"], shown["last"], shown["gap"]
@@ -38,7 +37,7 @@ async def _status(found: "Administration", parsed: argparse.Namespace) -> str:
     return "\n".join(f"{name + ':':14}{text}" for name, text in lines)
 
 
-def _shown(state: OutboxState) -> dict[str, Any]:
+def _shown(state: OutboxState, now: int) -> dict[str, Any]:
     """The state, with times as people read them."""
     gap = state.gap
     return {
@@ -46,7 +45,7 @@ def _shown(state: OutboxState) -> dict[str, Any]:
         "waiting": state.waiting,
         "first": state.first,
         "last": state.last,
-        "oldest_age": None if state.oldest_at is None else round(max(0.0, (time.time_ns() - state.oldest_at) / 1e9), 3),
+        "oldest_age": None if state.oldest_at is None else round(max(0.0, (now - state.oldest_at // 1000) / 1e6), 3),
         "dropped": state.dropped,
         "gap": None if gap is None else {"count": gap.count, "first": gap.first, "last": gap.last},
         "sent_through": state.sent_through,

@@ -7,7 +7,6 @@ transaction, so that a role taken away a moment ago gives nothing any more, and 
 another one by then.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -181,7 +180,7 @@ class Access:
         """
         if self._callout is None or not self._callout.wants(operation):
             return
-        now = rfc3339(time.time_ns() // 1000)
+        now = rfc3339(self._store.now())
         await self._callout.ask(Question(operation, *entity, session.user_id, "user", session.domain_id, now, payload()))
 
     def _asks(self, operation: str) -> bool:

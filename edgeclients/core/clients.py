@@ -4,7 +4,6 @@ Every change is one unit of work: what it depends on is read inside it, its even
 """
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,7 +110,7 @@ class Clients:
         )
         wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
         kept = await self._secrets.keep(session, wishes)
-        prepare = _Preparation(session, time.time_ns() // 1000, ids, drafts, kept)
+        prepare = _Preparation(session, self._store.now(), ids, drafts, kept)
         new, told = prepare() if len(drafts) <= _INLINE else await asyncio.to_thread(prepare)
 
         async def unit(tx: Transaction) -> None:
@@ -281,7 +280,8 @@ async def enabled(tx: Transaction, permit: Permit, client_id: str) -> Client:
 
 def touched(client: Client, tx: Transaction, session: Session, **fields: Any) -> Client:
     """`client` with new `fields`, changed now by the session's user."""
-    return msgspec.structs.replace(client, updated_at=tx.now, updated_by=session.user_id, **fields)
+    # The clock may have been set back since it was made.
+    return msgspec.structs.replace(client, updated_at=max(tx.now, client.created_at), updated_by=session.user_id, **fields)
 
 
 class _Preparation(Struct, frozen=True):

@@ -1,6 +1,5 @@
 """What the outbox is told of a change: names and fields of contract 10.2 and 10.3. No secret is ever in one."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,7 +175,7 @@ def _touched(client: Client) -> dict[str, Any]:
 def _role_event(session: Session, operation: str, client_id: str, fields: dict[str, Any]) -> Event:
     """One stream for all of them, without domain and user (contract 10.3)."""
     payload = {"operation": operation, "request_id": session.request_id, **fields}
-    return Event("client.roles", client_id, _encode(payload), time.time_ns())
+    return Event("client.roles", client_id, _encode(payload))
 
 
 def _event(session: Session, stream: str, client_id: str, fields: dict[str, Any]) -> Event:
@@ -190,4 +189,4 @@ def _event(session: Session, stream: str, client_id: str, fields: dict[str, Any]
         "request_id": session.request_id,
         **fields,
     }
-    return Event(stream, client_id, _encode(payload), time.time_ns())
+    return Event(stream, client_id, _encode(payload))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 
 from cachetools import TTLCache
 
@@ -39,7 +38,7 @@ class Holders:
             return None
         digests = self._keyring.token_digests(token)
         found = await self._store.operator_token(digests)
-        if found is None or (found.expires_at is not None and found.expires_at <= self._store.latest()):
+        if found is None or (found.expires_at is not None and found.expires_at <= self._store.now()):
             return None
         self._note_use(found, token)
         return found.operator_id
@@ -55,7 +54,7 @@ class Holders:
     def _note_use(self, token: OperatorToken, clear: str) -> None:
         """Write down that `token` is used, behind its caller's back; and move it to the newest pepper."""
         digest, key_id = self._keyring.keep_token(clear)
-        if key_id == token.key_id and _is_fresh(token.last_used_at):
+        if key_id == token.key_id and self._is_fresh(token.last_used_at):
             return
         if token.digest in self._noted:
             return
@@ -73,7 +72,6 @@ class Holders:
         except DomainError as error:
             _log.warning("last use of an operator's token was not noted", extra={"error": type(error).__name__})
 
-
-def _is_fresh(used_at: int | None) -> bool:
-    """Whether a noted use is recent, by a clock that may have jumped either way."""
-    return used_at is not None and 0 <= time.time_ns() // 1000 - used_at < _HOUR
+    def _is_fresh(self, used_at: int | None) -> bool:
+        """Whether a noted use is recent, by a clock that may have jumped either way."""
+        return used_at is not None and 0 <= self._store.now() - used_at < _HOUR

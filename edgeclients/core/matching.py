@@ -6,6 +6,7 @@ from edgeclients.core.presented import Presented, Proof
 from edgeclients.core.upkeep import Upkeep
 from edgeclients.model import SecretRead, SecretRow, Status
 from edgeclients.ports import Store
+from edgeclients.times import ends_at
 
 
 class Matching:
@@ -22,15 +23,18 @@ class Matching:
 
     def usable(self, read: SecretRead) -> list[SecretRow]:
         """Secrets of enabled clients that have not expired."""
-        latest = self._store.latest()
-        return [
-            row for row in read.rows if row.status == Status.ENABLED and (row.expires_at is None or row.expires_at > latest)
-        ]
+        now = self._store.now()
+        return [row for row in read.rows if row.status == Status.ENABLED and (row.expires_at is None or row.expires_at > now)]
 
     def proof(self, presented: Presented, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
         """Whose secret `presented` is, if it is somebody's."""
         for row in self.usable(read):
             if (presented.by_id or row.domain_id == presented.subject) and matches(row):
                 self._upkeep.after_success(row, presented.secret)
-                return Proof(row.client_id, read.revision, row.expires_at, row.hash)
+                return Proof(row.client_id, read.revision, self._end_of(row), row.hash)
         return None
+
+    def _end_of(self, row: SecretRow) -> int | None:
+        if row.expires_at is None or row.retired_at is None:
+            return None
+        return ends_at(row.retired_at, row.expires_at, self._store.now())

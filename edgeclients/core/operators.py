@@ -121,7 +121,7 @@ class Operators:
             await _operator(tx, operator_id)
             if await tx.count_operator_tokens(operator_id) >= limits.OPERATOR_TOKENS:
                 raise TooManyElements("tokens")
-            expires_at = None if lifetime is None else tx.latest + lifetime * 1_000_000
+            expires_at = None if lifetime is None else tx.now + lifetime * 1_000_000
             token = OperatorToken(operator_id, name, digest, key_id, tx.now, expires_at)
             await tx.add_operator_token(token)
             return token

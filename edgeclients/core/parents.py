@@ -63,7 +63,7 @@ class Parents:
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
             _check_free(old, group_id)
-            new = msgspec.structs.replace(old, parent_group_id=group_id, updated_at=tx.now, updated_by=session.user_id)
+            new = _moved(tx, session, old, group_id)
             await tx.replace(old, new)
             await tx.append([events.parent_set(session, client_id, group_id)])
 
@@ -88,7 +88,7 @@ class Parents:
                 return
             if old.parent_group_id != left:
                 raise Busy("another parent group", retry_after=1)
-            new = msgspec.structs.replace(old, parent_group_id=None, updated_at=tx.now, updated_by=session.user_id)
+            new = _moved(tx, session, old, None)
             await tx.replace(old, new)
             await tx.append([events.parent_removed(session, client_id)])
 
@@ -108,6 +108,11 @@ class Parents:
             raise GroupOfOtherDomain
         if not group.enabled:
             raise GroupNotEnabled
+
+
+def _moved(tx: Transaction, session: Session, client: Client, group_id: str | None) -> Client:
+    changed_at = max(tx.now, client.created_at)  # the clock may have been set back since it was made
+    return msgspec.structs.replace(client, parent_group_id=group_id, updated_at=changed_at, updated_by=session.user_id)
 
 
 def _check_free(client: Client, group_id: str) -> None:

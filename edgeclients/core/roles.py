@@ -3,7 +3,6 @@
 A role can manage roles if it holds `manage_role` and has a member; a client that has such a role keeps one.
 """
 
-import time
 from collections.abc import Sequence
 from functools import wraps
 
@@ -49,7 +48,7 @@ class Roles:
             entity_id=client_id,
             name=name,
             actions=check_actions(actions),
-            created_at=time.time_ns() // 1000,
+            created_at=self._store.now(),
             created_by=session.user_id,
             members=check_members(members),
         )
@@ -233,7 +232,7 @@ async def changed(
         role,
         name=role.name if name is None else name,
         actions=role.actions if actions is None else actions,
-        updated_at=tx.now,
+        updated_at=max(tx.now, role.created_at),
         updated_by=session.user_id,
     )
     await tx.replace_role(role, new)

@@ -72,7 +72,7 @@ class Rotation:
             elif replaced.lookup != kept.stored.lookup:
                 if len(await tx.retirements(client_id)) >= limits.RETIRING_SECRETS:
                     raise TooManyRetiring
-                await tx.retire(old, Retirement(client_id, replaced, tx.latest + change.grace * 1_000_000))
+                await tx.retire(old, Retirement(client_id, replaced, tx.now + change.grace * 1_000_000))
             await tx.replace(old, new)
             await tx.revoke([client_id])
             await tx.grant()

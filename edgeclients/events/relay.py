@@ -105,7 +105,7 @@ class Relay:
     def oldest_age(self) -> float:
         """Seconds since the oldest event that waits happened."""
         oldest = self.seen.oldest_at if self.seen else None
-        return 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest) / 1e9)
+        return 0.0 if oldest is None else max(0.0, (self._store.now() - oldest // 1000) / 1e6)
 
     @property
     def dropped(self) -> int:
@@ -187,7 +187,7 @@ class Relay:
             await self._settle()  # what was dropped after it was sent is no gap
             gap = (await self._store.outbox_state()).gap
             if gap is not None:
-                await self._send(markers(store_id, gap, self._streams, time.time_ns()))
+                await self._send(markers(store_id, gap, self._streams, self._store.now() * 1000))
                 await self._settle(gap)
 
     async def _send_events(self, store_id: str, events: Sequence[tuple[int, Event]]) -> None:
@@ -206,7 +206,7 @@ class Relay:
             raise
         self._limit = min(BATCH, self._limit * 2)
         self._recover()
-        self.succeeded_at = time.time_ns() // 1000
+        self.succeeded_at = self._store.now()
 
     async def _more(self) -> bool:
         """Whether there may be more events, after a moment."""

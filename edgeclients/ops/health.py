@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from edgeclients import __version__
@@ -34,6 +34,8 @@ class StorageState(NamedTuple):
     backend: str
     failing: bool
     last_commit_at: int | None
+    incomplete: str = ""
+    """What has been lost before, if that can be seen: one word."""
 
 
 async def no_relay() -> dict[str, Any]:
@@ -49,8 +51,9 @@ class Readiness:
         probe: makes a change that means nothing.
         events: how it goes with events that leave.
         cache: how it goes with the cache.
-        services: how it goes with services that are asked; more parts of the document.
+        parts: more of the document: how it goes with services that are asked, with the clock.
         every: seconds between probes, and for which a change that was made proves that others can be.
+        now: the clock that changes are timed by.
     """
 
     def __init__(
@@ -59,15 +62,17 @@ class Readiness:
         probe: Callable[[], Awaitable[None]],
         events: Callable[[], Awaitable[dict[str, Any]]] = no_relay,
         cache: Callable[[], dict[str, Any]] = lambda: {"backend": "memory"},
-        services: Callable[[], dict[str, Any]] = dict,
+        parts: Sequence[Callable[[], dict[str, Any]]] = (),
         every: float = PROBE_SECONDS,
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._storage = storage
         self._probe = probe
         self._events = events
         self._cache = cache
-        self._services = services
+        self._parts = parts
         self._every = every
+        self._now = now
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self.serving = False
@@ -79,13 +84,14 @@ class Readiness:
             await self._probe_once()
             state = self._storage()
         ready = self.serving and not state.failing
+        incomplete = {"incomplete": state.incomplete} if state.incomplete else {}
         last = None if state.last_commit_at is None else rfc3339(state.last_commit_at)
         return ready, {
             "status": "ready" if ready else "not ready",
-            "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last},
+            "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last, **incomplete},
             "cache": self._cache(),
             "events": await self._events(),
-            **self._services(),
+            **{key: value for part in self._parts for key, value in part().items()},
         }
 
     async def _probe_once(self) -> None:
@@ -105,5 +111,7 @@ class Readiness:
             self._probing = None
 
     def _stale(self, state: StorageState) -> bool:
-        now = time.time_ns() // 1000
-        return state.failing or state.last_commit_at is None or now - state.last_commit_at > self._every * 1_000_000
+        # A clock that was set back meanwhile says nothing of how long it was.
+        return (
+            state.failing or state.last_commit_at is None or abs(self._now() - state.last_commit_at) > self._every * 1_000_000
+        )

@@ -5,9 +5,8 @@ Losing the last of it to a power cut is no harm; written with every change it wo
 
 import asyncio
 import logging
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 _log = logging.getLogger(__name__)
 
@@ -17,10 +16,13 @@ class Activity(ABC):
 
     Args:
         seconds: how often what is new is written.
+        now: the store's time.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, now: Callable[[], int]) -> None:
         self._seconds = seconds
+        self._now = now
+        self._last = 0  # time somebody was seen
         # None for a client that is no more: one that gets its id was never seen.
         self._new: dict[str, int | None] = {}
         self._being_written: dict[str, int | None] = {}
@@ -30,7 +32,12 @@ class Activity(ABC):
 
     def note(self, client_id: str) -> None:
         """`Store.note_seen`."""
-        self._new[client_id] = time.time_ns() // 1000
+        at = self._now()
+        if at < self._last:  # the clock was set back: what was seen under it stays true
+            at = max(at, self._new.get(client_id) or 0, self._being_written.get(client_id) or 0)
+        else:
+            self._last = at
+        self._new[client_id] = at
 
     def forget(self, client_ids: Iterable[str]) -> None:
         """These clients are no more."""
@@ -42,7 +49,8 @@ class Activity(ABC):
 
     def newer(self, client_id: str, written: int | None) -> int | None:
         """When a client was last seen, where what was written says `written`."""
-        return self._new.get(client_id, self._being_written.get(client_id, written))
+        known = self._new.get(client_id, self._being_written.get(client_id, written))
+        return newest(known, written)
 
     def start(self) -> None:
         """Write what is new every now and then from here on."""
@@ -82,3 +90,8 @@ class Activity(ABC):
         while True:
             await asyncio.sleep(self._seconds)
             await self.flush()
+
+
+def newest(known: int | None, written: int | None) -> int | None:
+    """When a client was last seen, by memory and by what was written: a clock that was set back takes nothing back."""
+    return known if known is None or written is None else max(known, written)

@@ -9,6 +9,7 @@ from edgeclients.errors import StartError
 from edgeclients.files import sync_directory
 
 DATABASE = "clients.db"
+LOCK = "lock"
 
 
 class DataDirectory:
@@ -26,7 +27,7 @@ class DataDirectory:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in missing:
                 sync_directory(folder.parent)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StartError(
                 f"data directory {path} cannot be used ({error.strerror}): "

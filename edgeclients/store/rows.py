@@ -9,11 +9,13 @@ from edgeclients.model import (
     BY_GROUP,
     DIRECT,
     LAST_SEEN,
+    UNSAID,
     Action,
     Client,
     Connection,
     ConnectionType,
     DomainStanding,
+    Event,
     Gap,
     ListedClient,
     LocalOperator,
@@ -27,6 +29,7 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.store.clause import Clause
+from edgeclients.times import DAY, MINUTE
 
 ROLE_COLUMNS = "r.id, r.entity_id, r.name, r.actions, r.created_at, r.created_by, r.updated_at, r.updated_by"
 
@@ -35,6 +38,20 @@ TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last
 OPERATORS = (
     "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
     " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
+)
+
+# Of a credential that is used now: one made more than a day ahead of the clock lives from now on (`times.ends_at`).
+COUNT_FROM_NOW = (
+    "expires_at = CASE WHEN {made} > {ahead} THEN {now} + expires_at - {made} ELSE expires_at END,"
+    " {made} = CASE WHEN {made} > {ahead} THEN {now} ELSE {made} END"
+)
+
+# What a commit keeps of a `clock.Reading`: see `clock.KeptTime`.
+KEEP_TIME = (
+    "newest_at = CASE WHEN NOT {plausible} THEN newest_at"
+    f" WHEN newest_at > {{at}} + {MINUTE} THEN {{at}} ELSE {{greatest}}(newest_at, {{at}}) END,"
+    " steady_since = CASE WHEN NOT {plausible} OR {jumped}"
+    f" OR newest_at > {{at}} + {DAY} THEN {{at}} ELSE steady_since END"
 )
 
 OUTBOX_STATE = """
@@ -122,13 +139,18 @@ def to_role(row: Sequence[Any]) -> Role:
     return Role(role_id, entity_id, name, Action(actions), *rest)
 
 
+def happened_at(event: Event, now: int) -> int:
+    """When an event happened that is put into the outbox now, in nanoseconds."""
+    return now * 1000 if event.occurred_at == UNSAID else event.occurred_at
+
+
 def to_connection(row: Sequence[Any]) -> Connection:
     """The connection in a row of channel_id, domain_id, client_id, type."""
     return Connection(row[0], row[1], row[2], ConnectionType(row[3]))
 
 
 def to_secrets(rows: Sequence[Sequence[Any]], revision: int) -> SecretRead:
-    """What rows of client_id, domain_id, status, secret, expires_at say."""
+    """What rows of client_id, domain_id, status, secret, expires_at, retired_at say."""
     return SecretRead(revision, tuple(SecretRow(*row) for row in rows))
 
 

@@ -38,12 +38,14 @@ CLIENTS = _table(
     " updated_at changed_at updated_by metadata private_metadata",
 )
 LAST_SEEN = _table("last_seen", "client_id at")
-STATE = _table("store_state", "id revision newest_at outbox_seq outbox_rows outbox_bytes outbox_lost outbox_lost_through")
+STATE = _table(
+    "store_state", "id revision newest_at steady_since outbox_seq outbox_rows outbox_bytes outbox_lost outbox_lost_through"
+)
 
 CONTENT = (
     _table("peppers", "key_id check_value created_at"),
     CLIENTS,
-    _table("secret_retirements", "lookup client_id domain_id secret secret_scheme expires_at last_used_at"),
+    _table("secret_retirements", "lookup client_id domain_id secret secret_scheme expires_at last_used_at retired_at"),
     _table("connections", "channel_id domain_id client_id type", keys=4),
     _table("clients_roles", "entity_id name id actions created_at created_by updated_at updated_by", keys=2),
     _table("clients_role_members", "entity_id member_id role_id", keys=2),

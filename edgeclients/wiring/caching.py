@@ -23,13 +23,13 @@ class Caching(NamedTuple):
     document: Callable[[], dict[str, Any]] = lambda: {"backend": "memory"}
 
 
-def make(settings: Settings, latest: Callable[[], int]) -> MemoryTokenCache:
+def make(settings: Settings, now: Callable[[], int]) -> MemoryTokenCache:
     """A cache that fits the mode; that of cloud mode says nothing before it is `joined`."""
     if settings.mode != "cloud":
-        return MemoryTokenCache(settings.cache_key_duration, settings.cache_size, latest)
+        return MemoryTokenCache(settings.cache_key_duration, settings.cache_size, now)
     from edgeclients.cache.shared import SharedTokenCache
 
-    return SharedTokenCache(settings.cache_key_duration, settings.cache_size, latest)
+    return SharedTokenCache(settings.cache_key_duration, settings.cache_size, now)
 
 
 @contextlib.asynccontextmanager

@@ -46,7 +46,8 @@ from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
 from edgeclients.wiring import asking, caching, calling, relaying, telling, tracing
-from edgeclients.wiring.storage import Storage, opened
+from edgeclients.wiring.storage import opened
+from edgeclients.wiring.watching import watch_clock, watch_storage
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         needs_directory = _needs_directory(settings)
         if needs_directory:
             stack.callback(DataDirectory(settings.data_dir).close)
-        cache = caching.make(settings, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
+        cache = caching.make(settings, lambda: store.now())  # noqa: PLW0108 - there is no store yet
         news = asyncio.Event()
         commits = Commits(cache.apply, lambda effects: news.set() if effects.told else None)
         storage = await stack.enter_async_context(opened(settings, commits))
@@ -139,7 +140,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         clients, rotation = Clients(asked, access, secrets, parents, neighbours.channels), Rotation(asked, access, secrets)
         cases = UseCases(clients, rotation, parents, connections, Roles(asked, access), Members(asked, access))
 
-        _watch(metrics, storage, cache, authentication)
+        watch_storage(metrics, storage)
+        _watch(metrics, cache, authentication)
         _watch_checks(metrics, authentication, checks)
         if traces is not None:
             tracing.watch(metrics, traces)
@@ -152,8 +154,12 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             lambda: store.run(_write_check),
             relay.document if relay is not None else no_relay,
             cached.document,
-            asking.watch(metrics, {**asking.of_authenticator(auth), **neighbours.links}),
+            (
+                asking.watch(metrics, {**asking.of_authenticator(auth), **neighbours.links}),
+                watch_clock(metrics, storage.clock),
+            ),
             storage.probe_seconds,
+            store.now,
         )
         operations = Operations(health, readiness, metrics)
         bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
@@ -264,17 +270,12 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
-def _watch(metrics: Metrics, storage: Storage, cache: MemoryTokenCache, authentication: Authentication) -> None:
+def _watch(metrics: Metrics, cache: MemoryTokenCache, authentication: Authentication) -> None:
     counts = authentication.counts
     metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
     metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
     metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
-    metrics.counter("clients_store_commits", "Transactions committed", lambda: storage.writes.commits)
-    metrics.counter(
-        "clients_activity_flushes", "Times that was written when clients were seen", lambda: storage.activity.flushes
-    )
     metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
-    metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not storage.writes.failing)
 
 
 def _watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckLane) -> None:

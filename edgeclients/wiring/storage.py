@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -15,15 +16,20 @@ from edgeclients.ops.health import PROBE_SECONDS, StorageState
 from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
+from edgeclients.store.clock import Clock
 from edgeclients.store.datadir import DATABASE
 from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite import completeness
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 
 if TYPE_CHECKING:
     from edgeclients.store.postgres.connect import Address
     from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 
+_log = logging.getLogger(__name__)
+
 _ARGON2_SETS = 2
+_LEFT_BY_SERVICES = ("pepper", "operator.token", "activity.db")
 _SENDER = "gateway"  # one process has the data directory, and takes over from itself after a crash
 _CLOUD_PROBE_SECONDS = 5.0  # a probe wears out nothing there, and a process that is not ready gets no other work
 
@@ -51,19 +57,21 @@ class Flushes(Protocol):
 
 
 class Storage(NamedTuple):
-    """Where a running service keeps things, how often to try whether it can, and as whom it sends events."""
+    """Where a running service keeps things, how often to try whether it can, as whom it sends events, and what is missing."""
 
     backend: str
     store: Store
+    clock: Clock
     writes: Writes
     activity: Flushes
     keyring: Keyring
     probe_seconds: float
     sender: str
+    incomplete: str = ""
 
     def state(self) -> StorageState:
         """For `/ready`."""
-        return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at)
+        return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at, self.incomplete)
 
 
 @contextlib.asynccontextmanager
@@ -83,10 +91,25 @@ async def opened(settings: Settings, on_commit: Callable[[Effects], None]) -> As
 
 @contextlib.asynccontextmanager
 async def _sqlite(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+    old = [name for name in _LEFT_BY_SERVICES if (settings.data_dir / name).exists()]
     with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE)) as database:
+        incomplete = _incompleteness(database, old)
         keyring = _settled(settings, database)
+        database.use()
         async with SqliteStore(database, store_limits(settings), on_commit) as store:
-            yield Storage("sqlite", store, store.writer, store.activity, keyring, PROBE_SECONDS, _SENDER)
+            yield Storage(
+                "sqlite", store, store.clock, store.writer, store.activity, keyring, PROBE_SECONDS, _SENDER, incomplete
+            )
+
+
+def _incompleteness(database: SqliteDatabase, old: Sequence[str]) -> str:
+    """What the database has lost, one of `completeness.TEXTS`, as far as that can be seen; it is told in the log."""
+    found = completeness.LOG_MISSING if database.lacks_log else ""
+    if old and database.is_new():
+        found = completeness.BEGUN_ANEW
+    if found:
+        _log.error(completeness.TEXTS[found], extra={"database": str(database.path), "found_beside_it": old})
+    return found
 
 
 def _settled(settings: Settings, database: SqliteDatabase) -> Keyring:
@@ -112,7 +135,7 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None]) ->
     finally:
         await database.close()
     async with postgres_store(settings, database, on_commit) as store:
-        yield Storage("postgresql", store, store.writer, store.activity, keyring, _CLOUD_PROBE_SECONDS, new_uuid())
+        yield Storage("postgresql", store, store.clock, store.writer, store.activity, keyring, _CLOUD_PROBE_SECONDS, new_uuid())
 
 
 async def postgres_database(settings: Settings, *, upgrade: bool = True) -> "PostgresDatabase":
@@ -144,7 +167,7 @@ def postgres_store(
     from edgeclients.store.postgres.store import PostgresStore
 
     most = connections or settings.db_max_connections
-    return PostgresStore(database.address, database.newest_at, most, store_limits(settings), on_commit)
+    return PostgresStore(database.address, most, store_limits(settings), on_commit, database.time)
 
 
 def given_peppers(settings: Settings) -> Sequence[Path]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from edgeclients.core.credentials import Keyring, generate
 from edgeclients.model import ALL_ACTIONS, Client, Effects, Event, NewClient, NewRole, StoredSecret
 from edgeclients.ports import Store, Transaction
+from tests.support.clocks import SetClock
 
 KEYRING = Keyring([bytes(32)], memory_kib=8, passes=1)
 OPERATOR = "operator"
@@ -29,6 +30,7 @@ class Harness(NamedTuple):
 
     store: Store
     effects: list[Effects]
+    clock: SetClock
 
 
 class Bounds(NamedTuple):

@@ -74,7 +74,7 @@ class SentContract:
 
     async def test_what_was_sent_is_gone(self, harness: Harness) -> None:
         numbers = await tell(harness.store, 5)
-        before = harness.store.latest()
+        before = harness.store.now()
         await remove(harness.store, numbers[:3])
         assert [number for number, _ in await harness.store.outbox(0, 10)] == numbers[3:]
         state = await harness.store.outbox_state()

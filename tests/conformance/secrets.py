@@ -25,7 +25,7 @@ async def _rotate(store: Store, client: Client, secret: StoredSecret, grace: int
     async def unit(tx: Transaction) -> None:
         old = await tx.secret(client.id)
         await tx.set_secret(client, secret)
-        await tx.retire(client, Retirement(client.id, old, tx.latest + grace * SECOND))
+        await tx.retire(client, Retirement(client.id, old, tx.now + grace * SECOND))
 
     await store.run(unit)
 
@@ -47,7 +47,7 @@ class SecretContract:
         await _rotate(harness.store, client, new, grace=60)
         rows = {row.hash: row.expires_at for row in (await harness.store.secrets_of(client.id)).rows}
         assert rows[new.hash] is None
-        assert (rows[wanted.secret.hash] or 0) > harness.store.latest()
+        assert (rows[wanted.secret.hash] or 0) > harness.store.now()
         (retiring,) = (await harness.store.secrets_by_lookup([wanted.secret.lookup])).rows
         assert retiring.expires_at == rows[wanted.secret.hash]
 

@@ -11,7 +11,19 @@ import pytest
 from tests.conftest import ON_EACH_STORAGE, STORAGES
 
 BACKENDS = ("sqlite", "postgres")
-CONTRACTS = ("activity", "clients", "connections", "listing", "operators", "outbox", "properties", "roles", "secrets", "views")
+CONTRACTS = (
+    "activity",
+    "clients",
+    "clock",
+    "connections",
+    "listing",
+    "operators",
+    "outbox",
+    "properties",
+    "roles",
+    "secrets",
+    "views",
+)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -10,6 +10,7 @@ from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.postgres.store import PostgresStore
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
+from tests.conformance.clock import ClockContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
 from tests.conformance.listing import ListContract
@@ -19,6 +20,7 @@ from tests.conformance.properties import ListPropertiesContract
 from tests.conformance.roles import RoleContract, RoleListContract
 from tests.conformance.secrets import RevocationContract, SecretContract
 from tests.conformance.views import ViewContract, ViewPropertiesContract
+from tests.support.clocks import SetClock
 from tests.support.postgres import Server
 
 
@@ -31,8 +33,9 @@ async def make_harness(postgres: Server, prepared_postgres: str) -> AsyncIterato
             name = await stack.enter_async_context(postgres.database(prepared_postgres))
             effects: list[Effects] = []
             limits = StoreLimits(OutboxBounds(*bounds))
-            store = PostgresStore(postgres.address(name), 0, 5, limits, effects.append)
-            return Harness(await stack.enter_async_context(store), effects)
+            clock = SetClock()
+            store = PostgresStore(postgres.address(name), 5, limits, effects.append, source=clock)
+            return Harness(await stack.enter_async_context(store), effects, clock)
 
         yield make
 
@@ -44,6 +47,9 @@ async def harness(make_harness: MakeHarness) -> Harness:
 
 
 class TestActivity(ActivityContract): ...
+
+
+class TestClock(ClockContract): ...
 
 
 class TestClients(ClientContract): ...

@@ -12,6 +12,7 @@ from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
+from tests.conformance.clock import ClockContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
 from tests.conformance.listing import ListContract
@@ -21,6 +22,7 @@ from tests.conformance.properties import ListPropertiesContract
 from tests.conformance.roles import RoleContract, RoleListContract
 from tests.conformance.secrets import RevocationContract, SecretContract
 from tests.conformance.views import ViewContract, ViewPropertiesContract
+from tests.support.clocks import SetClock
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +44,9 @@ async def make_harness(prepared: Path, tmp_path: Path) -> AsyncIterator[MakeHarn
                 source.backup(copy)
             effects: list[Effects] = []
             limits = StoreLimits(OutboxBounds(*bounds))
-            store = await stack.enter_async_context(SqliteStore(SqliteDatabase(path), limits, effects.append))
-            return Harness(store, effects)
+            clock = SetClock()
+            store = await stack.enter_async_context(SqliteStore(SqliteDatabase(path), limits, effects.append, clock))
+            return Harness(store, effects, clock)
 
         yield make
 
@@ -58,6 +61,9 @@ class TestClients(ClientContract): ...
 
 
 class TestActivity(ActivityContract): ...
+
+
+class TestClock(ClockContract): ...
 
 
 class TestLists(ListContract): ...

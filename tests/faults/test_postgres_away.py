@@ -169,7 +169,7 @@ def test_sessions_that_an_administrator_ends_are_opened_anew(cloud: Cloud, tmp_p
 async def test_a_line_that_goes_dead_is_told_to_those_who_read(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
         with Front(postgres, None) as front:
-            store = PostgresStore(front.server.address(name), 0, 3, StoreLimits(), lambda _: None)
+            store = PostgresStore(front.server.address(name), 3, StoreLimits(), lambda _: None)
             async with store:
                 new = new_client()
                 await add(store, new)
@@ -185,7 +185,7 @@ async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, 
     """As after a switch to another server: it is open, and of no use for changes."""
     async with (
         postgres.database(prepared_postgres) as name,
-        PostgresStore(postgres.address(name), 0, 3, StoreLimits(), lambda _: None) as store,
+        PostgresStore(postgres.address(name), 3, StoreLimits(), lambda _: None) as store,
     ):
         sessions: list[int] = []
 
@@ -206,7 +206,7 @@ async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, 
 async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
         told: list[Effects] = []
-        store = PostgresStore(postgres.address(name), 0, 3, StoreLimits(), told.append)
+        store = PostgresStore(postgres.address(name), 3, StoreLimits(), told.append)
         async with store:
             new = new_client()
             await add(store, new)

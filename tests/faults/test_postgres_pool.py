@@ -50,7 +50,7 @@ async def test_a_line_that_goes_dead_under_work_costs_no_place(address: Address,
     await database.close()
     with Proxy(address.port) as way:
         there = address._replace(host="127.0.0.1", port=way.port)
-        async with PostgresStore(there, database.newest_at, SIZE, StoreLimits(), lambda _: None) as store:
+        async with PostgresStore(there, SIZE, StoreLimits(), lambda _: None) as store:
             (client,) = await add(store, new_client())
             lanes = store._pool
             lanes.changes.limit = lanes.scans.limit = SOON
@@ -115,7 +115,7 @@ async def test_what_takes_too_long_when_it_is_closed_is_told(address: Address) -
         begun.set()
         await tx._link.execute("SELECT pg_sleep(55)")  # type: ignore[attr-defined]
 
-    async with PostgresStore(address, database.newest_at, SIZE, StoreLimits(), lambda _: None) as store:
+    async with PostgresStore(address, SIZE, StoreLimits(), lambda _: None) as store:
         running = asyncio.ensure_future(store.run(unit))
         await begun.wait()
     with pytest.raises(Unavailable):

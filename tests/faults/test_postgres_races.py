@@ -52,7 +52,7 @@ class Pair:
         self.server = server
         self.name = name
         self.effects: tuple[list[Effects], list[Effects]] = ([], [])
-        self.one, self.other = (PostgresStore(server.address(name), 0, 6, limits, told.append) for told in self.effects)
+        self.one, self.other = (PostgresStore(server.address(name), 6, limits, told.append) for told in self.effects)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def rotate(client: Client, secret: StoredSecret) -> Unit[None]:
         assert await tx.client(client.id) is not None
         old = await tx.secret(client.id)
         await tx.set_secret(client, secret)
-        await tx.retire(client, Retirement(client.id, old, tx.latest + 60 * SECOND))
+        await tx.retire(client, Retirement(client.id, old, tx.now + 60 * SECOND))
 
     return unit
 
@@ -321,7 +321,7 @@ async def test_a_change_that_waits_too_long_for_another_is_busy(pair: Pair) -> N
 async def test_a_list_that_takes_too_long_is_ended(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
         limits = StoreLimits(query_seconds=0.2)
-        async with PostgresStore(postgres.address(name), 0, 3, limits, lambda _: None) as store:
+        async with PostgresStore(postgres.address(name), 3, limits, lambda _: None) as store:
             await add(store, new_client("d1"))
             await postgres.execute("ALTER TABLE clients RENAME TO hidden", name)
             slow = "SELECT hidden.* FROM hidden, pg_sleep(60)"
@@ -338,7 +338,7 @@ async def test_work_of_one_kind_waits_for_a_bounded_while_and_in_bounded_number(
 ) -> None:
     async with postgres.database(prepared_postgres) as name:
         limits = StoreLimits(waiting_writes=2, query_seconds=0.3)
-        async with PostgresStore(postgres.address(name), 0, 3, limits, lambda _: None) as store:
+        async with PostgresStore(postgres.address(name), 3, limits, lambda _: None) as store:
             begun, release = asyncio.Event(), asyncio.Event()
 
             async def stand(tx: Transaction) -> None:
@@ -384,7 +384,7 @@ async def test_a_change_that_has_begun_is_whole_though_its_caller_is_cancelled(p
 async def test_a_change_that_has_not_begun_is_absent(postgres: Server, prepared_postgres: str) -> None:
     async with (
         postgres.database(prepared_postgres) as name,
-        PostgresStore(postgres.address(name), 0, 3, StoreLimits(), lambda _: None) as store,
+        PostgresStore(postgres.address(name), 3, StoreLimits(), lambda _: None) as store,
     ):
         begun, release = asyncio.Event(), asyncio.Event()
 

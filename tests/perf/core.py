@@ -50,7 +50,7 @@ async def _measure(loops: int) -> float:
         keyring = Keyring([bytes(32)], 19 * 1024, 2)
         async with registry(OnSqlite(Path(folder)), "clients") as ours:
             (created,) = await ours.clients.create(fleet.SESSION, [ClientDraft(name="one")])
-            cache = MemoryTokenCache(3600, 50_000, ours.store.latest)
+            cache = MemoryTokenCache(3600, 50_000, ours.store.now)
             threads = Argon2Threads(keyring, 1)
             authentication = Authentication(ours.store, cache, keyring, CheckLane(threads, 1), HashLane(threads, 1))
             token = basic(created.client.id, created.secret).encode()

@@ -57,7 +57,7 @@ class OnPostgres:
     async def store(self, name: str, on_commit: Callable[[Effects], None]) -> AsyncIterator[Store]:
         database = await PostgresDatabase.opened(self._address(name))
         await database.close()
-        async with PostgresStore(database.address, database.newest_at, _CONNECTIONS, StoreLimits(), on_commit) as store:
+        async with PostgresStore(database.address, _CONNECTIONS, StoreLimits(), on_commit, database.time) as store:
             yield store
 
     def commits(self, store: Store) -> int:

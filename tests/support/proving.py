@@ -22,6 +22,7 @@ from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
+from tests.support.clocks import SetClock
 
 DOMAIN = "d1"
 SESSION = Session("operator", DOMAIN, super_admin=True, request_id="r")
@@ -54,6 +55,7 @@ class Proving(NamedTuple):
     store: SqliteStore
     cache: MemoryTokenCache
     lane: CheckLane
+    clock: SetClock
 
     async def create(self, secret: str = "") -> Known:
         """A new client, with a generated secret if none is named."""
@@ -79,17 +81,18 @@ async def proving(
     path: Path, threads: Argon2Threads | None = None, waiting: int = 128, keyring: Keyring = KEYRING
 ) -> AsyncIterator[Proving]:
     """All of it on the database `path`."""
-    cache = MemoryTokenCache(3600, 50_000, lambda: store.latest())  # noqa: PLW0108 - there is no store yet
+    cache = MemoryTokenCache(3600, 50_000, lambda: store.now())  # noqa: PLW0108 - there is no store yet
     database = SqliteDatabase(path)
     database.connection.execute("PRAGMA synchronous = OFF")
-    async with SqliteStore(database, StoreLimits(), cache.apply) as store:
+    clock = SetClock()
+    async with SqliteStore(database, StoreLimits(), cache.apply, clock) as store:
         of_writes, threads = Argon2Threads(keyring, 1), threads or Argon2Threads(keyring, 1)
         writes, lane = HashLane(of_writes, waiting), CheckLane(threads, waiting)
         secrets, access = Secrets(store, keyring, writes), Access(store, Everything())
         authentication = Authentication(store, cache, keyring, lane, writes)
         clients, rotation = Clients(store, access, secrets, Parents(store, access)), Rotation(store, access, secrets)
         try:
-            yield Proving(authentication, clients, rotation, store, cache, lane)
+            yield Proving(authentication, clients, rotation, store, cache, lane, clock)
         finally:
             await authentication.close()
             threads.close()

@@ -52,7 +52,7 @@ async def test_whatever_the_store_is_asked_is_a_span(tmp_path: Path) -> None:
             store = TracedStore(registry.store, "sqlite", tracing)
             port = [name for name in dir(Store) if not name.startswith("_")]
             same = {name for name in port if getattr(store, name) == getattr(registry.store, name)}
-            assert same == {"latest", "note_seen"}
+            assert same == {"now", "note_seen"}
             await store.client("nobody")  # nothing is traced that belongs to no trace
             with tracing.serving("asked", ()):
                 await store.client("nobody")

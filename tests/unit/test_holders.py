@@ -17,6 +17,7 @@ from edgeclients.errors import Unavailable
 from edgeclients.model import DomainStanding, Effects, OperatorToken
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from tests.support.clocks import YEAR, SetClock
 from tests.support.database import opened
 from tests.support.stores import Held, MakeStore, Opened
 
@@ -31,14 +32,20 @@ def keyring(*peppers: bytes) -> Keyring:
 
 
 @pytest.fixture
-async def make_store(tmp_path: Path) -> AsyncIterator[MakeStore]:
+def clock() -> SetClock:
+    """The clock of every store of a test."""
+    return SetClock()
+
+
+@pytest.fixture
+async def make_store(tmp_path: Path, clock: SetClock) -> AsyncIterator[MakeStore]:
     """Opens a store on an empty database."""
     async with AsyncExitStack() as stack:
 
         async def make(limits: StoreLimits | None = None) -> Opened:
             path = tmp_path / "clients.db"
             effects: list[Effects] = []
-            store = SqliteStore(SqliteDatabase(path), limits or StoreLimits(), effects.append)
+            store = SqliteStore(SqliteDatabase(path), limits or StoreLimits(), effects.append, clock)
             return Opened(await stack.enter_async_context(store), path, effects)
 
         yield make
@@ -127,18 +134,49 @@ async def test_what_is_removed_has_no_holder_from_then_on(at: Opened) -> None:
     await holders.close()
 
 
-async def test_a_token_ends_by_the_newest_time_known(at: Opened) -> None:
-    """The clock may stand in the past."""
-    token = await hired(at.store, lifetime=3600)
+async def test_a_token_ends_by_the_clock(at: Opened, clock: SetClock) -> None:
+    token = await hired(at.store, lifetime=36_000)
     expires_at = (await kept(at.store)).expires_at
     assert expires_at
     assert await held(at.store, token) == ID
-    at.store.clock.stored(expires_at - MINUTE)
+    clock.show(expires_at - HOUR)
     assert await held(at.store, token) == ID
-    at.store.clock.stored(expires_at)
+    clock.show(expires_at)
     before = await kept(at.store), at.store.writer.commits
     assert await held(at.store, token) is None
     assert (await kept(at.store), at.store.writer.commits) == before
+
+
+async def test_a_token_ends_by_the_newest_change_where_the_clock_is_evidently_wrong(at: Opened, clock: SetClock) -> None:
+    token = await hired(at.store, lifetime=36_000)
+    clock.show(7)
+    assert await held(at.store, token) == ID
+    expires_at = (await kept(at.store)).expires_at
+    assert expires_at
+    clock.show(expires_at + HOUR)
+    await Operators(at.store).change(ID, "Anne", {})
+    clock.show(7)
+    assert await held(at.store, token) is None
+
+
+async def test_a_clock_that_ran_ahead_once_locks_nobody_out(at: Opened, clock: SetClock) -> None:
+    token = await hired(at.store, lifetime=36_000)
+    clock.move(10 * YEAR)
+    assert await held(at.store, token) is None
+    await Operators(at.store).change(ID, "Anne", {})
+    clock.move(-10 * YEAR)
+    assert await held(at.store, token) == ID
+
+
+async def test_a_token_made_by_a_clock_that_ran_ahead_lives_its_time_from_its_first_use(at: Opened, clock: SetClock) -> None:
+    clock.move(10 * YEAR)
+    token = await hired(at.store, lifetime=36_000)
+    clock.move(-10 * YEAR)
+    assert await held(at.store, token) == ID
+    clock.move(9 * HOUR)
+    assert await held(at.store, token) == ID
+    clock.move(2 * HOUR)
+    assert await held(at.store, token) is None
 
 
 async def test_a_use_is_noted_once(at: Opened) -> None:
@@ -150,7 +188,7 @@ async def test_a_use_is_noted_once(at: Opened) -> None:
     assert at.store.writer.commits == before + 1
     used_at = (await kept(at.store)).last_used_at
     assert used_at
-    assert at.store.latest() - used_at < HOUR
+    assert at.store.now() - used_at < HOUR
     assert [await holders.holder(token) for _ in range(50)] == [ID] * 50
     assert await held(at.store, token) == ID
     assert at.store.writer.commits == before + 1

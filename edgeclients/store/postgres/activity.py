@@ -1,6 +1,6 @@
 """When clients last proved themselves, in a table that every process writes to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edgeclients.store.activity import Activity
 from edgeclients.store.postgres.connect import Link
@@ -23,10 +23,11 @@ class PostgresActivity(Activity):
     Args:
         pool: of connections.
         seconds: how often what is new is written.
+        now: the store's time.
     """
 
-    def __init__(self, pool: Pool, seconds: float) -> None:
-        super().__init__(seconds)
+    def __init__(self, pool: Pool, seconds: float, now: Callable[[], int]) -> None:
+        super().__init__(seconds, now)
         self._pool = pool
 
     async def _write(self, news: Mapping[str, int | None]) -> None:

@@ -11,7 +11,8 @@ from edgeclients.store.postgres import roles
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
-from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
+from edgeclients.store.rows import COUNT_FROM_NOW, OPERATORS, TOKEN_COLUMNS, to_operators
+from edgeclients.times import DAY
 
 # There are few, and whoever changes one looks first whether it is there: one lock for all of them.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('operators', 2))"
@@ -21,6 +22,11 @@ TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = $1 OR
 # All digests in one statement: a token that moves from one to another meanwhile is found under either.
 TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ANY ($1) ORDER BY array_position($1, digest) LIMIT 1"
 STANDING = "SELECT standing FROM operator_domains WHERE operator_id = $1 AND domain_id = $2"
+
+_TOUCH = (
+    f"UPDATE operator_tokens SET last_used_at = $1, {COUNT_FROM_NOW.format(made='created_at', now='$1', ahead='$2')},"
+    " digest = $3, key_id = $4 WHERE digest = $5"
+)
 
 _PUT = (
     "INSERT INTO operators (id, name, created_at) VALUES ($1, $2, $3)"
@@ -86,8 +92,9 @@ class PostgresOperators:
 
     async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
         await self._link.execute(
-            "UPDATE operator_tokens SET last_used_at = $1, digest = $2, key_id = $3 WHERE digest = $4",
+            _TOUCH,
             self.now,
+            self.now + DAY,
             digest,
             key_id,
             old.digest,

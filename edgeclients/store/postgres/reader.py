@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeclients.model import Client, Revocations, SecretRead, Viewed
 from edgeclients.store.postgres.connect import Link
-from edgeclients.store.postgres.rows import CLIENT_COLUMNS, key, to_client
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, NOW, key, to_client
 from edgeclients.store.rows import to_revocations, to_secrets
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = $1"
@@ -13,25 +13,29 @@ _VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT s.at FROM last_seen s WHERE s.client_
 _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.created_at, c.id"
 
 _SECRETS_OF = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint, s.revision FROM store_state s, clients c WHERE c.id = $1
+SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint, NULL::bigint, s.revision
+FROM store_state s, clients c WHERE c.id = $1
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, s.revision
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, s.revision
 FROM store_state s, secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.client_id = $1
 """
 
 # All digests in one statement: a secret that moves from one to another meanwhile is found under either.
 _SECRETS_BY_LOOKUP = """
-SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, s.revision FROM store_state s, (
-    SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint AS expires_at, c.secret_lookup AS lookup
+SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, found.retired_at, s.revision
+FROM store_state s, (
+    SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint AS expires_at, NULL::bigint AS retired_at,
+        c.secret_lookup AS lookup
     FROM clients c WHERE c.secret_lookup = ANY ($1)
     UNION ALL
-    SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.lookup
+    SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.lookup
     FROM secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.lookup = ANY ($1)
 ) found ORDER BY array_position($1, found.lookup)
 """
 
-_REVOCATIONS = """
-SELECT s.revision, r.client_id, r.revision FROM store_state s LEFT JOIN revocations r ON r.revision > $1 ORDER BY r.revision
+_REVOCATIONS = f"""
+SELECT s.revision, r.client_id, r.revision, {NOW}
+FROM store_state s LEFT JOIN revocations r ON r.revision > $1 ORDER BY r.revision
 """
 
 # From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
@@ -67,9 +71,10 @@ async def view(link: Link, client_id: str) -> Viewed | None:
     return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
 
 
-async def revocations(link: Link, after: int) -> Revocations:
-    """`Store.revocations`."""
-    return to_revocations(await link.fetch(_REVOCATIONS, after))
+async def revocations(link: Link, after: int) -> tuple[Revocations, int]:
+    """`Store.revocations`, and what the server's clock said."""
+    rows = await link.fetch(_REVOCATIONS, after)
+    return to_revocations([row[:3] for row in rows]), rows[0][3]
 
 
 async def clients(link: Link, client_ids: Sequence[str]) -> tuple[Client, ...]:
@@ -93,4 +98,4 @@ async def schemes(link: Link, domain_id: str) -> tuple[str, ...]:
 
 
 def _secrets(rows: list[Sequence[Any]]) -> SecretRead:
-    return to_secrets([row[:5] for row in rows], rows[0][5] if rows else 0)
+    return to_secrets([row[:6] for row in rows], rows[0][6] if rows else 0)

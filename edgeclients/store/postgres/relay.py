@@ -8,15 +8,17 @@ from collections.abc import Sequence
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 
 _LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
 
-_NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
+# By the server's own clock. One that ends later than any taken now was taken while that was ahead.
 _LEASE = f"""
-UPDATE relay SET lease_owner = $1, lease_until = {_NOW} + $2::bigint * 1000000
-WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = $1 OR lease_until <= {_NOW}) RETURNING 1
+UPDATE relay SET lease_owner = $1, lease_until = {NOW} + $2::bigint * 1000000
+WHERE id = 1 AND (
+    lease_owner IS NULL OR lease_owner = $1 OR lease_until NOT BETWEEN {NOW} + 1 AND {NOW} + $2::bigint * 1000000
+) RETURNING 1
 """
 
 _NOTE_DROPPED = """

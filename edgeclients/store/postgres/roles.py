@@ -129,7 +129,7 @@ async def leave_all(link: Link, member_id: str, now: int, by: str) -> tuple[Role
     await link.execute("DELETE FROM clients_role_members WHERE member_id = $1", member_id)
     await link.executemany(
         "UPDATE clients_roles SET updated_at = $1, updated_by = $2 WHERE entity_id = $3 AND name = $4",
-        [(now, by, role.entity_id, role.name) for role in left],
+        [(max(now, role.created_at), by, role.entity_id, role.name) for role in left],
     )
     return left
 

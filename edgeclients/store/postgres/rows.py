@@ -14,6 +14,9 @@ CLIENT_COLUMNS = (
     "c.metadata_text, c.private_metadata"
 )
 
+# What the server's clock says.
+NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
 
 def key(text: str) -> str | None:
     """What to look for as `text`: None, which equals nothing, where a NUL is in it, which no text in the database can hold."""

@@ -13,6 +13,8 @@ from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.rows import COUNT_FROM_NOW
+from edgeclients.times import DAY
 
 _EXPIRED_AT_A_TIME = 1000
 
@@ -26,9 +28,16 @@ DELETE FROM secret_retirements WHERE lookup IN (
 )
 """
 
+_TOUCH = (
+    f"UPDATE secret_retirements SET last_used_at = $1, {COUNT_FROM_NOW.format(made='retired_at', now='$1', ahead='$2')}"
+    " WHERE client_id = $3 AND secret = $4"
+)
 
-async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret], latest: int) -> None:
+
+async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret], forgettable: int) -> None:
     """Make sure, until the transaction ends, that no retiring secret of these domains is one of `new`.
+
+    Those that expired by `forgettable` do not count, and are forgotten.
 
     Raises:
         SecretTaken: one is, or a client has one of them under another pepper or scheme.
@@ -36,8 +45,8 @@ async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret],
     equivalents = [lookup for secret in new for lookup in secret.equivalents]
     for domain_id in sorted(set(domains)):
         await link.execute(_HOLD if equivalents else _SHARE, domain_id)
-    await link.execute(_FORGET_EXPIRED, latest)
-    await _refuse_retiring(link, [*(secret.lookup for secret in new), *equivalents], latest)
+    await link.execute(_FORGET_EXPIRED, forgettable)
+    await _refuse_retiring(link, [*(secret.lookup for secret in new), *equivalents], forgettable)
     await _refuse_current(link, equivalents, "")
 
 
@@ -47,7 +56,7 @@ async def current(link: Link, client_id: str) -> StoredSecret:
     return StoredSecret(*row)
 
 
-async def replace(link: Link, client: Client, secret: StoredSecret, latest: int) -> None:
+async def replace(link: Link, client: Client, secret: StoredSecret, forgettable: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
@@ -59,9 +68,9 @@ async def replace(link: Link, client: Client, secret: StoredSecret, latest: int)
         "DELETE FROM secret_retirements WHERE lookup = ANY ($1) AND (client_id = $2 OR expires_at <= $3)",
         lookups,
         client.id,
-        latest,
+        forgettable,
     )
-    await _refuse_retiring(link, lookups, latest)
+    await _refuse_retiring(link, lookups, forgettable)
     await _refuse_current(link, secret.equivalents, client.id)
     try:
         await link.execute(
@@ -77,35 +86,41 @@ async def replace(link: Link, client: Client, secret: StoredSecret, latest: int)
         raise SecretTaken from error
 
 
-async def retire(link: Link, retirement: Retirement, domain_id: str) -> None:
-    """Add a retiring secret, which was current until this transaction replaced it."""
+async def retire(link: Link, retirement: Retirement, domain_id: str, now: int) -> None:
+    """Add a secret that is retiring from now on, and was current until this transaction replaced it."""
     secret = retirement.secret
     await link.execute(
-        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at, retired_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
         secret.lookup,
         retirement.client_id,
         domain_id,
         secret.hash,
         secret.scheme,
         retirement.expires_at,
+        now,
     )
 
 
-async def retiring(link: Link, client_id: str, latest: int) -> tuple[Retirement, ...]:
+async def touch_retirement(link: Link, client_id: str, kept: str, now: int) -> None:
+    """`ports.Transaction.touch_retirement`."""
+    await link.execute(_TOUCH, now, now + DAY, client_id, kept)
+
+
+async def retiring(link: Link, client_id: str, now: int) -> tuple[Retirement, ...]:
     """The retiring secrets of a client that still work, the first to expire first."""
     rows = await link.fetch(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
         " WHERE client_id = $1 AND expires_at > $2 ORDER BY expires_at",
         client_id,
-        latest,
+        now,
     )
     return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)
 
 
-async def _refuse_retiring(link: Link, lookups: Sequence[bytes], latest: int) -> None:
+async def _refuse_retiring(link: Link, lookups: Sequence[bytes], forgettable: int) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM secret_retirements WHERE lookup = ANY ($1) AND expires_at > $2)"
-    if await link.fetchval(sql, lookups, latest):
+    if await link.fetchval(sql, lookups, forgettable):
         raise SecretTaken
 
 

@@ -8,25 +8,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgeclients.model import Event, Gap
-from edgeclients.store.clock import MICROSECOND
+from edgeclients.store.clock import MICROSECOND, KeptTime, Reading
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.relay import note_dropped
+from edgeclients.store.postgres.rows import NOW
+from edgeclients.store.rows import KEEP_TIME, happened_at
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
 _KEEP_REVOCATIONS = 600 * MICROSECOND
 
-_SETTLE = """
+_KEPT = KEEP_TIME.format(at="$8::bigint", plausible="$9::boolean", jumped="$10::boolean", greatest="greatest")
+
+_SETTLE = f"""
 WITH state AS (
     UPDATE store_state SET
         revision = revision + cardinality($2::text[]),
-        newest_at = greatest(newest_at, $1),
+        {_KEPT},
         outbox_seq = outbox_seq + cardinality($3::text[]),
         outbox_rows = outbox_rows + cardinality($3::text[]),
         outbox_bytes = outbox_bytes + $7
     WHERE id = 1
     RETURNING revision - cardinality($2::text[]) AS revision, outbox_seq - cardinality($3::text[]) AS seq,
-        newest_at, outbox_rows, outbox_bytes
+        newest_at, steady_since, outbox_rows, outbox_bytes
 ), revoked AS (
     INSERT INTO revocations (revision, client_id, at)
     SELECT state.revision + one.n, one.client_id, $1 FROM state, unnest($2::text[]) WITH ORDINALITY AS one (client_id, n)
@@ -35,7 +39,7 @@ WITH state AS (
     SELECT state.seq + one.n, one.stream, one.client_id, one.payload, one.at FROM state,
         unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
 )
-SELECT revision, newest_at, outbox_rows, outbox_bytes FROM state
+SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, {NOW} FROM state
 """
 
 _TRIM = """
@@ -46,13 +50,16 @@ WHERE id = 1
 
 
 class Settled(NamedTuple):
-    """What a commit will make true: each revoked client with the revision of that, and the newest time stored."""
+    """What a commit will make true: each revoked client with the revision of that; and what the server's clock said."""
 
     revoked: tuple[tuple[str, int], ...]
-    newest_at: int
+    time: KeptTime
+    server_time: int
 
 
-async def settle(link: Link, now: int, revoked: Sequence[str], events: Sequence[Event], bounds: OutboxBounds) -> Settled:
+async def settle(
+    link: Link, now: int, clock: Reading, revoked: Sequence[str], events: Sequence[Event], bounds: OutboxBounds
+) -> Settled:
     """Write revocations and events with their numbers, and cut the outbox to its bounds; then commit."""
     row = await link.fetchrow(
         _SETTLE,
@@ -61,17 +68,22 @@ async def settle(link: Link, now: int, revoked: Sequence[str], events: Sequence[
         [event.stream for event in events],
         [event.client_id for event in events],
         [event.payload for event in events],
-        [event.occurred_at for event in events],
+        [happened_at(event, now) for event in events],
         sum(len(event.payload) for event in events),
+        *clock,
     )
     if row is None:
         raise RuntimeError("store_state has lost its row")
-    revision, newest_at, rows, payload_bytes = row
+    revision, newest_at, steady_since, rows, payload_bytes, server_time = row
     if revoked:
         await link.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
     if events and (rows > bounds.rows or payload_bytes > bounds.payload_bytes):
         await _trim(link, rows, payload_bytes, bounds)
-    return Settled(tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)), newest_at)
+    return Settled(
+        tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
+        KeptTime(newest_at, steady_since),
+        server_time,
+    )
 
 
 async def _trim(link: Link, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:

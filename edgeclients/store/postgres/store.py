@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -31,7 +31,7 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Unit
-from edgeclients.store.clock import Clock
+from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
@@ -39,7 +39,7 @@ from edgeclients.store.postgres.connect import Address, Link, connect, roll_back
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
-from edgeclients.store.postgres.rows import key
+from edgeclients.store.postgres.rows import NOW, key
 from edgeclients.store.postgres.writer import Writer
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
@@ -56,12 +56,19 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 """
 
 
+class StoreTime(NamedTuple):
+    """What a database keeps of time, and its server's clock."""
+
+    kept: KeptTime
+    server: ServerTime
+
+
 class PostgresDatabase:
     """A database brought up to date, before anybody is served from it. Made by `opened`; others that start wait meanwhile."""
 
-    def __init__(self, address: Address, link: Link, newest_at: int) -> None:
+    def __init__(self, address: Address, link: Link, time: StoreTime) -> None:
         self.address = address
-        self.newest_at = newest_at
+        self.time = time
         self._link = link
 
     @classmethod
@@ -82,11 +89,13 @@ class PostgresDatabase:
                 if upgrade:
                     await take_turns(link)
                 await (migrate if upgrade else check_current)(link, f"database {address.name!r}", schema_path("postgres"))
-                newest_at = int(await link.fetchval("SELECT newest_at FROM store_state"))
+                server_time, asked = ServerTime(), ticks()
+                kept = await link.fetch(f"SELECT newest_at, steady_since, {NOW} FROM store_state")
+                server_time.heard(kept[0][2], asked)
         except BaseException:
             link.terminate()
             raise
-        return cls(address, link, newest_at)
+        return cls(address, link, StoreTime(KeptTime(*kept[0][:2]), server_time))
 
     async def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
@@ -129,21 +138,30 @@ class PostgresStore:
 
     Args:
         address: of a database that has been brought up to date.
-        newest_at: the newest time stored there.
         connections: how many are opened at most.
         limits: what it holds.
         on_commit: called after each commit, before its caller hears of it.
+        time: what is known of it there; None: nothing yet.
+        source: another clock that counts in the place of the server's.
     """
 
     def __init__(
-        self, address: Address, newest_at: int, connections: int, limits: StoreLimits, on_commit: Callable[[Effects], None]
+        self,
+        address: Address,
+        connections: int,
+        limits: StoreLimits,
+        on_commit: Callable[[Effects], None],
+        time: StoreTime | None = None,
+        source: TimeSource | None = None,
     ) -> None:
-        self.clock = Clock(newest_at)
+        kept, self._server_time = time or StoreTime(KeptTime(), ServerTime())
+        self.clock = Clock(kept, source or self._server_time)
+        self.now = self.clock.now
         self._query_seconds = limits.query_seconds
         self._pool = Pool(address, max(connections, FEWEST), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
-        self.writer = Writer(self._pool, self.clock, limits.outbox, self._committed)
-        self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS))
+        self.writer = Writer(self._pool, self.clock, self._server_time, limits.outbox, self._committed)
+        self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
         self.note_seen = self.activity.note
 
     async def __aenter__(self) -> Self:
@@ -164,9 +182,6 @@ class PostgresStore:
     async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
         return await self.writer.run(unit)
 
-    def latest(self) -> int:  # noqa: D102
-        return self.clock.latest()
-
     async def client(self, client_id: str) -> Client | None:  # noqa: D102
         return await self._read(lambda link: reader.client(link, client_id))
 
@@ -175,7 +190,10 @@ class PostgresStore:
         return viewed and viewed._replace(last_seen_at=self.activity.newer(client_id, viewed.last_seen_at))
 
     async def revocations(self, after: int) -> Revocations:  # noqa: D102
-        return await self._read(lambda link: reader.revocations(link, after))
+        asked = ticks()
+        found, at = await self._read(lambda link: reader.revocations(link, after))
+        self._server_time.heard(at, asked)
+        return found
 
     async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
         return await self._read(lambda link: reader.secrets_of(link, client_id))

@@ -49,7 +49,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
         self.now = clock.now()
-        self.latest = clock.latest()
+        self._forgettable = clock.forgettable()
         self.revoked: list[str] = []
         self.events: list[Event] = []
         self.granted = False
@@ -63,7 +63,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         return {client.id: client for client in found}
 
     async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
-        await secrets.admit(self._link, [c.client.domain_id for c in clients], [c.secret for c in clients], self.latest)
+        await secrets.admit(self._link, [c.client.domain_id for c in clients], [c.secret for c in clients], self._forgettable)
         try:
             await self._link.executemany(INSERT_CLIENT, list(map(to_row, clients)))
         except asyncpg.UniqueViolationError as error:
@@ -99,21 +99,19 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         return await secrets.current(self._link, client_id)
 
     async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
-        await secrets.replace(self._link, client, secret, self.latest)
+        await secrets.replace(self._link, client, secret, self._forgettable)
 
     async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
-        return await secrets.retiring(self._link, client_id, self.latest)
+        return await secrets.retiring(self._link, client_id, self.now)
 
     async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
-        await secrets.retire(self._link, retirement, client.domain_id)
+        await secrets.retire(self._link, retirement, client.domain_id, self.now)
 
     async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
         await self._link.execute("DELETE FROM secret_retirements WHERE client_id = $1", client_id)
 
     async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
-        await self._link.execute(
-            "UPDATE secret_retirements SET last_used_at = $1 WHERE client_id = $2 AND secret = $3", self.now, client_id, kept
-        )
+        await secrets.touch_retirement(self._link, client_id, kept, self.now)
 
     async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
         tag = await self._link.execute(_CONNECT, *_columns(connections))

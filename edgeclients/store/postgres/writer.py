@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -11,7 +10,7 @@ from typing import TypeVar
 from edgeclients.errors import DomainError, StorageFull, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
-from edgeclients.store.clock import Clock
+from edgeclients.store.clock import Clock, ServerTime, ticks
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.postgres.connect import Link, roll_back
 from edgeclients.store.postgres.faults import is_transient
@@ -36,13 +35,22 @@ class Writer:
     Args:
         pool: of connections.
         clock: what rows are stamped with.
+        server_time: what it reads; told what the server says.
         bounds: of the outbox.
         on_commit: called in the event loop after each commit, before its caller hears of it.
     """
 
-    def __init__(self, pool: Pool, clock: Clock, bounds: OutboxBounds, on_commit: Callable[[Effects], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        server_time: ServerTime,
+        bounds: OutboxBounds,
+        on_commit: Callable[[Effects], None],
+    ) -> None:
         self._pool = pool
         self._clock = clock
+        self._server_time = server_time
         self._bounds = bounds
         self._on_commit = on_commit
         self.last_commit_at: int | None = None
@@ -72,7 +80,9 @@ class Writer:
         await link.execute(_BEGIN)
         try:
             result = await unit(transaction)
-            settled = await settle(link, transaction.now, transaction.revoked, transaction.events, self._bounds)
+            asked, reading = ticks(), self._clock.reading()
+            settled = await settle(link, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
+            self._server_time.heard(settled.server_time, asked)
         except BaseException:
             await roll_back(link)
             raise
@@ -83,8 +93,8 @@ class Writer:
             # It may be committed all the same, or not at all: then there is no such revision, and nobody may wait for it.
             self._tell(Effects(granted=True, told=True, unsure=True))
             raise
-        self._clock.stored(settled.newest_at)
-        self.last_commit_at = time.time_ns() // 1000
+        self._clock.committed(settled.time)
+        self.last_commit_at = self._clock.now()
         self.commits += 1
         self.failing = False
         self._tell(effects)

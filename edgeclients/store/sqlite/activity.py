@@ -35,11 +35,12 @@ class SqliteActivity(Activity):
     Args:
         database: the database whose clients these are; the file lies beside it.
         seconds: how often what is new is written.
+        now: the store's time.
         on_written: called when the file has changed.
     """
 
-    def __init__(self, database: Path, seconds: float, on_written: Callable[[], None]) -> None:
-        super().__init__(seconds)
+    def __init__(self, database: Path, seconds: float, now: Callable[[], int], on_written: Callable[[], None]) -> None:
+        super().__init__(seconds, now)
         self._database = database
         self._path = database.with_name(FILE)
         self._on_written = on_written
@@ -65,7 +66,7 @@ class SqliteActivity(Activity):
         try:
             connection.executemany("DELETE FROM last_seen WHERE client_id = ?", gone)
             connection.executemany(
-                "INSERT INTO last_seen VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET at = excluded.at", seen
+                "INSERT INTO last_seen VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET at = max(at, excluded.at)", seen
             )
             connection.execute("COMMIT")
         except BaseException:

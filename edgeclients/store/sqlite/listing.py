@@ -7,6 +7,7 @@ import aiosqlite
 import msgspec
 
 from edgeclients.model import ClientFilter, ConnectionType, ListedClient, Page, Status, Viewer
+from edgeclients.store.activity import newest
 from edgeclients.store.clause import Clause, Source
 from edgeclients.store.rows import ROLE_COLUMNS, fold, order_by, to_listed, to_types
 from edgeclients.store.sqlite import views
@@ -17,7 +18,7 @@ from edgeclients.store.sqlite.terms import Query, query
 _WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
 _SEEN = (
     "CASE WHEN EXISTS (SELECT 1 FROM temp.seen n WHERE n.client_id = c.id) "
-    f"THEN (SELECT at FROM temp.seen n WHERE n.client_id = c.id) ELSE {_WRITTEN} END"
+    f"THEN (SELECT max(at, coalesce({_WRITTEN}, at)) FROM temp.seen n WHERE n.client_id = c.id) ELSE {_WRITTEN} END"
 )
 _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
 # Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
@@ -90,7 +91,7 @@ def _held_columns(viewer: Viewer | None) -> _Held:
 
 def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping[str, int | None]) -> ListedClient:
     client, types = to_client(row[:_ADDED_TYPES]), to_types(row[_ADDED_TYPES]) if wanted.channel_id is not None else ()
-    return to_listed(client, types, row[_ROLE:], viewer, seen.get(client.id, row[_LAST_SEEN]))
+    return to_listed(client, types, row[_ROLE:], viewer, newest(seen.get(client.id, row[_LAST_SEEN]), row[_LAST_SEEN]))
 
 
 async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int | None]) -> None:

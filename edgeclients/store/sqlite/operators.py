@@ -7,13 +7,18 @@ from msgspec.structs import astuple
 
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
-from edgeclients.store.rows import OPERATORS, TOKEN_COLUMNS, to_operators
+from edgeclients.store.rows import COUNT_FROM_NOW, OPERATORS, TOKEN_COLUMNS, to_operators
 from edgeclients.store.sqlite import roles
 from edgeclients.store.sqlite.rows import fetch
+from edgeclients.times import DAY
 
 _OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = ? ORDER BY")
 TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = ? ORDER BY name"
 _TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ?"
+_TOUCH = (
+    f"UPDATE operator_tokens SET last_used_at = :now, {COUNT_FROM_NOW.format(made='created_at', now=':now', ahead=':ahead')},"
+    " digest = :digest, key_id = :key_id WHERE digest = :old"
+)
 _STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND domain_id = ?"
 
 
@@ -80,6 +85,6 @@ class SqliteOperators:
 
     async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
         self._connection.execute(
-            "UPDATE operator_tokens SET last_used_at = ?, digest = ?, key_id = ? WHERE digest = ?",
-            (self.now, digest, key_id, old.digest),
+            _TOUCH,
+            {"now": self.now, "ahead": self.now + DAY, "digest": digest, "key_id": key_id, "old": old.digest},
         )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from edgeclients.model import Event, Gap
 from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.rows import happened_at
 from edgeclients.store.sqlite.relay import note_dropped
 
 
@@ -16,11 +17,11 @@ class Added(NamedTuple):
     payload_bytes: int
 
 
-def append(connection: sqlite3.Connection, events: Sequence[Event]) -> Added:
-    """Add `events`; `settle` has to be told before the transaction ends."""
+def append(connection: sqlite3.Connection, events: Sequence[Event], now: int) -> Added:
+    """Add `events`, which happened now where they do not say when; `settle` has to be told before the transaction ends."""
     connection.executemany(
         "INSERT INTO outbox (stream, client_id, payload, occurred_at) VALUES (?, ?, ?, ?)",
-        [(e.stream, e.client_id, e.payload, e.occurred_at) for e in events],
+        [(e.stream, e.client_id, e.payload, happened_at(e, now)) for e in events],
     )
     return Added(len(events), sum(len(e.payload) for e in events))
 

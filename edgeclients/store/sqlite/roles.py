@@ -127,7 +127,7 @@ def leave_all(connection: sqlite3.Connection, member_id: str, now: int, by: str)
     connection.execute("DELETE FROM clients_role_members WHERE member_id = ?", (member_id,))
     connection.executemany(
         "UPDATE clients_roles SET updated_at = ?, updated_by = ? WHERE entity_id = ? AND name = ?",
-        [(now, by, role.entity_id, role.name) for role in left],
+        [(max(now, role.created_at), by, role.entity_id, role.name) for role in left],
     )
     return left
 

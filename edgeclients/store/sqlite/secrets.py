@@ -5,6 +5,13 @@ from collections.abc import Iterable
 
 from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
+from edgeclients.store.rows import COUNT_FROM_NOW
+from edgeclients.times import DAY
+
+_TOUCH = (
+    f"UPDATE secret_retirements SET last_used_at = :now, {COUNT_FROM_NOW.format(made='retired_at', now=':now', ahead=':ahead')}"
+    " WHERE client_id = :client_id AND secret = :kept"
+)
 
 
 def current(connection: sqlite3.Connection, client_id: str) -> StoredSecret:
@@ -13,7 +20,7 @@ def current(connection: sqlite3.Connection, client_id: str) -> StoredSecret:
     return StoredSecret(*row.fetchall()[0])
 
 
-def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret, latest: int) -> None:
+def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret, forgettable: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
@@ -23,7 +30,7 @@ def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret
         "DELETE FROM secret_retirements WHERE lookup = ? AND client_id = ?",
         [(lookup, client.id) for lookup in (secret.lookup, *secret.equivalents)],
     )
-    refuse_retiring(connection, [secret.lookup, *secret.equivalents], latest)
+    refuse_retiring(connection, [secret.lookup, *secret.equivalents], forgettable)
     refuse_equivalents(connection, [secret], client.id)
     try:
         connection.execute(
@@ -34,11 +41,11 @@ def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret
         raise SecretTaken from error
 
 
-def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes], latest: int) -> None:
-    """Raise `SecretTaken` if one of `lookups` is a retiring secret's; those that have expired are forgotten first."""
+def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes], forgettable: int) -> None:
+    """Raise `SecretTaken` if one of `lookups` is a retiring secret's; those expired by `forgettable` are forgotten."""
     if not connection.execute("SELECT 1 FROM secret_retirements LIMIT 1").fetchall():
         return
-    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (latest,))
+    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (forgettable,))
     for lookup in lookups:
         if connection.execute("SELECT 1 FROM secret_retirements WHERE lookup = ?", (lookup,)).fetchall():
             raise SecretTaken
@@ -53,21 +60,26 @@ def refuse_equivalents(connection: sqlite3.Connection, new: Iterable[StoredSecre
                 raise SecretTaken
 
 
-def retire(connection: sqlite3.Connection, retirement: Retirement, domain_id: str) -> None:
-    """Add a retiring secret."""
+def retire(connection: sqlite3.Connection, retirement: Retirement, domain_id: str, now: int) -> None:
+    """Add a secret that is retiring from now on."""
     secret = retirement.secret
     connection.execute(
-        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (secret.lookup, retirement.client_id, domain_id, secret.hash, secret.scheme, retirement.expires_at),
+        "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at, retired_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (secret.lookup, retirement.client_id, domain_id, secret.hash, secret.scheme, retirement.expires_at, now),
     )
 
 
-def retiring(connection: sqlite3.Connection, client_id: str, latest: int) -> tuple[Retirement, ...]:
+def touch_retirement(connection: sqlite3.Connection, client_id: str, kept: str, now: int) -> None:
+    """`ports.Transaction.touch_retirement`."""
+    connection.execute(_TOUCH, {"now": now, "ahead": now + DAY, "client_id": client_id, "kept": kept})
+
+
+def retiring(connection: sqlite3.Connection, client_id: str, now: int) -> tuple[Retirement, ...]:
     """The retiring secrets of a client that still work, the first to expire first."""
     rows = connection.execute(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
         " WHERE client_id = ? AND expires_at > ? ORDER BY expires_at",
-        (client_id, latest),
+        (client_id, now),
     ).fetchall()
     return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)

@@ -33,10 +33,11 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Unit
-from edgeclients.store.clock import Clock
+from edgeclients.store.clock import Clock, KeptTime, SystemTime, TimeSource
+from edgeclients.store.datadir import LOCK
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
-from edgeclients.store.sqlite import activity, listing, operators, peppers, rolelists
+from edgeclients.store.sqlite import activity, completeness, listing, operators, peppers, rolelists
 from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
@@ -65,6 +66,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, upgrade: bool = True) -> None:
         self.path = path
+        had_log = completeness.has_log(path)
         try:
             if upgrade:
                 path.touch(mode=0o600, exist_ok=True)
@@ -76,10 +78,26 @@ class SqliteDatabase:
                 if upgrade:
                     activity.prepare(path)
                 (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
-                self.newest_at = int(self.connection.execute("SELECT newest_at FROM store_state").fetchall()[0][0])
+                marked = completeness.is_marked(self.connection)
+                self.lacks_log = marked and not had_log
+                if marked and had_log and not upgrade:
+                    completeness.unmark_if_abandoned(self.connection, path.with_name(LOCK))
+                self.time = KeptTime(*self.connection.execute("SELECT newest_at, steady_since FROM store_state").fetchall()[0])
         except StartError:
             self.connection.close()
             raise
+        self.in_use = False
+
+    def use(self) -> None:
+        """Mark the file as in use by a service; the store that is made of it takes the mark away when it closes."""
+        with self.told():
+            completeness.mark(self.connection)
+        self.in_use = True
+
+    def is_new(self) -> bool:
+        """Whether no service has ever used it."""
+        with self.told():
+            return not peppers.known(self.connection)
 
     def has_peppers(self) -> bool:
         """Whether secrets in it may need a pepper that was made before."""
@@ -125,18 +143,27 @@ class SqliteStore:
         database: from here on the store's own.
         limits: what it holds.
         on_commit: called after each commit, before its caller hears of it.
+        source: the clock.
     """
 
-    def __init__(self, database: SqliteDatabase, limits: StoreLimits, on_commit: Callable[[Effects], None]) -> None:
-        self.clock = Clock(database.newest_at)
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        limits: StoreLimits,
+        on_commit: Callable[[Effects], None],
+        source: TimeSource | None = None,
+    ) -> None:
+        self.clock = Clock(database.time, source or SystemTime())
+        self.now = self.clock.now
         self._viewed = ViewedRows()
-        self.activity = SqliteActivity(database.path, limits.activity_seconds, self._viewed.forget)
+        self.activity = SqliteActivity(database.path, limits.activity_seconds, self.now, self._viewed.forget)
         self.note_seen = self.activity.note
         self._on_commit = on_commit
         self._path = database.path
         self._reader = Reader(database.path)
         self._scanner = Scanner(database.path, limits.query_seconds)
-        self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes)
+        last = (completeness.RELEASE,) if database.in_use else ()
+        self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last)
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
@@ -156,9 +183,6 @@ class SqliteStore:
 
     async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
         return await self.writer.run(unit)
-
-    def latest(self) -> int:  # noqa: D102
-        return self.clock.latest()
 
     async def client(self, client_id: str) -> Client | None:  # noqa: D102
         return await self._read(lambda reader: reader.client(client_id))

@@ -38,7 +38,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self.now = clock.now()
-        self.latest = clock.latest()
+        self._forgettable = clock.forgettable()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
         self._removed: list[str] = []
@@ -59,7 +59,9 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
 
     async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
         new = [c.secret for c in clients]
-        secrets.refuse_retiring(self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self.latest)
+        secrets.refuse_retiring(
+            self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self._forgettable
+        )
         secrets.refuse_equivalents(self._connection, new)
         try:
             self._connection.executemany(_INSERT_CLIENT, map(_row_of, clients))
@@ -101,22 +103,19 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         return secrets.current(self._connection, client_id)
 
     async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
-        secrets.replace(self._connection, client, secret, self.latest)
+        secrets.replace(self._connection, client, secret, self._forgettable)
 
     async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
-        return secrets.retiring(self._connection, client_id, self.latest)
+        return secrets.retiring(self._connection, client_id, self.now)
 
     async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
-        secrets.retire(self._connection, retirement, client.domain_id)
+        secrets.retire(self._connection, retirement, client.domain_id, self.now)
 
     async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
         self._connection.execute("DELETE FROM secret_retirements WHERE client_id = ?", (client_id,))
 
     async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
-        self._connection.execute(
-            "UPDATE secret_retirements SET last_used_at = ? WHERE client_id = ? AND secret = ?",
-            (self.now, client_id, kept),
-        )
+        secrets.touch_retirement(self._connection, client_id, kept, self.now)
 
     async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
         before = self._connection.total_changes
@@ -136,7 +135,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         self._connection.execute("DELETE FROM connections WHERE channel_id = ?", (channel_id,))
 
     async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
-        self.added.append(outbox.append(self._connection, events))
+        self.added.append(outbox.append(self._connection, events, self.now))
 
     async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
         for client_id in client_ids:

@@ -9,7 +9,6 @@ import logging
 import queue
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -18,8 +17,9 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
-from edgeclients.store.clock import Clock
+from edgeclients.store.clock import Clock, KeptTime
 from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.rows import KEEP_TIME
 from edgeclients.store.sqlite import outbox
 from edgeclients.store.sqlite.faults import translate
 from edgeclients.store.sqlite.transaction import SqliteTransaction
@@ -29,6 +29,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _FAULTS = (Busy, StorageFull, Unavailable)
+_KEPT = KEEP_TIME.format(at=":at", plausible=":plausible", jumped=":jumped", greatest="max")
+_KEEP_TIME = f"UPDATE store_state SET {_KEPT} WHERE id = 1 RETURNING newest_at, steady_since"
+
 BATCH = 256  # units a transaction takes at most, so that the first of them is not kept waiting by an endless queue
 
 
@@ -52,6 +55,7 @@ class Writer:
         bounds: of the outbox.
         on_commit: called in the event loop after each commit, before its callers hear of it.
         longest_queue: units that may wait.
+        last: statements to end with.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class Writer:
         bounds: OutboxBounds,
         on_commit: Callable[[Effects], None],
         longest_queue: int,
+        last: Sequence[str] = (),
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._bounds = bounds
         self._on_commit = on_commit
         self._longest_queue = longest_queue
+        self._last = last
         self._batches: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         # The loop's own: jobs collected while the thread is at work, and what else stands between them and it.
@@ -121,6 +127,8 @@ class Writer:
         while (jobs := self._batches.get()) is not None:
             self._commit(jobs)
         try:
+            for statement in self._last:
+                self._connection.execute(statement)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             _log.warning("the log stays as it is until the next start", extra={"error": str(error)})
@@ -137,7 +145,7 @@ class Writer:
             outcomes += [self._try(job, done) for job in jobs]
             if done or not all(map(_is_refusal, outcomes)):
                 self._finish(done)
-                committed_at = time.time_ns() // 1000
+                committed_at = self._clock.now()
             else:
                 self._connection.execute("ROLLBACK")  # whoever is refused shall not wear out the disk
         except BaseException as error:  # noqa: BLE001 - this thread must outlive whatever it was
@@ -155,12 +163,11 @@ class Writer:
             _log.warning("a commit finished after its callers had gone")
 
     def _finish(self, done: Sequence[SqliteTransaction]) -> None:
-        newest = self._clock.now()
-        self._connection.execute("UPDATE store_state SET newest_at = max(newest_at, ?) WHERE id = 1", (newest,))
+        kept = self._connection.execute(_KEEP_TIME, self._clock.reading()._asdict()).fetchall()[0]
         if added := [one for transaction in done for one in transaction.added]:
             outbox.settle(self._connection, added, self._bounds)
         self._connection.execute("COMMIT")
-        self._clock.stored(newest)
+        self._clock.committed(KeptTime(*kept))
 
     def _try(self, job: _Job[Any], done: list[SqliteTransaction]) -> _Outcome:
         """Run one unit in a savepoint; what succeeds joins `done`.
