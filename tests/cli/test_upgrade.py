@@ -52,7 +52,8 @@ def with_schema_1(used: Path, data: Path, scratch: Path) -> Path:
         file.execute("ATTACH ? AS later", (str(used / "clients.db"),))
         for table in FIRST:
             file.execute(f"DELETE FROM main.{table}")
-            file.execute(f"INSERT INTO main.{table} SELECT * FROM later.{table}")
+            columns = ", ".join(name for _, name, *_ in file.execute(f"PRAGMA main.table_info({table})").fetchall())
+            file.execute(f"INSERT INTO main.{table} SELECT {columns} FROM later.{table}")
     assert kept(data) == kept(used)
     return data
 

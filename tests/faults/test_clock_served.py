@@ -1,7 +1,7 @@
 """Services on hosts whose clocks are wrong, and set right: nobody is locked out for good, and it is said."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,10 +43,8 @@ class ShiftedClock:
             file.write(f"{seconds:+020d}")
 
     @contextmanager
-    def serving(self, data: Path, env: dict[str, str] | None = None) -> Iterator[Service]:
+    def serving(self, data: Path, env: Mapping[str, str] = {}) -> Iterator[Service]:
         """A service by this clock."""
-        if env is None:
-            env = {}
         command = [sys.executable, "-m", "tests.support.shifted", str(self.path), "serve"]
         with started(data, env, command) as service:
             yield service
