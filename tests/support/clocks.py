@@ -14,7 +14,10 @@ class SetClock:
         self._ahead = 0
 
     def now(self) -> int:
-        return time.time_ns() // 1000 + self._ahead
+        return self.now_ns() // 1000
+
+    def now_ns(self) -> int:
+        return time.time_ns() + self._ahead * 1000
 
     def difference(self) -> int:
         return 0
