@@ -69,7 +69,7 @@ def works(service: Service, client: dict[str, Any]) -> bool:
             request = clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"]))
             return bool(stub.Authenticate(request).authenticated)
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            if error.code() is grpc.StatusCode.PERMISSION_DENIED:
                 return False
             raise
 
