@@ -1,6 +1,8 @@
 """What several suites use: one service for all that do not need their own."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import grpc
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.store.postgres.store import PostgresDatabase
@@ -19,6 +23,32 @@ from tests.support.service import Service, started
 # Examples have no deadline and are not called slow: the machine may be busy with something else.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
+
+# What is imported is compiled once, not by each of the many processes that are started here.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+WORKERS_PER_CORE = 2  # tests wait for other processes about as long as they compute
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes run the tests; this one alone, if only files or tests were named."""
+    if all(".py" in named for named in config.args):
+        return 0
+    return WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+
+
+class Shares(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Who runs what: a file's functions, or a class, on one storage, stay together, as they share what takes long to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        test, _, parameters = nodeid.partition("[")
+        storage = next((storage for storage in STORAGES if parameters.startswith(storage)), "")
+        return f"{super()._split_scope(test)} {storage}"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares:
+    return Shares(config, log)
 
 
 @pytest.fixture(scope="session")

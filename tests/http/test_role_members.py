@@ -1,6 +1,5 @@
 """Who has which role on a client, and that somebody keeps managing them (contract 4, A3)."""
 
-import uuid
 from typing import Any, ClassVar
 
 import pytest
@@ -79,7 +78,7 @@ def test_the_shape_of_a_page_of_members(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "member", ["x", "x" * 36, "é" * 36, "\U0001f525" * 36, " ", "a b", "'\"\\%_", "a/b", str(uuid.uuid4())]
+    "member", ["x", "x" * 36, "é" * 36, "\U0001f525" * 36, " ", "a b", "'\"\\%_", "a/b", "9b2f6c1e-3c7a-4f0d-8a51-6d2e4b7f9c10"]
 )
 def test_anybody_can_be_a_member(api: Api, member: str) -> None:
     """1 to 36 characters, an operator or not (contract A4)."""
