@@ -20,7 +20,7 @@ from edgeclients.ops.telemetry import DAY, Telemetry, document
 from tests.support.api import Api
 from tests.support.callee import Callee, Reply, asked_by_http
 from tests.support.certificates import Authority
-from tests.support.redis import free_port
+from tests.support.ports import free_port
 from tests.support.service import Service, started
 from tests.support.waiting import wait_until
 

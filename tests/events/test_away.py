@@ -10,8 +10,9 @@ from edgeclients.core.events import STREAMS
 from tests.support.api import Api
 from tests.support.certificates import Authority
 from tests.support.database import rows
+from tests.support.ports import free_port
 from tests.support.proxy import Proxy
-from tests.support.redis import RedisServer, free_port
+from tests.support.redis import RedisServer
 from tests.support.service import Service, started
 from tests.support.streams import GAP, arrived, create_many, metric, relay_of, wait_until_all_is_sent, waiting
 from tests.support.waiting import wait_until

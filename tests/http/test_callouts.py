@@ -13,7 +13,7 @@ from tests.support.api import Api, error_of
 from tests.support.callee import Asked, Callee, Reply, asked_by_http
 from tests.support.commands import ready_to_run
 from tests.support.people import People
-from tests.support.redis import free_port
+from tests.support.ports import free_port
 from tests.support.service import Service, started
 
 CHOSEN = "chosen by a person"

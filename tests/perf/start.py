@@ -2,13 +2,13 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
 
 from tests.perf.fleet import LOOPBACK
 from tests.perf.measure import Figure, Row, Run, Spread, resident_mib, seconds
+from tests.support.ports import free_port
 from tests.support.service import START_SECONDS, Service, started
 
 _IMPORTS = "import edgeclients.cli.main, edgeclients.cli.serve"
@@ -24,7 +24,7 @@ def start(run: Run) -> list[Row]:
         pass
     times, routed, memory, imports, bare = [], [], [], [], []
     for _ in range(rounds + 1):
-        port = _free_port()
+        port = free_port()
         began = time.perf_counter()
         service = Service.launch(data, {**settings, **compiled, "MG_CLIENTS_HTTP_PORT": str(port)})
         try:
@@ -58,12 +58,6 @@ def _python(code: str, environment: dict[str, str]) -> float:
     """How long a process takes that runs `code` and leaves without cleaning up."""
     command = [sys.executable, "-c", f"{code}\nimport os; os._exit(0)"]
     return seconds(lambda: subprocess.run(command, env={**os.environ, **environment}, check=True))
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _wait_for(port: int, path: str, status: int) -> None:

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from edgeclients.store.clause import Clause
-from edgeclients.store.postgres.connect import Address, connect
+from edgeclients.store.postgres.connect import Address, Link, connect
 from tests.support.service import Service
 
 
@@ -44,16 +45,32 @@ def kept(service: Service, sql: str, parameters: tuple[object, ...] = ()) -> lis
     """What a query finds in the database of a service, whichever that is."""
     if service.env.get("MG_CLIENTS_MODE") != "cloud":
         return rows(service.data, sql, parameters)
-    with ThreadPoolExecutor(1) as thread:  # the caller's own may have an event loop
-        return thread.submit(asyncio.run, _kept_in_postgres(service, Clause(sql, parameters))).result()
+    looking = _kept_in_postgres(_address(service), Clause(sql, parameters))
+    return asyncio.run_coroutine_threadsafe(looking, _loop()).result()
 
 
-async def _kept_in_postgres(service: Service, clause: Clause) -> list[Any]:
+def _address(service: Service) -> Address:
     host, port, user, password, name = (
         service.env[f"MG_CLIENTS_DB_{part}"] for part in ("HOST", "PORT", "USER", "PASS", "NAME")
     )
-    link = await connect(Address(host, int(port), user, password, name))
-    try:
+    return Address(host, int(port), user, password, name)
+
+
+_links: dict[Address, Link] = {}  # opening one takes a hundred times as long as a query
+_turn = asyncio.Lock()
+
+
+async def _kept_in_postgres(address: Address, clause: Clause) -> list[Any]:
+    async with _turn:
+        link = _links.get(address)
+        if link is None or link.is_closed():
+            link = _links[address] = await connect(address)
         return [tuple(row) for row in await link.fetch(clause.numbered(), *clause.parameters)]
-    finally:
-        link.terminate()
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """In a thread of its own, as the caller's may have one already."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop

@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from edgeclients.store.postgres.connect import Address, connect
+from tests.support.ports import free_port
 from tests.support.stores import PATIENCE
 
 VARIABLE = "EDGECLIENTS_TEST_POSTGRES"
@@ -93,7 +93,7 @@ class Packaged:
         if self._user:
             shutil.chown(folder, self._user)
         self._run("initdb", "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", str(self._data))
-        self.server = Server("127.0.0.1", _free_port(), USER, "")
+        self.server = Server("127.0.0.1", free_port(), USER, "")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -199,9 +199,3 @@ def _binaries(folder: Path) -> Path:
         shutil.copytree(installed, copied, symlinks=True)
         installed = copied
     return installed / "bin"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

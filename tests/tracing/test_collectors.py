@@ -14,8 +14,8 @@ from tests.support.api import Api
 from tests.support.callee import Asked, Reply
 from tests.support.certificates import Authority
 from tests.support.collector import collecting
+from tests.support.ports import free_port
 from tests.support.proxy import Proxy
-from tests.support.redis import free_port
 from tests.support.service import Service, started
 from tests.support.waiting import wait_until
 
