@@ -73,9 +73,16 @@ def _until(holds: Callable[[], bool], seconds: float = PATIENCE) -> float:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
+def module_server() -> Iterator[RedisServer]:
     with RedisServer() as running:
         yield running
+
+
+@pytest.fixture
+def server(module_server: RedisServer) -> Iterator[RedisServer]:
+    """It runs again at the end, however a test ends."""
+    yield module_server
+    module_server.bring_back()
 
 
 @pytest.fixture
@@ -160,18 +167,16 @@ def test_who_is_enabled_again_is_let_in_by_both(two: Two) -> None:
 def test_authentication_goes_on_without_redis_and_it_comes_back_by_itself(two: Two) -> None:
     _, tokens = _known_to_both(two, CHOSEN)
     two.redis.stop()
-    try:
-        for process in (two.one, two.other):
-            _until(lambda process=process: process.cache()["redis"] == "away")  # type: ignore[misc]
-            assert process.cache()["trusted"] is True
-            assert process.counted("clients_redis_live") == 0
-            assert all(map(process.is_let_in, tokens))
-        client = two.api.create(credentials={"secret": "another one"})
-        assert two.other.is_let_in(basic(client["id"], "another one"))
-        _disable(two.api, client["id"])
-        _until(lambda: not two.other.is_let_in(basic(client["id"], "another one")), GUARANTEED + BUSY)
-    finally:
-        two.redis.start()
+    for process in (two.one, two.other):
+        _until(lambda process=process: process.cache()["redis"] == "away")  # type: ignore[misc]
+        assert process.cache()["trusted"] is True
+        assert process.counted("clients_redis_live") == 0
+        assert all(map(process.is_let_in, tokens))
+    client = two.api.create(credentials={"secret": "another one"})
+    assert two.other.is_let_in(basic(client["id"], "another one"))
+    _disable(two.api, client["id"])
+    _until(lambda: not two.other.is_let_in(basic(client["id"], "another one")), GUARANTEED + BUSY)
+    two.redis.start()
     for process in (two.one, two.other):
         _until(lambda process=process: process.cache()["redis"] == "live")  # type: ignore[misc]
     client_id, tokens = _known_to_both(two)

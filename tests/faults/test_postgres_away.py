@@ -41,16 +41,23 @@ STOP_SECONDS = 12  # 10, and some for a machine that is busy
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Packaged]:
-    """A server of these tests' own, to be stopped."""
+def module_own() -> Iterator[Packaged]:
     with packaged() as server:
         yield server
+
+
+@pytest.fixture
+def own(module_own: Packaged) -> Iterator[Packaged]:
+    """A server of these tests' own, to be stopped; it runs again at the end, however a test ends."""
+    yield module_own
+    module_own.bring_back()
 
 
 @pytest.fixture
 def cloud(own: Packaged, tmp_path: Path) -> Iterator[Cloud]:
     with cloud_on(own.server, tmp_path) as made:
         yield made
+        own.bring_back()  # the database is there to be dropped
 
 
 class Load:
@@ -309,8 +316,5 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres: Server,
 
 async def test_a_server_that_is_stopped_is_told_at_the_start(own: Packaged) -> None:
     own.stop()
-    try:
-        with pytest.raises(StartError, match="cannot be reached"):
-            await PostgresDatabase.opened(own.server.address("postgres"))
-    finally:
-        own.start()
+    with pytest.raises(StartError, match="cannot be reached"):
+        await PostgresDatabase.opened(own.server.address("postgres"))

