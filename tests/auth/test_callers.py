@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.cloud.keys import Key, KeyServer
 from tests.support.cloud.plant import Plant, planted
@@ -31,7 +31,7 @@ def test_an_access_token_gets_in_and_nothing_else_does(plant: Plant) -> None:
         assert answer(plant.caller(plant.world.token(user, type=kind))) == UNAUTHENTICATED, name
     for nonsense in ("x", "pat_x", "x" * 100_000, "é", "\udcff"):
         header = (b"authorization", b"Bearer " + nonsense.encode("utf-8", "surrogateescape"))
-        response = httpx.get(f"{plant.service.http}/{plant.domain}/clients", headers=[header])
+        response = asking.get(f"{plant.service.http}/{plant.domain}/clients", headers=[header])
         assert error_of(response) == UNAUTHENTICATED, nonsense
 
 

@@ -9,10 +9,10 @@ import sys
 import uuid
 from pathlib import Path
 
-import httpx
 import pytest
 
 from edgeclients import settings
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, refused, run
 from tests.support.on_postgres import OPERATOR, Cloud, secret_works
@@ -30,10 +30,10 @@ def test_http_and_grpc_are_served_without_a_data_directory(cloud: Cloud, tmp_pat
         assert secret_works(service, client)
         assert api.request("POST", f"/clients/{client['id']}/disable").status_code == 200
         assert not secret_works(service, client)
-        ready = httpx.get(f"{service.http}/ready").json()
+        ready = asking.get(f"{service.http}/ready").json()
         assert ready["storage"]["backend"] == "postgresql"
         assert ready["status"] == "ready"
-        assert "clients_store_writable 1.0" in httpx.get(f"{service.http}/metrics").text
+        assert "clients_store_writable 1.0" in asking.get(f"{service.http}/metrics").text
     assert not (tmp_path / "data").exists()
     assert secret not in "".join(map(json.dumps, service.lines))
 

@@ -27,11 +27,11 @@ from tests.support.database import opened, rows, write_locked
 from tests.support.elsewhere import NOBODY, Elsewhere
 from tests.support.raw import Answer, Raw, request
 from tests.support.service import Service, environment, started
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = re.compile(r"mgo_ann_[0-9a-f]{64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
-PATIENCE = 30  # seconds; a test that waits this long has failed
 
 COMMANDS = [
     ("add", "bob"),

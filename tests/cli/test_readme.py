@@ -15,9 +15,11 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.database import rows
 from tests.support.on_postgres import Cloud
 from tests.support.postgres import Server
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -34,7 +36,7 @@ class Newcomer(NamedTuple):
     folder: Path
     process: "subprocess.Popen[bytes]"
 
-    def run(self, script: str, seconds: float = 60) -> str:
+    def run(self, script: str, seconds: float = PATIENCE) -> str:
         """What commands print, of which none fails."""
         done = subprocess.run(
             ["bash", "-c", f"set -euo pipefail\n{script}"],
@@ -52,7 +54,7 @@ class Newcomer(NamedTuple):
         """Stop the service, if it runs."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=PATIENCE)
 
 
 def _outside() -> dict[str, str]:
@@ -65,7 +67,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     folder = tmp_path_factory.mktemp("newcomer") / "edgeclients"
     ours = shutil.ignore_patterns(".venv", ".git", ".*_cache", ".hypothesis", "data", "build", "dist", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=ours)
-    assert not _answers(), "somebody else is at the README's ports"
+    wait_until(lambda: not _answers(), "the README's ports: somebody else is there")
     log = (folder / "serve.log").open("w")
     process = subprocess.Popen(
         ["bash", "-c", INSTALL], cwd=folder, env=_outside(), stdout=log, stderr=log, start_new_session=True
@@ -81,7 +83,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
 
 def _answers() -> bool:
     try:
-        return httpx.get("http://localhost:9006/health").status_code == httpx.codes.OK
+        return asking.get("http://localhost:9006/health").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support import certificates
+from tests.support import asking, certificates
 from tests.support.certificates import Authority, Pair
 from tests.support.commands import refused, run
 from tests.support.service import Service, started
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def is_serving(address: str, credentials: grpc.ChannelCredentials) -> bool:
     """Whether gRPC answers there."""
     with grpc.secure_channel(address, credentials) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 return False
@@ -82,8 +83,8 @@ def test_https_is_not_trusted_by_those_who_do_not_know_it(mutual: Service) -> No
 
 def test_plain_http_to_the_https_port_does_no_harm(mutual: Service, authority: Authority) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"{mutual.http.replace('https', 'http')}/health")
-    assert httpx.get(f"{mutual.http}/health", verify=trusting(authority)).status_code == 200
+        asking.get(f"{mutual.http.replace('https', 'http')}/health")
+    assert asking.get(f"{mutual.http}/health", verify=trusting(authority)).status_code == 200
 
 
 def test_grpc_wants_a_certificate_of_its_authority(mutual: Service, authority: Authority) -> None:
@@ -94,7 +95,7 @@ def test_grpc_wants_a_certificate_of_its_authority(mutual: Service, authority: A
 
 def test_grpc_in_clear_is_not_answered(mutual: Service) -> None:
     with grpc.insecure_channel(mutual.grpc) as channel, pytest.raises(grpc.RpcError):
-        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
 
 
 def test_grpc_over_tls_alone(tmp_path: Path, authority: Authority, server: Pair) -> None:
@@ -109,7 +110,7 @@ def test_grpc_over_tls_alone(tmp_path: Path, authority: Authority, server: Pair)
     }
     with started(tmp_path / "data", env) as service:
         assert is_serving(service.grpc, caller(authority))
-        assert httpx.get(f"{service.http}/health", verify=trusting(authority)).status_code == 200
+        assert asking.get(f"{service.http}/health", verify=trusting(authority)).status_code == 200
         told = "\n".join(map(str, service.lines))
         assert "PRIVATE KEY" not in told
         port = {"MG_CLIENTS_HTTP_PORT": service.http.rsplit(":", 1)[1]}

@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.commands import refused
 from tests.support.on_postgres import TOKEN, Cloud
 from tests.support.service import Service, started
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 WORKERS = 3
 CONNECTIONS = 60  # of each kind: that none of them reaches one of three listeners has a chance of 1 in 10^10
@@ -47,7 +48,7 @@ def _workers(service: Service) -> list[psutil.Process]:
 def _answers(service: Service) -> bool:
     """On a connection of its own."""
     try:
-        return httpx.get(f"{service.http}/health").status_code == httpx.codes.OK
+        return asking.get(f"{service.http}/health").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -70,7 +71,7 @@ def _let_in(service: Service, token: str) -> set[bool]:
 
 def _misses(service: Service) -> str:
     """What the worker that answers says of the tokens it has looked up."""
-    lines = httpx.get(f"{service.http}/metrics").text.splitlines()
+    lines = asking.get(f"{service.http}/metrics").text.splitlines()
     (found,) = (line for line in lines if line.startswith("clients_authenticate_misses_total"))
     return found
 
@@ -84,7 +85,7 @@ def test_each_worker_answers_on_the_same_two_ports(service: Service, api: Api) -
         ports = {one.laddr.port for one in worker.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
         assert ports == {urlsplit(service.http).port, int(service.grpc.rpartition(":")[2])}
     assert {_misses(service) for _ in range(CONNECTIONS)} == {"clients_authenticate_misses_total 1.0"}  # each looked it up once
-    assert len({httpx.get(f"{service.http}/health").json()["instance_id"] for _ in range(20)}) == 1
+    assert len({asking.get(f"{service.http}/health").json()["instance_id"] for _ in range(20)}) == 1
     lines = [line["msg"] for line in service.lines if line["msg"].endswith("ready")]
     assert lines == ["worker ready"] * WORKERS + ["ready"]
 
@@ -130,7 +131,7 @@ def test_interrupting_the_whole_group_stops_all(env: dict[str, str], tmp_path: P
 def test_workers_do_not_outlive_their_supervisor(service: Service) -> None:
     workers = _workers(service)
     os.kill(service.process.pid, signal.SIGKILL)
-    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
     service.end()
 
 

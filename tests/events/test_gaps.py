@@ -12,8 +12,8 @@ from edgeclients.model import Event
 from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.redis import RedisServer
-from tests.support.stores import PATIENCE
 from tests.support.streams import GAP
+from tests.support.waiting import PATIENCE
 
 STREAM = "client.update"
 

@@ -13,8 +13,7 @@ from edgeclients.model import Event
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.redis import RedisServer
-from tests.support.stores import PATIENCE
-from tests.support.waiting import come_true
+from tests.support.waiting import PATIENCE, come_true
 
 COUNT = 3000
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from edgeclients.core.events import STREAMS
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.database import rows
 from tests.support.redis import RedisServer
@@ -143,5 +143,5 @@ def test_without_a_stream_events_wait(tmp_path: Path) -> None:
     with started(tmp_path / "data") as service, Api(service) as api:
         api.create(name="n")
         assert relay_of(service) == {"relay": "off"}
-        assert "clients_events" not in httpx.get(f"{service.http}/metrics").text
+        assert "clients_events" not in asking.get(f"{service.http}/metrics").text
         assert rows(service.data, "SELECT count(*) FROM outbox") == [(1,)]

@@ -14,9 +14,10 @@ from tests.conftest import authenticate
 from tests.support.api import Api, basic, error_of
 from tests.support.database import rows, write_locked
 from tests.support.inflight import wait_until_in_flight
-from tests.support.raw import PATIENCE, Raw, request
+from tests.support.raw import Raw, request
 from tests.support.service import Service
 from tests.support.stores import Held, Opened
+from tests.support.waiting import PATIENCE
 
 
 async def test_a_change_that_has_begun_is_whole_though_its_caller_is_cancelled(opened: Opened) -> None:

@@ -14,7 +14,8 @@ from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 from tests.conformance.harness import event, new_client
-from tests.support.stores import PATIENCE, Held, MakeStore, Opened, batch
+from tests.support.stores import Held, MakeStore, Opened, batch
+from tests.support.waiting import PATIENCE
 
 
 def insert(new: NewClient) -> Unit[Client]:

@@ -2,15 +2,15 @@
 
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.service import Service, started
+from tests.support.waiting import PATIENCE, wait_until
 
 SHORT = {f"MG_CLIENTS_HTTP_SERVER_{name}_TIMEOUT": "1s" for name in ("READ", "WRITE", "READ_HEADER", "IDLE")}
 
@@ -25,7 +25,7 @@ def _connect(service: Service, receive_buffer: int = 0) -> socket.socket:
     connection = socket.socket()
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.settimeout(20)
+    connection.settimeout(PATIENCE)
     connection.connect(("127.0.0.1", int(service.http.rsplit(":", 1)[1])))
     return connection
 
@@ -48,15 +48,17 @@ def test_answers_that_nobody_reads_are_given_up(impatient: Service) -> None:
         for _ in range(5):
             connection = stack.enter_context(_connect(impatient, receive_buffer=2048))
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 8)
-        deadline = time.monotonic() + 20
-        while _open_files(impatient) > before:
-            assert time.monotonic() < deadline
-            assert httpx.get(f"{impatient.http}/health").status_code == 200
+
+        def given_up() -> bool:
+            assert asking.get(f"{impatient.http}/health").status_code == 200
+            return _open_files(impatient) <= before
+
+        wait_until(given_up, "the connections to be closed")
 
 
 def _open_files(service: Service) -> int:
     """Asked over a connection that is closed again: whoever came before has been accepted by then."""
-    httpx.get(f"{service.http}/health", headers={"Connection": "close"})
+    asking.get(f"{service.http}/health", headers={"Connection": "close"})
     return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
 
 
@@ -65,7 +67,7 @@ def test_a_flood_of_requests_on_one_connection_is_refused(impatient: Service) ->
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n" * 5000)
         answers = _all(connection)
     assert answers.count(b"HTTP/1.1 ") < 20
-    assert httpx.get(f"{impatient.http}/health").status_code == 200
+    assert asking.get(f"{impatient.http}/health").status_code == 200
 
 
 def test_the_body_of_an_upgrade_is_not_the_next_request(impatient: Service) -> None:
@@ -81,11 +83,11 @@ def test_the_body_of_an_upgrade_is_not_the_next_request(impatient: Service) -> N
 
 def test_an_upgrade_without_a_body_is_ignored(impatient: Service) -> None:
     headers = {"Connection": "Upgrade", "Upgrade": "h2c"}
-    assert httpx.get(f"{impatient.http}/health", headers=headers).status_code == 200
+    assert asking.get(f"{impatient.http}/health", headers=headers).status_code == 200
 
 
 def test_headers_that_come_at_once_have_their_size_too(tmp_path: Path) -> None:
     limit = {"MG_CLIENTS_HTTP_SERVER_MAX_HEADER_BYTES": "2048"}
     with started(tmp_path / "data", limit) as service, Api(service) as api:
-        assert httpx.get(f"{service.http}/health", headers={"x": "y" * 10_000}).status_code == 431
+        assert asking.get(f"{service.http}/health", headers={"x": "y" * 10_000}).status_code == 431
         assert api.request("GET", "/clients", headers={"x": "y" * 1000}).status_code == 200

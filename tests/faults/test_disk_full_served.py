@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import authenticate
-from tests.support import disks
+from tests.support import asking, disks
 from tests.support.api import Api, basic, error_of
 from tests.support.callers import calling
 from tests.support.database import rows
@@ -35,7 +35,7 @@ def written(data: Path) -> int:
 
 
 def ready_of(service: Service) -> int:
-    return httpx.get(f"{service.http}/ready").status_code
+    return asking.get(f"{service.http}/ready").status_code
 
 
 def test_writes_that_fail_change_nothing_and_say_so(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_writes_that_fail_change_nothing_and_say_so(tmp_path: Path) -> None:
                 assert error_of(response) == (503, "unavailable")
                 assert response.headers["retry-after"]
             assert ready_of(service) == 503
-            assert httpx.get(f"{service.http}/health").status_code == 200
+            assert asking.get(f"{service.http}/health").status_code == 200
             assert authenticate(stub, basic(kept["id"], kept["credentials"]["secret"])) == kept["id"]
             assert api.listed() == [kept["id"]]
         assert written(service.data) == 1
@@ -79,7 +79,7 @@ def test_a_full_disk_under_load(tmp_path: Path) -> None:
         assert {error_of(answer) for answer in answers if answer.status_code != 201} == {(503, "storage_full")}
         created = {answer.json()["id"] for answer in answers if answer.status_code == 201}
         assert len(created) < len(answers)
-        assert httpx.get(f"{service.http}/health").status_code == 200
+        assert asking.get(f"{service.http}/health").status_code == 200
         assert written(disks.copied(service, tmp_path / "full")) == len(created)
         filler.unlink()
         after = api.create(name="after")

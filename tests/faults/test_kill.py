@@ -13,6 +13,7 @@ from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import basic
 from tests.support.database import rows
 from tests.support.service import Service
+from tests.support.waiting import PATIENCE
 
 KILLS = 20
 CALLERS = 64
@@ -71,7 +72,7 @@ async def create_until_killed(service: Service, answers: int) -> dict[str, str]:
             if len(acknowledged) == answers:
                 service.process.kill()
 
-    async with httpx.AsyncClient(base_url=service.http, headers=headers, limits=limits, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=service.http, headers=headers, limits=limits, timeout=PATIENCE) as http:
         await asyncio.gather(*map(create_on_and_on, range(CALLERS)))
     await asyncio.to_thread(service.end)
     assert service.process.returncode == -signal.SIGKILL
@@ -90,7 +91,7 @@ def look_into(data: Path, acknowledged: dict[str, str]) -> None:
 async def check_served(service: Service, acknowledged: dict[str, str]) -> None:
     """Every acknowledged client is shown, and its secret proves it."""
     async with (
-        httpx.AsyncClient(base_url=service.http, headers=service.headers, timeout=60) as http,
+        httpx.AsyncClient(base_url=service.http, headers=service.headers, timeout=PATIENCE) as http,
         grpc.aio.insecure_channel(service.grpc) as channel,
     ):
         stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]

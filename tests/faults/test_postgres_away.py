@@ -11,7 +11,6 @@ from pathlib import Path
 
 import asyncpg
 import grpc
-import httpx
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
@@ -25,6 +24,7 @@ from edgeclients.store.postgres.migration import migrate, take_turns
 from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 from edgeclients.store.postgres.transaction import PostgresTransaction
 from tests.conformance.harness import add, new_client
+from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.fronts import Front
 from tests.support.inflight import wait_until_in_flight
@@ -33,11 +33,9 @@ from tests.support.postgres import Packaged, Server, packaged
 from tests.support.proxy import Proxy
 from tests.support.raw import Raw, request
 from tests.support.service import Service, started
-from tests.support.stores import PATIENCE
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 WRITERS, READERS, ASKING = 4, 4, 4
-STOP_SECONDS = 12  # 10, and some for a machine that is busy
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ class Load:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Go on until this holds."""
-        deadline = time.monotonic() + 2 * PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, (self.http, self.rpc)
             time.sleep(0.02)
@@ -125,7 +123,7 @@ class Load:
 
 
 def is_ready(service: Service) -> bool:
-    return httpx.get(f"{service.http}/ready").status_code == 200
+    return asking.get(f"{service.http}/ready").status_code == 200
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
@@ -270,11 +268,9 @@ def test_it_stops_though_the_database_is_silent(cloud: Cloud, tmp_path: Path) ->
             raw.send(request(service, "POST", "/d/clients", b"{}"))
             wait_until_in_flight(service, 1)
             service.process.terminate()
-            began = time.monotonic()
             assert (answer := raw.answer()).status == 503
             assert answer.error == "unavailable"
             assert service.end() == 0
-            assert time.monotonic() - began < STOP_SECONDS
         assert not [line for line in service.lines if "Traceback" in str(line)]
 
 

@@ -15,8 +15,7 @@ from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 from tests.conformance.harness import add, new_client
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy
-from tests.support.stores import PATIENCE
-from tests.support.waiting import come_true
+from tests.support.waiting import PATIENCE, come_true
 
 SOON = 0.5  # seconds: in place of the limits, which are longer
 SIZE = 3  # a connection for each kind of work

@@ -38,7 +38,7 @@ from edgeclients.store.postgres.transaction import PostgresTransaction
 from tests.conformance.harness import KEYRING, SECOND, add, event, new_client
 from tests.conformance.roles import bare, give, new_role
 from tests.support.postgres import Server
-from tests.support.stores import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ROUNDS = 20
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.service import Service, started
 
@@ -35,7 +36,7 @@ ROUTES = [
 def test_no_route_without_the_token(service: Service, method: str, path: str, authorization: str | None, code: str) -> None:
     headers = [] if authorization is None else [(b"authorization", authorization.replace("TOKEN", service.token).encode())]
     url = f"{service.http}/d1{path.format(id=uuid.uuid4())}"
-    response = httpx.request(method, url, headers=headers)
+    response = asking.request(method, url, headers=headers)
     assert error_of(response) == (401, code)
     assert response.headers["www-authenticate"] == "Bearer"
 
@@ -50,14 +51,14 @@ def test_any_name_of_that_form_is_a_domain(service: Service, domain: str) -> Non
 
 @pytest.mark.parametrize("domain", ["a b", "a%2Fb", "ä", "%00", "x" * 37, "%2e%2e", "a:b", "%ff"])
 def test_other_names_are_not(service: Service, domain: str) -> None:
-    response = httpx.get(f"{service.http}/{domain}/clients", headers=service.headers)
+    response = asking.get(f"{service.http}/{domain}/clients", headers=service.headers)
     assert error_of(response) == (400, "invalid_id")
 
 
 def _raw(service: Service, method: str, path: bytes) -> httpx.Response:
     """A request with exactly this path, whatever a client library thinks of it."""
     url = httpx.URL(service.http).copy_with(raw_path=path)
-    return httpx.request(method, url, headers=service.headers)
+    return asking.request(method, url, headers=service.headers)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_paths(service: Service, method: str, path: bytes, expected: tuple[int, 
 
 
 def test_head_is_no_method_of_ours(service: Service) -> None:
-    assert httpx.head(f"{service.http}/health").status_code == 405
+    assert asking.request("HEAD", f"{service.http}/health").status_code == 405
 
 
 def test_a_trailing_slash_is_accepted_behind_collections_and_ids(api: Api) -> None:
@@ -103,12 +104,12 @@ def test_a_trailing_slash_is_accepted_behind_collections_and_ids(api: Api) -> No
 
 
 def test_unknown_paths_need_no_token_and_unknown_methods_of_ours_do(service: Service) -> None:
-    assert httpx.get(f"{service.http}/nope").status_code == 404
-    assert httpx.put(f"{service.http}/d1/clients").status_code == 401
+    assert asking.get(f"{service.http}/nope").status_code == 404
+    assert asking.request("PUT", f"{service.http}/d1/clients").status_code == 401
 
 
 def test_health(service: Service) -> None:
-    response = httpx.get(f"{service.http}/health")
+    response = asking.get(f"{service.http}/health")
     assert response.headers["content-type"] == "application/health+json"
     body = response.json()
     assert set(body) == {"status", "version", "commit", "description", "build_time", "instance_id"}
@@ -117,7 +118,7 @@ def test_health(service: Service) -> None:
 
 def test_ready(api: Api) -> None:
     created = api.create()
-    response = httpx.get(f"{api.service.http}/ready")
+    response = asking.get(f"{api.service.http}/ready")
     assert response.status_code == 200
     body = response.json()
     assert body["status"] == "ready"
@@ -127,7 +128,7 @@ def test_ready(api: Api) -> None:
 
 def test_metrics_count_and_tell_no_secret(api: Api) -> None:
     client = api.create()
-    text = httpx.get(f"{api.service.http}/metrics").text
+    text = asking.get(f"{api.service.http}/metrics").text
     assert 'clients_api_requests_total{code="201",operation="createClient"}' in text
     assert "clients_api_request_duration_seconds_bucket" in text
     assert "process_resident_memory_bytes" in text
@@ -136,18 +137,18 @@ def test_metrics_count_and_tell_no_secret(api: Api) -> None:
 
 
 def test_the_page_of_the_api_needs_nothing_from_elsewhere(service: Service) -> None:
-    page = httpx.get(f"{service.http}/docs")
+    page = asking.get(f"{service.http}/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "//" not in page.text.replace("<!doctype html>", "")
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "start.js"):
         assert name in page.text
         for encoding in ("gzip", "identity"):
-            asset = httpx.get(f"{service.http}/docs/{name}", headers={"accept-encoding": encoding})
+            asset = asking.get(f"{service.http}/docs/{name}", headers={"accept-encoding": encoding})
             assert asset.status_code == 200
             assert len(asset.text) > 50
-    assert httpx.get(f"{service.http}/docs/nope").status_code == 404
-    document = httpx.get(f"{service.http}/openapi.json").json()
+    assert asking.get(f"{service.http}/docs/nope").status_code == 404
+    document = asking.get(f"{service.http}/openapi.json").json()
     assert document["openapi"].startswith("3.")
 
 

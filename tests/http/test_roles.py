@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.people import Town
 from tests.support.service import Service
@@ -58,7 +59,7 @@ def _whole(api: Api, client_id: str) -> list[Any]:
 def _raw(service: Service, method: str, path: str, body: Any = None) -> httpx.Response:
     """A request whose path no client library tidies up."""
     url = httpx.URL(service.http).copy_with(raw_path=path.encode())
-    return httpx.request(method, url, headers=service.headers, json=body)
+    return asking.request(method, url, headers=service.headers, json=body)
 
 
 def test_whoever_has_a_token_may_know_what_roles_can_allow(town: Town) -> None:
@@ -67,7 +68,7 @@ def test_whoever_has_a_token_may_know_what_roles_can_allow(town: Town) -> None:
         assert response.status_code == 200, who
         assert response.headers["content-type"] == "application/json"
         assert response.json() == {"available_actions": ACTIONS}
-    assert httpx.get(f"{town.operator.service.http}/{town.domain}/clients/roles/available-actions").status_code == 401
+    assert asking.get(f"{town.operator.service.http}/{town.domain}/clients/roles/available-actions").status_code == 401
 
 
 def test_a_client_is_born_with_the_role_admin(town: Town) -> None:

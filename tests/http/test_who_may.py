@@ -10,8 +10,9 @@ import pytest
 from tests.support.api import Api, error_of
 from tests.support.operations import ACTIONS, ELSEWHERE, FORBIDDEN, GROUP, NEEDS, OPERATIONS, Target, expect, made, stored
 from tests.support.people import People, Town
-from tests.support.raw import PATIENCE, Raw, request
+from tests.support.raw import Raw, request
 from tests.support.service import started
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")

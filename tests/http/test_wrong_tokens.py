@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import error_of
 from tests.support.service import Service, started
 
@@ -72,7 +73,7 @@ def test_they_are_counted_and_not_told(strict: Service, tmp_path: Path) -> None:
     token = f"told-to-nobody-{uuid.uuid4().hex}"
     for _ in range(ALLOWED + 2):
         _ask(strict, token, "127.0.0.8")
-    text = httpx.get(f"{strict.http}/metrics").text
+    text = asking.get(f"{strict.http}/metrics").text
     counted = dict(re.findall(r'^clients_api_requests_total\{code="(401|429)",operation="none"\} (\S+)', text, re.MULTILINE))
     assert float(counted["401"]) >= ALLOWED
     assert float(counted["429"]) >= 2

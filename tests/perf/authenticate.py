@@ -3,14 +3,13 @@
 import functools
 import re
 
-import httpx
-
 from edgeclients._pb.clients.v1 import clients_pb2
 from tests.perf import callers, load
 from tests.perf.bare import bare
 from tests.perf.fleet import BULK, DOMAIN, create
 from tests.perf.homes import serving
 from tests.perf.measure import Figure, Row, Run, in_turns, pair, per_cpu_second
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.service import Service
 
@@ -87,7 +86,7 @@ def _port(service: Service) -> int:
 
 
 def _hits(service: Service) -> int:
-    text = httpx.get(f"{service.http}/metrics").text
+    text = asking.get(f"{service.http}/metrics").text
     found = re.search(r"^clients_authenticate_hits_total (\S+)", text, re.MULTILINE)
     assert found
     return int(float(found[1]))

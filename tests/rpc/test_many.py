@@ -9,6 +9,7 @@ import grpc
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import Api, basic
 from tests.support.service import Service
+from tests.support.waiting import PATIENCE
 
 CONNECTIONS = 8
 CALLS = 3000  # gRPC itself, left alone, begins to cancel some at 1000
@@ -22,7 +23,7 @@ async def test_thousands_of_calls_at_a_time_are_answered(service: Service) -> No
 
     async def call(stub: clients_pb2_grpc.ClientsServiceStub) -> None:
         try:
-            told[(await stub.Authenticate(request, timeout=60)).id] += 1
+            told[(await stub.Authenticate(request, timeout=PATIENCE)).id] += 1
         except grpc.aio.AioRpcError as error:
             told[error.code().name] += 1
 

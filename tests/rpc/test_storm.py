@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2
+from tests.support import asking
 from tests.support.api import Api, basic, of_domain
 from tests.support.service import Service, started
+from tests.support.waiting import PATIENCE
 
 CHOSEN = "open sesame"
 WRONG_A_SECOND = 100
-PATIENCE = 60  # seconds; far more than it takes
 WAITING = 8
 
 Code = grpc.StatusCode
@@ -61,7 +61,7 @@ async def small_broker(small: Service) -> AsyncIterator[Broker]:
 
 
 def _counted(service: Service, name: str) -> float:
-    found = re.search(rf"^{re.escape(name)} (\S+)$", httpx.get(f"{service.http}/metrics").text, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)} (\S+)$", asking.get(f"{service.http}/metrics").text, re.MULTILINE)
     assert found, name
     return float(found[1])
 
@@ -182,4 +182,4 @@ async def test_denials_are_counted_by_reason(small: Service, small_broker: Broke
             assert await small_broker.ask(token) is Code.PERMISSION_DENIED
         after = denied()
         assert {reason: after[reason] - before[reason] for reason in after} == {"malformed": 3, "unmatched": 1, "remembered": 2}
-        assert secret not in httpx.get(f"{small.http}/metrics").text
+        assert secret not in asking.get(f"{small.http}/metrics").text

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support.asking import TLS
 from tests.support.database import kept
 from tests.support.service import Service
-
-_TLS = httpx.create_ssl_context()  # made once: it takes longer than a test, and no test here needs it
+from tests.support.waiting import PATIENCE
 
 
 class Api:
@@ -23,7 +23,7 @@ class Api:
         self.domain = domain or f"d-{uuid.uuid4().hex[:12]}"
         self.user = user
         headers = {"Authorization": f"Bearer {token or service.token}", "Content-Type": "application/json"}
-        self.session = httpx.Client(base_url=service.http, headers=headers, timeout=30, verify=_TLS)
+        self.session = httpx.Client(base_url=service.http, headers=headers, timeout=PATIENCE, verify=TLS)
 
     def within(self, domain: str) -> Self:
         """The same caller on the same connection, in another domain."""

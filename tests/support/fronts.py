@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.certificates import Pair
 from tests.support.postgres import Server
-from tests.support.stores import PATIENCE
+from tests.support.waiting import PATIENCE
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclients.store.postgres.connect import Address, connect
 from tests.support.ports import free_port
-from tests.support.stores import PATIENCE
+from tests.support.waiting import PATIENCE
 
 VARIABLE = "EDGECLIENTS_TEST_POSTGRES"
 USER = "magistrala"

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.support.service import Service
-
-PATIENCE = 30  # seconds; a test that waits this long has failed
+from tests.support.waiting import PATIENCE
 
 
 class Answer(NamedTuple):

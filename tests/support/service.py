@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 60  # far beyond what it takes, for a machine that is busy otherwise
+from tests.support.waiting import PATIENCE
+
+START_SECONDS = PATIENCE
 
 
 class Service:

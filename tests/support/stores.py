@@ -9,8 +9,7 @@ from typing import Any, NamedTuple, Self
 from edgeclients.model import Effects
 from edgeclients.ports import Transaction, Unit
 from edgeclients.store.sqlite.store import SqliteStore
-
-PATIENCE = 30  # seconds; a test that waits this long has failed
+from tests.support.waiting import PATIENCE
 
 
 class Opened(NamedTuple):

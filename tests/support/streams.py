@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import httpx
-
 from edgeclients.core.events import STREAMS
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.database import kept
 from tests.support.redis import RedisServer, Sent
@@ -61,7 +60,7 @@ def wait_until_all_is_sent(service: Service) -> None:
 
 def relay_of(service: Service) -> dict[str, Any]:
     """What `/ready` says of events; the service is ready whatever that is."""
-    answer = httpx.get(f"{service.http}/ready")
+    answer = asking.get(f"{service.http}/ready")
     assert answer.status_code == 200, answer.text
     said: dict[str, Any] = answer.json()["events"]
     return said
@@ -69,7 +68,7 @@ def relay_of(service: Service) -> dict[str, Any]:
 
 def metric(service: Service, name: str) -> float:
     """A metric without labels, or with them written behind its name."""
-    for line in httpx.get(f"{service.http}/metrics").text.splitlines():
+    for line in asking.get(f"{service.http}/metrics").text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.split(" ")[1])
     raise AssertionError(name)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-PATIENCE = 60  # seconds; a test that waits this long has failed
+PATIENCE = 120  # seconds; a test that waits this long has failed, on however busy a machine
 _LOOK = 0.02
 
 

@@ -13,10 +13,10 @@ from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
 from tests.support.lanes import HeldThreads, settle
 from tests.support.proving import DOMAIN, Proving, proving
+from tests.support.waiting import PATIENCE
 
 CHOSEN = "correct horse"
 WRONG = "wrong horse"
-PATIENCE = 10  # seconds; a test that waits this long has failed
 STRONGER = Keyring([bytes(32)], memory_kib=8, passes=2)  # where more is asked of new hashes than of those that are there
 
 

@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-PATIENCE = 30
+from tests.support.waiting import PATIENCE
 
 _KINDS: dict[str, tuple[Any, Any]] = {
     "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),

@@ -15,10 +15,10 @@ from edgeclients._pb.groups.v1 import groups_pb2_grpc
 from tests.support.certificates import Pair
 from tests.support.cloud.world import Scope, World
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE
 
 T = TypeVar("T")
 
-PATIENCE = 30  # seconds; a call held for longer has been forgotten
 Peer = Any  # a grpc.ServicerContext
 
 
