@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from edgeclients import __version__
-from edgeclients.cli import config, events, move, operators
+from edgeclients.cli.streams import open_standard_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    open_standard_streams()
     _show_any_character()
     parsed = _parser().parse_args(arguments)
     code: int = parsed.run(parsed)
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from edgeclients.cli import config, events, move, operators  # not before the standard streams are there
+
     parser = argparse.ArgumentParser(
         prog="edgeclients",
         description="Keeps the list of an IoT installation's clients and proves who they are.",
