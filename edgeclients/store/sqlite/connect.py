@@ -52,6 +52,10 @@ def open_reader(path: Path, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     connection = sqlite3.connect(
         read_only(path), uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}").fetchall()
-    connection.executescript(_COMMON)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}").fetchall()
+        connection.executescript(_COMMON)
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -64,7 +64,11 @@ class Reader:
 
     def __init__(self, path: Path, busy_timeout_ms: int = 0) -> None:
         self._connection = open_reader(path, busy_timeout_ms)
-        self._run(activity.attaching(path))
+        try:
+            self._run(activity.attaching(path))
+        except BaseException:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Close the connection."""

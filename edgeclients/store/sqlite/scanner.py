@@ -22,6 +22,8 @@ Work = Callable[[aiosqlite.Connection], Awaitable[T]]
 
 CONNECTIONS = 2  # a list in the way of another costs less than memory for more
 WAITING = 64
+_SETTINGS: list[activity.Statement] = [("PRAGMA busy_timeout = 1000", ()), ("PRAGMA temp_store = MEMORY", ())]
+_ROWS_AT_A_TIME = 64  # that a cursor fetches from the thread
 _STEPS = 2000  # virtual machine instructions between looks at the clock: about 20 µs
 
 
@@ -56,7 +58,12 @@ class Scanner:
         return await asyncio.shield(task)
 
     async def open(self) -> None:
-        """Open the connections: later there may be no file descriptor left for them."""
+        """Open the connections: later there may be no file descriptor left for them. `close` closes those there are.
+
+        Raises:
+            sqlite3.Error: one cannot be opened.
+            RuntimeError: there can be no thread for it.
+        """
         for _ in range(CONNECTIONS):
             timed = await _Timed.open(self._path)
             self._all.append(timed)
@@ -111,13 +118,18 @@ class _Timed:
 
     @classmethod
     async def open(cls, path: Path) -> "_Timed":
-        connection = await aiosqlite.connect(read_only(path), uri=True, isolation_level=None)
-        timed = cls(connection)
-        await connection.execute("PRAGMA busy_timeout = 1000")
-        await connection.execute("PRAGMA temp_store = MEMORY")
-        await timed.run(activity.attaching(path))
-        await connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
-        await connection.set_progress_handler(timed.expired, _STEPS)
+        # Not in its thread, which would go on without us if this failed: nothing that fails comes behind its start.
+        connection = sqlite3.connect(read_only(path), uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            for statement in (*_SETTINGS, *activity.attaching(path)):
+                connection.execute(*statement)
+            connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
+            timed = cls(aiosqlite.Connection(lambda: connection, iter_chunk_size=_ROWS_AT_A_TIME))
+            connection.set_progress_handler(timed.expired, _STEPS)
+            await timed.connection
+        except BaseException:
+            connection.close()
+            raise
         return timed
 
     async def run(self, statements: list[activity.Statement]) -> None:

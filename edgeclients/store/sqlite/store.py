@@ -83,7 +83,7 @@ class SqliteDatabase:
                 if marked and had_log and not upgrade:
                     completeness.unmark_if_abandoned(self.connection, path.with_name(LOCK))
                 self.time = KeptTime(*self.connection.execute("SELECT newest_at, steady_since FROM store_state").fetchall()[0])
-        except StartError:
+        except BaseException:
             self.connection.close()
             raise
         self.in_use = False
@@ -132,7 +132,7 @@ class SqliteDatabase:
         """
         try:
             yield
-        except (sqlite3.Error, IndexError) as error:
+        except (sqlite3.Error, OSError, IndexError) as error:
             raise _unusable(self.path, error) from error
 
 
@@ -144,6 +144,9 @@ class SqliteStore:
         limits: what it holds.
         on_commit: called after each commit, before its caller hears of it.
         source: the clock.
+
+    Raises:
+        StartError: the file cannot be opened any more.
     """
 
     def __init__(
@@ -153,6 +156,7 @@ class SqliteStore:
         on_commit: Callable[[Effects], None],
         source: TimeSource | None = None,
     ) -> None:
+        self._database = database
         self.clock = Clock(database.time, source or SystemTime())
         self.now = self.clock.now
         self._viewed = ViewedRows()
@@ -160,14 +164,26 @@ class SqliteStore:
         self.note_seen = self.activity.note
         self._on_commit = on_commit
         self._path = database.path
-        self._reader = Reader(database.path)
         self._scanner = Scanner(database.path, limits.query_seconds)
         last = (completeness.RELEASE,) if database.in_use else ()
-        self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last)
+        with contextlib.ExitStack() as opened, database.told():
+            self._reader = Reader(database.path)
+            opened.callback(self._reader.close)
+            self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last)
+            opened.pop_all()
 
     async def __aenter__(self) -> Self:
-        """The store itself, closed at the end."""
-        await self._scanner.open()
+        """The store itself, closed at the end.
+
+        Raises:
+            StartError: the file cannot be opened any more.
+        """
+        try:
+            with self._database.told():
+                await self._scanner.open()
+        except BaseException:
+            await self.close()
+            raise
         self.activity.start()
         return self
 
@@ -175,11 +191,12 @@ class SqliteStore:
         await self.close()
 
     async def close(self) -> None:
-        """Commit what waits and close every connection."""
-        await self.writer.close()
-        await self._scanner.close()
-        self._reader.close()
-        await self.activity.close()
+        """Commit what waits and close every connection, each whatever becomes of the others."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.activity.close)
+            stack.callback(self._reader.close)
+            stack.push_async_callback(self._scanner.close)
+            stack.push_async_callback(self.writer.close)
 
     async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
         return await self.writer.run(unit)

@@ -82,8 +82,8 @@ class Writer:
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        self._ended = asyncio.Event()
+        threading.Thread(target=self._serve, name="sqlite-writer", daemon=True).start()
         self.last_commit_at: int | None = None
         self.failing = False
         self.commits = 0
@@ -106,7 +106,7 @@ class Writer:
         self._closing = True
         await self._idle.wait()
         self._batches.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await self._ended.wait()
 
     def _plan_hand_over(self) -> None:
         """Hand over at the end of the loop's round, so that all who want to write in this round share one commit."""
@@ -134,6 +134,7 @@ class Writer:
             _log.warning("the log stays as it is until the next start", extra={"error": str(error)})
         finally:
             self._connection.close()
+            self._in_loop(self._ended.set)
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         outcomes: list[_Outcome] = []
@@ -157,10 +158,16 @@ class Writer:
         self._tell(outcomes, [transaction.effects() for transaction in done], committed_at, failed=failure is not None)
 
     def _tell(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
-        try:
-            self._loop.call_soon_threadsafe(partial(self._settle, outcomes, effects, committed_at, failed=failed))
-        except RuntimeError:  # the loop is closed: nobody is left to tell
+        if not self._in_loop(partial(self._settle, outcomes, effects, committed_at, failed=failed)):
             _log.warning("a commit finished after its callers had gone")
+
+    def _in_loop(self, work: Callable[[], None]) -> bool:
+        """Have `work` done in the event loop; False if that is closed, and nobody is left to tell."""
+        try:
+            self._loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            return False
+        return True
 
     def _finish(self, done: Sequence[SqliteTransaction]) -> None:
         kept = self._connection.execute(_KEEP_TIME, self._clock.reading()._asdict()).fetchall()[0]
