@@ -11,13 +11,11 @@ import msgspec
 
 from edgeclients import settings
 from edgeclients.cli.config import report
-from edgeclients.cli.terminal import fail, tell
+from edgeclients.cli.terminal import INTERRUPTED, fail, tell
 from edgeclients.errors import DomainError, StartError, text_of
 
 if TYPE_CHECKING:
     from edgeclients.wiring.beside import Administration
-
-_INTERRUPTED = 130  # as a shell has it
 
 Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]"
 
@@ -53,12 +51,13 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
         return report(faults)
     logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
     try:
-        text = asyncio.run(work(loaded))
+        with asyncio.Runner() as runner:
+            text = runner.run(work(loaded))
     except StartError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted")
-        return _INTERRUPTED
+        return INTERRUPTED
     except DomainError as error:
         return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
     return tell(text) if text else 0

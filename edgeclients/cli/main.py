@@ -8,14 +8,23 @@ from collections.abc import Sequence
 
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
+from edgeclients.cli.terminal import INTERRUPTED, fail
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    open_standard_streams()
-    _show_any_character()
-    parsed = _parser().parse_args(arguments)
-    code: int = parsed.run(parsed)
+    """Run one command and return its exit code. What goes wrong is one line, with a log level of `debug` a traceback."""
+    try:
+        open_standard_streams()
+        _show_any_character()
+        parsed = _parser().parse_args(arguments)
+        code: int = parsed.run(parsed)
+    except KeyboardInterrupt:
+        fail("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("MG_CLIENTS_LOG_LEVEL") == "debug":
+            raise
+        return fail(f"cannot go on ({str(error) or type(error).__name__}): MG_CLIENTS_LOG_LEVEL=debug shows where")
     return code
 
 

@@ -15,6 +15,7 @@ from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
 from edgeclients.together import GivenUpError, unless
+from edgeclients.wiring import descriptors
 from edgeclients.wiring.service import build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
@@ -38,12 +39,15 @@ def serve(lifeline: int | None = None) -> int:
     set_up_logs(loaded)
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
+    supervising = loaded.workers > 1 and lifeline is None
     try:
-        if loaded.workers > 1 and lifeline is None:
-            gc.enable()
-            asyncio.run(supervise(loaded, os.environ))
-        else:
-            uvloop.run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
+        descriptors.require(loaded, supervising=supervising)
+        with asyncio.Runner(loop_factory=None if supervising else uvloop.new_event_loop) as runner:
+            if supervising:
+                gc.enable()
+                runner.run(supervise(loaded, os.environ))
+            else:
+                runner.run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
     except WorkerError as error:

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+INTERRUPTED = 130  # the exit code, as a shell has it
+
 
 def tell(text: str) -> int:
     """Print `text` and return the exit code: 0, or 1 if it cannot be written."""

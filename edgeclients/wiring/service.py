@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
@@ -45,7 +44,7 @@ from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import asking, caching, calling, relaying, telling, tracing
+from edgeclients.wiring import asking, caching, calling, descriptors, relaying, telling, tracing
 from edgeclients.wiring.storage import opened
 from edgeclients.wiring.watching import watch_clock, watch_storage
 
@@ -55,7 +54,6 @@ PLUGINS = "edgeclients.auth"
 _GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _LAST_EVENTS = 1.0  # seconds to send what waits
 _LAST_SPANS = 0.5  # seconds likewise
-_OTHER_FILES = 256  # the database's, gRPC connections, logs
 
 
 class AuthPlugin(Authenticator, Authorizer, Protocol):
@@ -183,8 +181,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         http = HttpServer(
             tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
         )
-        await grpc.start()
         stack.push_async_callback(_stop, readiness, http, grpc)
+        await grpc.start()
         await http.start()
         app.begin()
         _warn_if_open(settings)
@@ -226,21 +224,6 @@ def _needs_directory(settings: Settings) -> bool:
     return settings.mode == "gateway" or (settings.authenticator == "standalone" and not settings.standalone_id)
 
 
-def _connections_allowed(wanted: int) -> int:
-    """How many HTTP connections there may be, so that files are left for everything else.
-
-    The limit for open files is raised as far as the system lets us.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    allowed = wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
-    if allowed < wanted:
-        _log.warning("only %s files may be open: at most %s HTTP connections at a time", soft, allowed)
-    return allowed
-
-
 def _plugin(name: str) -> PluginFactory:
     """What makes the authenticator called `name`.
 
@@ -266,7 +249,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         settings.http_read_timeout,
         settings.http_write_timeout,
         settings.http_max_header_bytes,
-        _connections_allowed(settings.http_max_connections),
+        descriptors.connections_allowed(settings.http_max_connections),
     )
 
 
