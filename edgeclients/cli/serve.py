@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import gc
+import inspect
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import uvloop
 
@@ -42,12 +45,11 @@ def serve(lifeline: int | None = None) -> int:
     supervising = loaded.workers > 1 and lifeline is None
     try:
         descriptors.require(loaded, supervising=supervising)
-        with asyncio.Runner(loop_factory=None if supervising else uvloop.new_event_loop) as runner:
-            if supervising:
-                gc.enable()
-                runner.run(supervise(loaded, os.environ))
-            else:
-                runner.run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
+        if supervising:
+            gc.enable()
+            _run(asyncio.new_event_loop, supervise(loaded, os.environ))
+        else:
+            _run(uvloop.new_event_loop, _serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
     except WorkerError as error:
@@ -57,6 +59,16 @@ def serve(lifeline: int | None = None) -> int:
         place = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
         return fail(f"the first write failed ({text_of(error)}): check {place}")
     return 0
+
+
+def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` in an event loop of its own."""
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(work)
+    finally:
+        if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            work.close()  # a loop that could not begin leaves it behind, and Python complains
 
 
 async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:

@@ -48,10 +48,11 @@ class HttpServer:
 
     async def start(self) -> None:
         """Accept connections from here on."""
-        self._task = asyncio.ensure_future(self._server.serve(self._sockets))
+        serving = self._task = asyncio.ensure_future(self._server.serve(self._sockets))
         while not self._server.started:
-            if self._task.done():
-                self._task.result()
+            if serving.done():
+                self._task = None
+                serving.result()
             await asyncio.sleep(0.001)
 
     async def stop(self) -> None:

@@ -1,5 +1,8 @@
 """Serving gRPC: the service, health and reflection on one port."""
 
+import contextlib
+from collections.abc import Iterator
+
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -11,6 +14,22 @@ from edgeclients.rpc.services import NAME, ClientsService
 
 _MESSAGE_BYTES = 4 * 1024 * 1024  # contract 5
 _METADATA_BYTES = 64 * 1024
+
+
+@contextlib.contextmanager
+def runtime() -> Iterator[None]:
+    """The thread that gRPC needs, for servers and channels that are made meanwhile.
+
+    The first of them would start it, too; but in a constructor that fails halfway gRPC ends the process with SIGSEGV.
+
+    Raises:
+        OSError, RuntimeError: there can be none.
+    """
+    grpc.aio.init_grpc_aio()
+    try:
+        yield
+    finally:
+        grpc.aio.shutdown_grpc_aio()
 
 
 class GrpcServer:

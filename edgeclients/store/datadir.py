@@ -37,6 +37,10 @@ class DataDirectory:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
+            if not isinstance(error, BlockingIOError):
+                raise StartError(
+                    f"data directory {path} cannot be locked ({error.strerror}): use a file system that can"
+                ) from error
             raise StartError(
                 f"data directory {path} is in use by another edgeclients: stop that one, or set MG_CLIENTS_DATA_DIR"
             ) from error

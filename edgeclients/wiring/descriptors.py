@@ -4,6 +4,7 @@ It is tried first of all: gRPC ends the process with SIGSEGV or SIGABRT where th
 """
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -19,6 +20,7 @@ _IN_THE_CLOUD = 16  # besides connections to PostgreSQL: Redis for the cache and
 _OF_A_PEER = 4
 _SUPERVISING = 16
 _OF_A_WORKER = 4
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _NOT_FOR_HTTP = 256  # the database's, gRPC connections, logs
 
 
@@ -39,6 +41,8 @@ def require(settings: Settings, *, supervising: bool) -> None:
             for _ in range(needed):
                 opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         except OSError as error:
+            if error.errno not in _TOO_MANY:
+                raise
             raise StartError(
                 f"{needed} files have to be open at a time beside what is open already, and cannot be ({error.strerror}): "
                 "raise the limit, with `ulimit -n` or the unit's LimitNOFILE="

@@ -40,7 +40,7 @@ from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
 from edgeclients.peers.link import address_of
 from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
-from edgeclients.rpc.server import GrpcServer
+from edgeclients.rpc.server import GrpcServer, runtime
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
@@ -96,6 +96,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
         grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
         plugin = _plugin(settings.authenticator)
+        stack.enter_context(runtime())
         health = health_document(settings.instance_id)
         traces = tracing.start(settings, health["instance_id"])
         if traces is not None:

@@ -104,8 +104,12 @@ async def connect(address: Address, call_seconds: float | None = None) -> Link:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
     link: Link = await asyncpg.connect(**_arguments(address), command_timeout=call_seconds)
-    with contextlib.suppress(asyncpg.InvalidParameterValueError):  # a server that cannot look
-        await link.execute(_LOOK_FOR_US)
+    try:
+        with contextlib.suppress(asyncpg.InvalidParameterValueError):  # a server that cannot look
+            await link.execute(_LOOK_FOR_US)
+    except BaseException:
+        link.terminate()
+        raise
     return link
 
 

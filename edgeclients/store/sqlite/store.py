@@ -315,6 +315,8 @@ class SqliteStore:
 
 
 def _unusable(path: Path, error: Exception) -> StartError:
+    if isinstance(error, OSError) and error.filename not in {None, str(path)}:
+        return StartError(f"{error.filename} cannot be read ({error.strerror})")
     if isinstance(error, OSError):
         return StartError(f"database {path} cannot be opened ({error.strerror}): make it writable for this user")
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
