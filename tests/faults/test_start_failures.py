@@ -1,0 +1,71 @@
+"""A start that fails, at whichever step: one line, an exit code, by itself."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import failing
+from tests.support.service import START_SECONDS, environment
+
+
+def check(start: dict[str, Any]) -> None:
+    """It served and was stopped, or it told in one line why not."""
+    told = start["err"].splitlines()
+    assert "Traceback" not in start["err"] + start["out"], start
+    if start["code"] == 0:
+        assert start["served"], start
+        assert not told, start
+    else:
+        assert start["code"] == 1, start
+        assert len(told) == 1, start
+        assert told[0].startswith("edgeclients: "), start
+
+
+def starts(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "tests.support.failing", kind, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield from map(json.loads, process.stdout)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("kind", failing.STEPS)
+def test_every_step_can_fail(kind: str, tmp_path: Path) -> None:
+    steps = 0
+    for start in starts(kind, tmp_path):
+        check(start)
+        steps += 1
+    assert steps > 1
+
+
+def test_any_number_of_descriptors(tmp_path: Path) -> None:
+    ends = list(starts("descriptors", tmp_path))
+    for end in ends:
+        check(end)
+    served = [end["served"] for end in ends]
+    assert len(served) == len(failing.LIMITS)
+    assert served == sorted(served), "enough is enough"
+    assert served[-1]
+    assert all("ulimit -n" in end["err"] for end in ends if not end["served"])
+
+
+@pytest.mark.parametrize("limit", [10, 26, 35])
+def test_few_descriptors_for_the_interpreter_too(limit: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeclients", "serve"],
+        env=environment(tmp_path / "data"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+    )
+    check({"code": done.returncode, "served": False, "out": done.stdout, "err": done.stderr})
+    assert done.returncode == 1
