@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import uvloop
@@ -47,9 +47,9 @@ def serve(lifeline: int | None = None) -> int:
         descriptors.require(loaded, supervising=supervising)
         if supervising:
             gc.enable()
-            _run(asyncio.new_event_loop, supervise(loaded, os.environ))
+            _run(supervise(loaded, os.environ))
         else:
-            _run(uvloop.new_event_loop, _serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
+            _run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
     except WorkerError as error:
@@ -61,10 +61,10 @@ def serve(lifeline: int | None = None) -> int:
     return 0
 
 
-def _run(new_loop: Callable[[], asyncio.AbstractEventLoop], work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, None]) -> None:
     """Do `work` in an event loop of its own."""
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work)
     finally:
         if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:

@@ -171,8 +171,8 @@ class _Kept:
             self._delay = min(2 * self._delay, _LONGEST_DELAY)
             try:
                 self._worker = await self._supervisor.spawn()
-            except OSError as error:
-                _log.error("a worker cannot be started", extra={"worker": self._number, "error": error.strerror})
+            except (OSError, RuntimeError) as error:  # asyncio may need a thread for it
+                _log.error("a worker cannot be started", extra={"worker": self._number, "error": str(error)})
 
     async def _until_it_ends(self) -> None:
         worker, began = self._worker, time.monotonic()

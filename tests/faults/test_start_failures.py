@@ -4,13 +4,14 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import failing
+from tests.support.on_postgres import Cloud
 from tests.support.service import START_SECONDS, environment
 
 
@@ -27,8 +28,8 @@ def check(start: dict[str, Any]) -> None:
         assert told[0].startswith("edgeclients: "), start
 
 
-def starts(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, "-m", "tests.support.failing", kind, str(folder)]
+def starts(kind: str, folder: Path, env: Mapping[str, str] = {}) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "tests.support.failing", kind, str(folder), json.dumps(env)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield from map(json.loads, process.stdout)
@@ -69,3 +70,12 @@ def test_few_descriptors_for_the_interpreter_too(limit: int, tmp_path: Path) -> 
     )
     check({"code": done.returncode, "served": False, "out": done.stdout, "err": done.stderr})
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("kind", ["files", "sockets", "threads"])
+def test_every_step_can_fail_in_the_cloud(cloud: Cloud, kind: str, workers: str, tmp_path: Path) -> None:
+    env = {**cloud.env, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3", "MG_CLIENTS_WORKERS": workers}
+    for start in starts(kind, tmp_path / "starts", env):
+        print(start)
+        check(start)

@@ -1,6 +1,6 @@
 """Starts a service over and over, in processes forked from this one, each time with something else that fails.
 
-    python -m tests.support.failing KIND FOLDER
+    python -m tests.support.failing KIND FOLDER ENV
 
 `descriptors` gives it another number of file descriptors each time. The other kinds let every step fail once: what it asks of
 the system, told apart by where in our code it does. Each start is a JSON line on standard output.
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -98,14 +98,14 @@ def _places(frame: FrameType | None) -> Iterator[str]:
         frame = frame.f_back
 
 
-def start(folder: Path, prepare: Callable[[], None]) -> dict[str, Any]:
+def start(folder: Path, env: Mapping[str, str], prepare: Callable[[], None]) -> dict[str, Any]:
     """How a start ends that `prepare` came before in its process; one that serves is stopped."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     out, err = folder / "out", folder / "err"
     out.touch()
     child = os.fork()
     if not child:
-        become_service(folder, prepare)
+        become_service(folder, env, prepare)
     served, ended, status = False, 0, 0
     while not ended:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -116,14 +116,14 @@ def start(folder: Path, prepare: Callable[[], None]) -> dict[str, Any]:
     return {"code": os.waitstatus_to_exitcode(status), "served": served, "out": out.read_text(), "err": err.read_text()}
 
 
-def become_service(folder: Path, prepare: Callable[[], None]) -> NoReturn:
+def become_service(folder: Path, env: Mapping[str, str], prepare: Callable[[], None]) -> NoReturn:
     """As the interpreter would run it, to the end of its threads."""
     signal.alarm(START_SECONDS)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.closerange(3, 256)
     os.environ.clear()
-    os.environ.update(environment(folder / "data"))
+    os.environ.update(environment(folder / "data", env))
     try:
         prepare()
         sys.exit(main(["serve"]))
@@ -132,17 +132,17 @@ def become_service(folder: Path, prepare: Callable[[], None]) -> NoReturn:
         sys.exit(1)
 
 
-def with_few_descriptors(folder: Path) -> Iterator[dict[str, Any]]:
+def with_few_descriptors(folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Starts with each number of them."""
     for limit in LIMITS:
 
         def prepare(limit: int = limit) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
-        yield {"limit": limit, **start(folder / str(limit), prepare)}
+        yield {"limit": limit, **start(folder / str(limit), env, prepare)}
 
 
-def with_each_step(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
+def with_each_step(kind: str, folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """A start that succeeds, and one for each of its steps that fails."""
     record = folder / "steps"
 
@@ -157,7 +157,7 @@ def with_each_step(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
 
         at_each_step(kind, note)
 
-    yield {"step": None, **start(folder / "whole", prepare_record)}
+    yield {"step": None, **start(folder / "whole", env, prepare_record)}
     for number, line in enumerate(record.read_text().splitlines()):
         wanted = tuple(json.loads(line))
 
@@ -168,10 +168,10 @@ def with_each_step(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         def prepare(act: Act = fail) -> None:
             at_each_step(kind, act)
 
-        yield {"step": wanted, **start(folder / str(number), prepare)}
+        yield {"step": wanted, **start(folder / str(number), env, prepare)}
 
 
 if __name__ == "__main__":
-    kind, folder = sys.argv[1], Path(sys.argv[2])
-    for end in with_each_step(kind, folder) if kind in STEPS else with_few_descriptors(folder):
+    kind, folder, env = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    for end in with_each_step(kind, folder, env) if kind in STEPS else with_few_descriptors(folder, env):
         print(json.dumps(end), flush=True)
