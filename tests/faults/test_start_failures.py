@@ -2,6 +2,7 @@
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,19 @@ def check(start: dict[str, Any]) -> None:
         assert told[0].startswith("edgeclients: "), start
 
 
-def starts(kind: str, folder: Path, env: Mapping[str, str] = {}) -> Iterator[dict[str, Any]]:
+def check_stopped(start: dict[str, Any]) -> None:
+    """As it is asked to; before it has anything to close the signal itself may end it."""
+    assert "Traceback" not in start["err"] + start["out"], start
+    assert start["code"] in {0, 130, -signal.SIGTERM}, start
+    assert start["err"] == ("edgeclients: interrupted\n" if start["code"] == 130 else ""), start
+
+
+def starts(
+    kind: str, folder: Path, env: Mapping[str, str] = {}, number: signal.Signals | None = None
+) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.support.failing", kind, str(folder), json.dumps(env)]
+    if number is not None:
+        command.append(number.name)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield from map(json.loads, process.stdout)
@@ -77,5 +89,18 @@ def test_few_descriptors_for_the_interpreter_too(limit: int, tmp_path: Path) -> 
 def test_every_step_can_fail_in_the_cloud(cloud: Cloud, kind: str, workers: str, tmp_path: Path) -> None:
     env = {**cloud.env, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3", "MG_CLIENTS_WORKERS": workers}
     for start in starts(kind, tmp_path / "starts", env):
-        print(start)
         check(start)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_is_heard_at_every_step(number: signal.Signals, tmp_path: Path) -> None:
+    kind = "files" if number == signal.SIGTERM else "database"
+    for start in starts(kind, tmp_path, number=number):
+        check_stopped(start)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_is_heard_at_every_step_in_the_cloud(cloud: Cloud, workers: str, tmp_path: Path) -> None:
+    env = {**cloud.env, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3", "MG_CLIENTS_WORKERS": workers}
+    for start in starts("sockets", tmp_path / "starts", env, signal.SIGTERM):
+        check_stopped(start)

@@ -1,9 +1,10 @@
 """Starts a service over and over, in processes forked from this one, each time with something else that fails.
 
-    python -m tests.support.failing KIND FOLDER ENV
+    python -m tests.support.failing KIND FOLDER ENV [SIGNAL]
 
-`descriptors` gives it another number of file descriptors each time. The other kinds let every step fail once: what it asks of
-the system, told apart by where in our code it does. Each start is a JSON line on standard output.
+`descriptors` gives it another number of file descriptors each time. The other kinds let every step fail once, or with a signal
+let it come then: a step is what is asked of the system, told apart by where in our code it is. Each start is a JSON line on
+standard output.
 """
 
 import errno
@@ -142,8 +143,8 @@ def with_few_descriptors(folder: Path, env: Mapping[str, str]) -> Iterator[dict[
         yield {"limit": limit, **start(folder / str(limit), env, prepare)}
 
 
-def with_each_step(kind: str, folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """A start that succeeds, and one for each of its steps that fails."""
+def with_each_step(kind: str, folder: Path, env: Mapping[str, str], number: int) -> Iterator[dict[str, Any]]:
+    """A start that succeeds, and one for each of its steps that fails, or has this signal come if it is not 0."""
     record = folder / "steps"
 
     def prepare_record() -> None:
@@ -158,20 +159,23 @@ def with_each_step(kind: str, folder: Path, env: Mapping[str, str]) -> Iterator[
         at_each_step(kind, note)
 
     yield {"step": None, **start(folder / "whole", env, prepare_record)}
-    for number, line in enumerate(record.read_text().splitlines()):
+    for place, line in enumerate(record.read_text().splitlines()):
         wanted = tuple(json.loads(line))
 
         def fail(step: Step, event: str, wanted: Step = wanted) -> None:
-            if step == wanted:
+            if step == wanted and not number:
                 raise error_of(event)
+            if step == wanted:
+                os.kill(os.getpid(), number)
 
         def prepare(act: Act = fail) -> None:
             at_each_step(kind, act)
 
-        yield {"step": wanted, **start(folder / str(number), env, prepare)}
+        yield {"step": wanted, **start(folder / str(place), env, prepare)}
 
 
 if __name__ == "__main__":
     kind, folder, env = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    for end in with_each_step(kind, folder, env) if kind in STEPS else with_few_descriptors(folder, env):
+    number = signal.Signals[sys.argv[4]] if sys.argv[4:] else 0
+    for end in with_each_step(kind, folder, env, number) if kind in STEPS else with_few_descriptors(folder, env):
         print(json.dumps(end), flush=True)
