@@ -50,7 +50,10 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
     except settings.Faults as faults:
         return report(faults)
     logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
+    from edgeclients.wiring import descriptors  # what wiring imports is not needed to print a help text
+
     try:
+        descriptors.require(descriptors.OF_COMMAND)
         with asyncio.Runner() as runner:
             text = runner.run(work(loaded))
     except StartError as error:

@@ -44,7 +44,7 @@ def serve(lifeline: int | None = None) -> int:
         _log.warning("%s is not a setting", name)
     supervising = loaded.workers > 1 and lifeline is None
     try:
-        descriptors.require(loaded, supervising=supervising)
+        descriptors.require((descriptors.of_supervisor if supervising else descriptors.of_service)(loaded))
         if supervising:
             gc.enable()
             _run(supervise(loaded, os.environ))

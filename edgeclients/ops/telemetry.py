@@ -57,7 +57,10 @@ class Telemetry:
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads: nothing fails for want of this one
+            _log.info("telemetry could not be sent", extra={"error": str(error)})
 
     def stop(self) -> None:
         """Send no more."""

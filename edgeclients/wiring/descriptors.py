@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 
 # Measured: 36 until it serves, on IPv4 and IPv6, and 5 more to write who was seen. The rest is for who calls.
 _SERVING = 56
+OF_COMMAND = 32  # one that works beside the service has 17 open
 _IN_THE_CLOUD = 16  # besides connections to PostgreSQL: Redis for the cache and for events, spans
 _OF_A_PEER = 4
 _SUPERVISING = 16
@@ -24,18 +25,13 @@ _TOO_MANY = {errno.EMFILE, errno.ENFILE}
 _NOT_FOR_HTTP = 256  # the database's, gRPC connections, logs
 
 
-def require(settings: Settings, *, supervising: bool) -> None:
-    """Return if so many files can be opened as the service needs; the limit is raised as far as the system lets us.
-
-    Args:
-        settings: the service's.
-        supervising: whether this process only keeps workers running.
+def require(needed: int) -> None:
+    """Return if so many files can be opened beside those that are; the limit is raised as far as the system lets us.
 
     Raises:
         StartError: they cannot.
     """
     _raise_limit()
-    needed = _SUPERVISING + _OF_A_WORKER * settings.workers if supervising else _serving(settings)
     with contextlib.ExitStack() as opened:
         try:
             for _ in range(needed):
@@ -47,6 +43,18 @@ def require(settings: Settings, *, supervising: bool) -> None:
                 f"{needed} files have to be open at a time beside what is open already, and cannot be ({error.strerror}): "
                 "raise the limit, with `ulimit -n` or the unit's LimitNOFILE="
             ) from error
+
+
+def of_service(settings: Settings) -> int:
+    """How many files a process that serves has open."""
+    named = [peer for peer in PEERS if getattr(settings, f"{peer}_grpc_url")]
+    cloud = settings.db_max_connections + _IN_THE_CLOUD if settings.mode == "cloud" else 0
+    return _SERVING + cloud + _OF_A_PEER * len(named)
+
+
+def of_supervisor(settings: Settings) -> int:
+    """How many files the process has open that keeps workers running."""
+    return _SUPERVISING + _OF_A_WORKER * settings.workers
 
 
 def connections_allowed(wanted: int) -> int:
@@ -64,9 +72,3 @@ def _raise_limit() -> int:
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def _serving(settings: Settings) -> int:
-    named = [peer for peer in PEERS if getattr(settings, f"{peer}_grpc_url")]
-    cloud = settings.db_max_connections + _IN_THE_CLOUD if settings.mode == "cloud" else 0
-    return _SERVING + cloud + _OF_A_PEER * len(named)
