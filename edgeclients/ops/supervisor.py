@@ -101,6 +101,7 @@ class Supervisor:
     async def spawn(self) -> "_Worker":
         """One more worker, which does not serve yet."""
         ours, theirs = socket.socketpair()
+        process: asyncio.subprocess.Process | None = None
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -111,7 +112,11 @@ class Supervisor:
             )
             return _Worker(process, *await asyncio.open_connection(sock=ours))
         except BaseException:
-            ours.close()  # which stops it, if there is one
+            ours.close()
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
             raise
         finally:
             theirs.close()
