@@ -8,6 +8,11 @@ _GRPC = re.compile(r"(dns:/{0,3})?[^\s/:]+:\d{1,5}|(ipv6:)?\[[0-9A-Fa-f:.%]+\]:\
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
+def authority(host: str, port: int) -> str:
+    """`host:port` as URLs have it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def redis_url(text: str) -> str:
     """The URL of a Redis server, from that or `host:port`.
 

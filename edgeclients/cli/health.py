@@ -3,12 +3,21 @@
 import http.client
 import os
 import ssl
-import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from edgeclients import settings
+from edgeclients.addresses import authority
 from edgeclients.cli.config import report
+from edgeclients.cli.terminal import fail
 
 _SECONDS = 5
+
+_HERE: Final[Mapping[str, Sequence[str]]] = {
+    "0.0.0.0": ("127.0.0.1",),  # noqa: S104 - what the settings may say
+    "::": ("::1", "127.0.0.1"),  # a machine without IPv6 has the second alone
+}
+"""Where this machine answers on all of its addresses."""
 
 
 def check() -> int:
@@ -17,21 +26,27 @@ def check() -> int:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(loaded.http_host, loaded.http_host)  # noqa: S104
-    connection = _connection(host, loaded.http_port, tls=bool(loaded.http_cert))
+    for host in _HERE.get(loaded.http_host, (loaded.http_host,)):
+        asked = authority(host, loaded.http_port)
+        try:
+            status = _status(host, loaded.http_port, tls=bool(loaded.http_cert))
+        except (OSError, http.client.HTTPException) as error:
+            fault = f"no answer from {asked} ({error})"
+            continue
+        if status != http.HTTPStatus.OK:
+            return fail(f"{asked} answered {status}")
+        print("healthy")
+        return 0
+    return fail(fault)
+
+
+def _status(host: str, port: int, *, tls: bool) -> int:
+    connection = _connection(host, port, tls=tls)
     try:
         connection.request("GET", "/health")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        print(f"edgeclients: no answer from {host}:{loaded.http_port} ({error})", file=sys.stderr)
-        return 1
+        return connection.getresponse().status
     finally:
         connection.close()
-    if status != http.HTTPStatus.OK:
-        print(f"edgeclients: {host}:{loaded.http_port} answered {status}", file=sys.stderr)
-        return 1
-    print("healthy")
-    return 0
 
 
 def _connection(host: str, port: int, *, tls: bool) -> http.client.HTTPConnection:

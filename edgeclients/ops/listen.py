@@ -1,50 +1,175 @@
 """Addresses to listen on: all that a name has, or an error that says why not."""
 
+import contextlib
 import errno
 import socket
+import time
+from collections.abc import Iterator
 from typing import Any
 
+from edgeclients.addresses import authority
 from edgeclients.errors import StartError
 
 BACKLOG = 512
+
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what the settings may say
+_TRIES = 20  # for a port that is free on every address, where any will do
+_TURN_SECONDS = 10.0  # until the other workers have opened the port
+_PAUSE_SECONDS = 0.01
+
+_FORBIDDEN = "lift what forbids it (SELinux, systemd's SocketBindDeny=), or set {variable}_PORT"
+_PRIVILEGED = "set {variable}_PORT to 1024 or more, or give the program the right to lower ones (CAP_NET_BIND_SERVICE)"
+_ADVICE = {
+    errno.EADDRINUSE: "stop what listens there, or set {variable}_PORT",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EADDRNOTAVAIL: "set {variable}_HOST to an address of this machine",
+    errno.EINVAL: "set {variable}_HOST, with the interface where the address needs one (fe80::1%eth0)",
+    errno.EMFILE: "allow it more open files",
+    errno.ENFILE: "allow the system more open files",
+}
 
 
 def bind(host: str, port: int, variable: str, *, shared: bool = False) -> list[socket.socket]:
     """Sockets on every address of `host`; port 0 takes a free one, the same on all.
 
     Args:
-        host: a name or an address.
+        host: a name or an address; `0.0.0.0` is every IPv4 address, `::` every one, or as many as the machine has families.
         port: the port.
         variable: the setting to name when it cannot be had.
         shared: other processes of ours have it, too. These sockets do not listen yet: one that does gets its share of the
             connections.
 
     Raises:
-        StartError: the name is unknown, or the port is taken.
+        StartError: the name is unknown, or the port cannot be had.
     """
+    bound = _bind(host, port, variable, shared=shared)
+    try:
+        if not shared:
+            for one in bound:
+                one.listen(BACKLOG)
+    except OSError as error:
+        _close(bound)
+        raise _refused(host, port, variable, error) from error
+    return bound
+
+
+@contextlib.contextmanager
+def kept_for_grpc(host: str, port: int, variable: str, *, shared: bool) -> Iterator[list[tuple[str, int]]]:
+    """The addresses that gRPC's core has to be given to listen on those of `host` and no others, and the port.
+
+    Nobody else can take them until the context is left; the core can, before that.
+
+    Args:
+        host: as for `bind`.
+        port: likewise.
+        variable: likewise.
+        shared: likewise; who shares the port has taken it with `bind`.
+
+    Raises:
+        StartError: the name is unknown, or the port cannot be had.
+    """
+    with contextlib.ExitStack() as held:
+        if shared and port:
+            # Each bind by one worker changes what the kernel lets the next one have: this one makes none.
+            found = [_named(address) for _, address in _resolve(host, port, variable)]
+        else:
+            bound = _bind(host, port, variable, shared=shared)
+            for one in bound:
+                held.callback(one.close)
+            found = [_named(one.getsockname()) for one in bound]
+        number = found[0][1]
+        if (_EVERY_IPV6, number) in found:
+            found = [(_EVERY_IPV6, number)]  # which the core opens for both families
+        elif (_EVERY_IPV4, number) in found:
+            held.enter_context(_ipv6_taken(number, variable, shared=shared))
+        yield found
+
+
+@contextlib.contextmanager
+def _ipv6_taken(port: int, variable: str, *, shared: bool) -> Iterator[None]:
+    """Every IPv6 address with this port is taken.
+
+    gRPC's core opens a wildcard of either family for both, and IPv4's alone only if IPv6's cannot be had.
+    """
+    deadline = time.monotonic() + (_TURN_SECONDS if shared else 0)
+    while True:
+        try:
+            taken = _listening(port)
+            break
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not shared:
+                yield  # there is no IPv6, or it is taken already
+                return
+            if time.monotonic() >= deadline:  # another worker would have let go
+                raise _refused(_EVERY_IPV6, port, variable, error) from error
+        time.sleep(_PAUSE_SECONDS)
+    with taken:
+        yield
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket that listens on every IPv6 address, alone.
+
+    One that is only bound would keep out neither those that share nor those that come when a connection has just ended.
+    """
+    listener = _listener(socket.AF_INET6, (_EVERY_IPV6, port), shared=False)
+    try:
+        listener.listen(0)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind(host: str, port: int, variable: str, *, shared: bool) -> list[socket.socket]:
+    found = _resolve(host, port, variable)
+    tries = 1 if port else _TRIES
+    while True:
+        tries -= 1
+        bound, failure = _bind_all(found, port, shared=shared)
+        if failure is None:
+            return bound
+        _close(bound)
+        if not tries or failure.errno != errno.EADDRINUSE:
+            raise _refused(host, port, variable, failure) from failure
+
+
+def _resolve(host: str, port: int, variable: str) -> list[tuple[int, tuple[Any, ...]]]:
+    """The addresses of `host`, by family."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise StartError(f"cannot find the address {host!r} to listen on: set {variable}_HOST") from error
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise StartError(f"cannot find the address {host!r} to listen on{reason}: set {variable}_HOST") from error
+    addresses = [(int(family), address) for family, *_, address in found]
+    if any(address[0] == _EVERY_IPV6 for _, address in addresses):
+        return [(socket.AF_INET6, (_EVERY_IPV6, port)), (socket.AF_INET, (_EVERY_IPV4, port))]
+    return addresses
+
+
+def _bind_all(
+    found: list[tuple[int, tuple[Any, ...]]], port: int, *, shared: bool
+) -> tuple[list[socket.socket], OSError | None]:
+    """Sockets on all of these that the machine has, and what went wrong."""
     bound: list[socket.socket] = []
     failure: OSError | None = None
-    for family, *_, address in found:
+    absent: OSError | None = None
+    for family, address in found:
         wanted = (address[0], bound[0].getsockname()[1] if bound and not port else port, *address[2:])
         try:
             bound.append(_listener(family, wanted, shared=shared))
         except OSError as error:
             # A machine without IPv6 still has a "localhost" of that kind.
-            if not _has_no_such_address(error):
+            if _has_no_such_address(error):
+                absent = error
+            else:
                 failure = error
-    if failure is not None or not bound:
-        for one in bound:
-            one.close()
-        reason = failure.strerror if failure else "no address"
-        raise StartError(f"cannot listen on {host}:{port} ({reason}): stop what listens there, or set {variable}_PORT")
-    return bound
+    return bound, failure or (None if bound else absent)
 
 
 def _listener(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.socket:
+    """A socket on one address, which does not listen yet."""
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,13 +178,30 @@ def _listener(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        if not shared:
-            listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
     listener.setblocking(False)  # noqa: FBT003
     return listener
+
+
+def _named(address: tuple[Any, ...]) -> tuple[str, int]:
+    """An address of a socket as the core takes it: the interface, if any, behind the host."""
+    host, port, *rest = address
+    return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _refused(host: str, port: int, variable: str, error: OSError) -> StartError:
+    """What to tell whoever starts the service, and what to do about it."""
+    advice = _ADVICE.get(error.errno or 0, "set {variable}_HOST and {variable}_PORT")
+    if error.errno == errno.EACCES and 0 < port < socket.IPPORT_RESERVED:
+        advice = _PRIVILEGED
+    return StartError(f"cannot listen on {authority(host, port)} ({error.strerror}): {advice.format(variable=variable)}")
 
 
 def _has_no_such_address(error: OSError) -> bool:

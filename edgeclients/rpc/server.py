@@ -7,8 +7,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from edgeclients.addresses import authority
 from edgeclients.errors import StartError
-from edgeclients.ops.listen import bind
+from edgeclients.ops.listen import kept_for_grpc
 from edgeclients.ops.tls import Tls
 from edgeclients.rpc.services import NAME, ClientsService
 
@@ -81,21 +82,18 @@ class GrpcServer:
 
 
 def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None, *, shared: bool) -> int:
-    """Listen on every address of `host`, or on none: gRPC by itself is content with some of them."""
-    probes = bind(host, port, "MG_CLIENTS_GRPC", shared=shared)
-    addresses = [probe.getsockname()[:2] for probe in probes]
-    for probe in probes:
-        probe.close()
-    for address, number in addresses:
-        target = f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
-        try:
-            if tls is None:
-                server.add_insecure_port(target)
-            else:
-                server.add_secure_port(target, _credentials(tls))
-        except RuntimeError as error:
-            raise StartError(f"cannot listen on {target}: stop what listens there, or set MG_CLIENTS_GRPC_PORT") from error
-    return int(addresses[0][1])
+    """Listen on every address of `host`, or on none: gRPC by itself is content with some of them, or takes more."""
+    with kept_for_grpc(host, port, "MG_CLIENTS_GRPC", shared=shared) as addresses:
+        for address in addresses:
+            target = authority(*address)
+            try:
+                if tls is None:
+                    server.add_insecure_port(target)
+                else:
+                    server.add_secure_port(target, _credentials(tls))
+            except RuntimeError as error:
+                raise StartError(f"gRPC cannot listen on {target}; its own line says why") from error
+    return addresses[0][1]
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:

@@ -16,6 +16,9 @@ _PAIRS = (
 )
 """Certificates and their keys, by attribute."""
 
+_EVERY_IPV4, _EVERY_ADDRESS = "0.0.0.0", "::"  # noqa: S104 - what the settings may say
+_LOCALHOST = {"localhost": {"localhost", "127.0.0.1", "::1"}}
+
 
 def conflicts_in(loaded: Settings) -> Iterator[str]:
     """What is wrong between settings that are right by themselves, a line each."""
@@ -85,8 +88,19 @@ def _addresses(loaded: Settings) -> Iterator[str]:
 
 def _ports(loaded: Settings) -> Iterator[str]:
     """What is wrong with where it listens."""
-    if loaded.http_port and (loaded.http_host, loaded.http_port) == (loaded.grpc_host, loaded.grpc_port):
+    same = loaded.http_port and loaded.http_port == loaded.grpc_port
+    if same and _overlap(loaded.http_host, loaded.grpc_host):
         yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: each needs one of its own"
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two hosts surely have an address in common."""
+    here = _LOCALHOST.get(one, {one}) & _LOCALHOST.get(other, {other})
+    return bool(here) or any(_holds(*pair) for pair in ((one, other), (other, one)))
+
+
+def _holds(every: str, other: str) -> bool:
+    return every == _EVERY_ADDRESS or (every == _EVERY_IPV4 and (other in _LOCALHOST or other.replace(".", "").isdigit()))
 
 
 def _workers(loaded: Settings) -> Iterator[str]:

@@ -134,7 +134,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Var("MG_CLIENTS_DB_MAX_CONNECTIONS", "connections one process opens to PostgreSQL at most", low=3, high=1000),
     ] = 10
 
-    http_host: Annotated[str, Var("MG_CLIENTS_HTTP_HOST", "address HTTP listens on")] = "localhost"
+    http_host: Annotated[str, Var("MG_CLIENTS_HTTP_HOST", "address HTTP listens on; `0.0.0.0`: all of IPv4, `::`: all")] = (
+        "localhost"
+    )
     http_port: Annotated[int, Var("MG_CLIENTS_HTTP_PORT", "port HTTP listens on; 0: any", low=0, high=65535)] = 9006
     http_cert: Annotated[str, Var("MG_CLIENTS_HTTP_SERVER_CERT", "certificate for HTTPS: a path or PEM")] = ""
     http_key: Annotated[str, Var("MG_CLIENTS_HTTP_SERVER_KEY", "key for HTTPS: a path or PEM", secret=True)] = ""
@@ -166,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Var("MG_CLIENTS_HTTP_MAX_CONNECTIONS", "open connections; more are closed at once", low=1)
     ] = 1024
 
-    grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on")] = "localhost"
+    grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on; likewise")] = "localhost"
     grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any", low=0, high=65535)] = 7000
     grpc_cert: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_CERT", "certificate for gRPC over TLS: a path or PEM")] = ""
     grpc_key: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_KEY", "key for gRPC over TLS: a path or PEM", secret=True)] = ""

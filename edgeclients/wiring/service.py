@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
+from edgeclients.addresses import authority
 from edgeclients.auth.standalone import Standalone
 from edgeclients.auth.standalone import create as standalone
 from edgeclients.cache.memory import MemoryTokenCache
@@ -192,8 +193,8 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         if telemetry is not None:
             stack.callback(telemetry.stop)
         yield Running(
-            f"{'https' if http_tls else 'http'}://{settings.http_host}:{http_port}",
-            f"{settings.grpc_host}:{grpc.port}",
+            f"{'https' if http_tls else 'http'}://{authority(settings.http_host, http_port)}",
+            authority(settings.grpc_host, grpc.port),
             settings.data_dir if needs_directory else None,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
             app.complete,

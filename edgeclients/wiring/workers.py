@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from edgeclients import __version__
+from edgeclients.addresses import authority
 from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
@@ -48,8 +49,8 @@ async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
             "ready",
             extra={
                 "version": __version__,
-                "http": f"{'https' if settings.http_cert else 'http'}://{settings.http_host}:{http_port}",
-                "grpc": f"{settings.grpc_host}:{grpc_port}",
+                "http": f"{'https' if settings.http_cert else 'http'}://{authority(settings.http_host, http_port)}",
+                "grpc": authority(settings.grpc_host, grpc_port),
                 "workers": settings.workers,
             },
         )

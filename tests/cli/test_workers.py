@@ -17,6 +17,7 @@ from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.commands import refused
 from tests.support.on_postgres import TOKEN, Cloud
+from tests.support.listening import V4, families, just_used, let_in, listening
 from tests.support.service import Service, started
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -151,6 +152,23 @@ def test_a_port_that_is_taken_is_an_error(env: dict[str, str], service: Service,
         for workers in ("1", "2"):
             given = {f"MG_CLIENTS_{variable}_PORT": str(port), "MG_CLIENTS_WORKERS": workers}
             assert f"set MG_CLIENTS_{variable}_PORT" in refused(tmp_path / "other", {**env, **given}).line
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_they_listen_on_the_addresses_that_one_would(env: dict[str, str], tmp_path: Path, host: str) -> None:
+    """Whichever of them comes first, and after a connection of the other family."""
+    http, grpc = just_used(), just_used()
+    hosts = {"MG_CLIENTS_HTTP_HOST": host, "MG_CLIENTS_GRPC_HOST": host}
+    given = {"MG_CLIENTS_HTTP_PORT": str(http), "MG_CLIENTS_GRPC_PORT": str(grpc), "MG_CLIENTS_WORKERS": "6"}
+    with started(tmp_path / "data", {**env, **hosts, **given, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3"}) as service:
+        written = "[::]" if host == "::" else host
+        assert (service.http, service.grpc) == (f"http://{written}:{http}", f"{written}:{grpc}")
+        assert let_in(http) == let_in(grpc) == ({V4} if host == "0.0.0.0" else families())
+        for port in (http, grpc):
+            assert len({frozenset(listening(one.pid, port)) for one in _workers(service)}) == 1
+        if host == "0.0.0.0":
+            everywhere = {(socket.AF_INET, "0.0.0.0")}
+            assert all(listening(one.pid, port) == everywhere for one in _workers(service) for port in (http, grpc))
 
 
 def test_connections_are_counted_for_all_of_them(env: dict[str, str], tmp_path: Path) -> None:

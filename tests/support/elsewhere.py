@@ -29,10 +29,19 @@ class Elsewhere(NamedTuple):
         path = os.pathsep.join([str(ROOT), *(entry for entry in sys.path if entry.endswith("site-packages"))])
         return {**environment(self.data, env), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def run(self, *arguments: str, env: Mapping[str, str] = {}) -> Ended:
-        """`edgeclients` with these arguments, as root."""
-        command = [self.python, "-m", "edgeclients", *arguments]
-        ended = subprocess.run(command, env=self.environment(env), capture_output=True, text=True, check=False, cwd="/")
+    def run(self, *arguments: str, env: Mapping[str, str] = {}, user: int = 0) -> Ended:
+        """`edgeclients` with these arguments, as root or another user without rights."""
+        ended = subprocess.run(
+            [self.python, "-m", "edgeclients", *arguments],
+            env=self.environment(env),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+        )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     def done(self, *arguments: str, env: Mapping[str, str] = {}) -> str:

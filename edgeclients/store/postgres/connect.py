@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
+from edgeclients.addresses import authority
+
 _CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
 LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
@@ -67,7 +69,7 @@ class Address(NamedTuple):
     tls: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
-        return f"PostgreSQL at {self.host}:{self.port}"
+        return f"PostgreSQL at {authority(self.host, self.port)}"
 
 
 def _arguments(address: Address) -> dict[str, Any]:
