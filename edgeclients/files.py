@@ -1,8 +1,24 @@
 """Files: private ones that survive a power cut, and those that come with the program."""
 
+import errno
 import os
 from importlib import resources
 from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "make room on its disk, or raise the quota",
+    errno.EMFILE: "allow this program more open files",
+    errno.ENFILE: "allow the system more open files",
+    errno.EROFS: "mount its disk for writing",
+    errno.EIO: "check its disk",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def remedy(error: OSError, otherwise: str) -> str:
+    """What to do about `error` where a file was to be written; `otherwise`, unless it says so itself."""
+    return _REMEDIES.get(error.errno or 0, otherwise)
 
 
 def schema_path(*parts: str) -> Path:

@@ -1,12 +1,15 @@
 """Certificates and keys as settings name them: a path, or PEM itself (contract 11)."""
 
 import os
+import re
 import ssl
 from pathlib import Path
 
 from edgeclients.errors import StartError
+from edgeclients.text import decoded
 
 _BEGIN = "-----BEGIN"
+_SOURCE = re.compile(r"^\[\w+\] | \(_ssl\.c.*$")  # what Python adds to OpenSSL's text
 
 
 def read(text: str, variable: str) -> bytes:
@@ -27,8 +30,32 @@ def read(text: str, variable: str) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else "no path"
         raise StartError(f"{variable} cannot be read ({reason}): set a path, or PEM") from error
     if _BEGIN.encode() not in content:
-        raise StartError(f"{variable} is not PEM")
+        raise StartError(f"{variable} is not PEM{_instead(content)}")
     return content
+
+
+def _instead(content: bytes) -> str:
+    """What it is, as far as one can tell."""
+    if content.startswith(b"\x30"):
+        return " but DER: convert it with openssl"
+    try:
+        decoded(content)
+    except ValueError as error:
+        return f": {error}"
+    return f": there is no {_BEGIN} in it"
+
+
+def authorities(content: bytes) -> str:
+    """PEM of authorities as Python's TLS takes it: what stands between certificates may be in any language, but not here."""
+    return content.decode("ascii", "ignore")
+
+
+def unusable(variables: str, error: Exception) -> StartError:
+    """What to tell of certificates and keys that Python's TLS does not take."""
+    reason = str(error)
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or _SOURCE.sub("", reason)).replace("_", " ").lower()
+    return StartError(f"{variables} cannot be used ({reason}): check that they are PEM, unencrypted, and belong together")
 
 
 def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -4,7 +4,6 @@ import ssl
 from typing import NamedTuple
 
 from edgeclients import pem
-from edgeclients.errors import StartError
 
 
 class Tls(NamedTuple):
@@ -49,13 +48,10 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
     try:
         pem.load_pair(made, tls.certificate, tls.key)
         if tls.client_ca is not None:
-            made.load_verify_locations(cadata=tls.client_ca.decode("ascii", "replace"))
+            made.load_verify_locations(cadata=pem.authorities(tls.client_ca))
             made.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(
-            f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS cannot be used: check that they are "
-            "PEM, unencrypted, and belong together"
-        ) from error
+        raise pem.unusable(f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS", error) from error
     return made
 
 
@@ -72,15 +68,13 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
     Raises:
         StartError: a file cannot be read, is no PEM, or does not belong to another.
     """
-    trusted = pem.read(authority, f"{prefix}_CA_CERT").decode("ascii", "replace") if authority else None
+    trusted = pem.authorities(pem.read(authority, f"{prefix}_CA_CERT")) if authority else None
     try:
         made = ssl.create_default_context(cadata=trusted)
         if certificate:
             pem.load_pair(made, pem.read(certificate, f"{prefix}_CERT"), pem.read(key, f"{prefix}_KEY"))
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(
-            f"{prefix}_CA_CERT, _CERT or _KEY cannot be used: check that they are PEM, unencrypted, and belong together"
-        ) from error
+        raise pem.unusable(f"{prefix}_CA_CERT, _CERT or _KEY", error) from error
     if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -109,13 +103,11 @@ def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> 
         made.verify_mode = ssl.CERT_NONE
     try:
         if root:
-            made.load_verify_locations(cadata=pem.read(root, f"{prefix}_ROOT_CERT").decode("ascii", "replace"))
+            made.load_verify_locations(cadata=pem.authorities(pem.read(root, f"{prefix}_ROOT_CERT")))
         else:
             made.load_default_certs()
         if certificate:
             pem.load_pair(made, pem.read(certificate, f"{prefix}_CERT"), pem.read(key, f"{prefix}_KEY"))
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(
-            f"{prefix}_CERT, _KEY or _ROOT_CERT cannot be used: check that they are PEM, unencrypted, and belong together"
-        ) from error
+        raise pem.unusable(f"{prefix}_CERT, _KEY or _ROOT_CERT", error) from error
     return made

@@ -10,17 +10,17 @@ from typing import NamedTuple, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from edgeclients import pem
+from edgeclients import grpc_tls, pem
 from edgeclients.errors import (
     DomainError,
     Forbidden,
     IdTaken,
     MalformedRequest,
     NotFound,
-    StartError,
     Unauthenticated,
     Unavailable,
 )
+from edgeclients.grpc_tls import Pem
 from edgeclients.peers.circuit import Circuit
 from edgeclients.settings import Settings
 from edgeclients.traces import outgoing, part
@@ -203,14 +203,16 @@ def _credentials(address: Address) -> grpc.ChannelCredentials | None:
     certificate = key = None
     context = ssl.create_default_context()
     try:
-        context.load_verify_locations(cadata=authority.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=pem.authorities(authority))
         if address.client_cert:
             certificate = pem.read(address.client_cert, f"{address.prefix}_CLIENT_CERT")
             key = pem.read(address.client_key, f"{address.prefix}_CLIENT_KEY")
             pem.load_pair(context, certificate, key)
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(
-            f"{address.prefix}_SERVER_CA_CERTS, _CLIENT_CERT or _CLIENT_KEY cannot be used: check that they are "
-            "PEM, unencrypted, and belong together"
-        ) from error
+        raise pem.unusable(f"{address.prefix}_SERVER_CA_CERTS, _CLIENT_CERT or _CLIENT_KEY", error) from error
+    grpc_tls.check(
+        Pem(f"{address.prefix}_CLIENT_CERT", certificate) if certificate else None,
+        Pem(f"{address.prefix}_CLIENT_KEY", key) if key else None,
+        Pem(f"{address.prefix}_SERVER_CA_CERTS", authority),
+    )
     return grpc.ssl_channel_credentials(authority, key, certificate)

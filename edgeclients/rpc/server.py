@@ -7,8 +7,10 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from edgeclients import grpc_tls
 from edgeclients.addresses import authority
 from edgeclients.errors import StartError
+from edgeclients.grpc_tls import Pem
 from edgeclients.ops.listen import kept_for_grpc
 from edgeclients.ops.tls import Tls
 from edgeclients.rpc.services import NAME, ClientsService
@@ -97,6 +99,11 @@ def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None, *, s
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    grpc_tls.check(
+        Pem("MG_CLIENTS_GRPC_SERVER_CERT", tls.certificate),
+        Pem("MG_CLIENTS_GRPC_SERVER_KEY", tls.key),
+        Pem("MG_CLIENTS_GRPC_CLIENT_CA_CERTS", tls.client_ca) if tls.client_ca is not None else None,
+    )
     return grpc.ssl_server_credentials(
         [(tls.key, tls.certificate)],
         root_certificates=tls.client_ca,

@@ -6,7 +6,7 @@ import pwd
 from pathlib import Path
 
 from edgeclients.errors import StartError
-from edgeclients.files import sync_directory
+from edgeclients.files import remedy, sync_directory
 
 DATABASE = "clients.db"
 LOCK = "lock"
@@ -31,7 +31,7 @@ class DataDirectory:
         except OSError as error:
             raise StartError(
                 f"data directory {path} cannot be used ({error.strerror}): "
-                "make it writable for this user, or set MG_CLIENTS_DATA_DIR"
+                f"{remedy(error, 'make it writable for this user')}, or set MG_CLIENTS_DATA_DIR"
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

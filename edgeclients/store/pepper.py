@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgeclients.errors import StartError
-from edgeclients.files import write_private
+from edgeclients.files import remedy, write_private
 
 PEPPER_BYTES = 32
 CREDENTIAL = "edgeclients.pepper"
@@ -59,7 +59,9 @@ def make(path: Path) -> None:
     try:
         write_private(path, secrets.token_bytes(PEPPER_BYTES))
     except OSError as error:
-        raise StartError(f"pepper {path} cannot be written ({error.strerror}): make its folder writable") from error
+        raise StartError(
+            f"pepper {path} cannot be written ({error.strerror}): {remedy(error, 'make its folder writable')}"
+        ) from error
 
 
 def assign(peppers: Sequence[bytes], files: Sequence[Path]) -> dict[Path, bytes]:

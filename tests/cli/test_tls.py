@@ -1,5 +1,6 @@
 """TLS for HTTP and gRPC, and callers who must show a certificate."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support import asking, certificates
@@ -151,3 +154,87 @@ def test_an_authority_that_is_none(tmp_path: Path, server: Pair, content: str) -
     wanted = server.key if content == "KEY" else content
     line = refused(tmp_path / "data", {**pair, "MG_CLIENTS_GRPC_CLIENT_CA_CERTS": wanted}).line
     assert "CLIENT_CA_CERTS" in line
+
+
+ODD = {
+    "secp256k1": certificates.own(ec.generate_private_key(ec.SECP256K1()), hashes.SHA256()),
+    "a Brainpool curve": certificates.own(ec.generate_private_key(ec.BrainpoolP256R1()), hashes.SHA256()),
+    "P-224": certificates.own(ec.generate_private_key(ec.SECP224R1()), hashes.SHA256()),
+    "Ed448": certificates.own(ed448.Ed448PrivateKey.generate()),
+}
+GOOD = {
+    "P-384": certificates.own(ec.generate_private_key(ec.SECP384R1()), hashes.SHA256()),
+    "P-521": certificates.own(ec.generate_private_key(ec.SECP521R1()), hashes.SHA256()),
+    "RSA": certificates.own(rsa.generate_private_key(65537, 2048), hashes.SHA256()),
+    "Ed25519": certificates.own(ed25519.Ed25519PrivateKey.generate()),
+}
+
+
+def grpc_pair(pair: Pair) -> dict[str, str]:
+    return {"MG_CLIENTS_GRPC_SERVER_CERT": pair.certificate, "MG_CLIENTS_GRPC_SERVER_KEY": pair.key}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_key_that_grpc_does_not_know(tmp_path: Path, server: Pair, name: str) -> None:
+    """Python does, so HTTPS goes on with it."""
+    line = refused(tmp_path / "data", grpc_pair(ODD[name])).line
+    assert f"gRPC cannot use MG_CLIENTS_GRPC_SERVER_CERT: its key is on {name}" in line
+    env = {**grpc_pair(server), "MG_CLIENTS_GRPC_CLIENT_CA_CERTS": ODD[name].certificate}
+    line = refused(tmp_path / "data", env).line
+    assert f"gRPC cannot use MG_CLIENTS_GRPC_CLIENT_CA_CERTS: its key is on {name}" in line
+    assert "stop" not in line
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_key_that_grpc_knows(tmp_path: Path, name: str) -> None:
+    trusting_it = ssl.create_default_context(cadata=GOOD[name].certificate)
+    with started(tmp_path / "data", grpc_pair(GOOD[name])) as service:
+        host, _, port = service.grpc.rpartition(":")
+        with socket.create_connection((host, int(port)), 60) as plain, trusting_it.wrap_socket(plain, server_hostname=host):
+            pass
+
+
+@pytest.mark.parametrize("marked", ["SERVER_CERT", "SERVER_KEY", "CLIENT_CA_CERTS"])
+@pytest.mark.parametrize("place", ["file", "variable"])
+def test_a_byte_order_mark_before_pem(tmp_path: Path, authority: Authority, server: Pair, marked: str, place: str) -> None:
+    name = f"MG_CLIENTS_GRPC_{marked}"
+    env = {**grpc_pair(server), "MG_CLIENTS_GRPC_CLIENT_CA_CERTS": authority.certificate}
+    content = "\ufeff" + env[name]
+    if place == "file":
+        (tmp_path / "pem").write_text(content, encoding="utf-8")
+        content = str(tmp_path / "pem")
+    line = refused(tmp_path / "data", {**env, name: content}).line
+    assert f"gRPC cannot use {name}: a byte order mark" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("-----BEGIN CERTIFICATE-----\n".encode("utf-16"), "it is UTF-16"),
+        (ssl.PEM_cert_to_DER_cert(GOOD["RSA"].certificate), "but DER"),
+        (b"\xef\xbb\xbf", "it begins with a byte order mark"),
+        (b"", "there is no -----BEGIN in it"),
+    ],
+)
+@pytest.mark.parametrize("transport", ["HTTP", "GRPC"])
+def test_a_file_that_is_no_pem(tmp_path: Path, server: Pair, transport: str, content: bytes, told: str) -> None:
+    (tmp_path / "pem").write_bytes(content)
+    name = f"MG_CLIENTS_{transport}_SERVER"
+    line = refused(tmp_path / "data", {f"{name}_CERT": str(tmp_path / "pem"), f"{name}_KEY": server.key}).line
+    assert f"{name}_CERT is not PEM" in line
+    assert told in line
+
+
+def test_authorities_are_described_in_any_language(tmp_path: Path, authority: Authority, server: Pair) -> None:
+    (tmp_path / "ca").write_text("Főtanúsítvány\n" + authority.certificate, encoding="utf-8")
+    with started(tmp_path / "data", {**grpc_pair(server), "MG_CLIENTS_GRPC_CLIENT_CA_CERTS": str(tmp_path / "ca")}) as service:
+        assert is_serving(service.grpc, caller(authority, authority.sign("broker")))
+
+
+@pytest.mark.parametrize("transport", ["HTTP", "GRPC"])
+def test_what_is_wrong_with_a_pair_is_told(tmp_path: Path, server: Pair, authority: Authority, transport: str) -> None:
+    small = certificates.own(rsa.generate_private_key(65537, 1024), hashes.SHA256())
+    name = f"MG_CLIENTS_{transport}_SERVER"
+    assert "(ee key too small)" in refused(tmp_path / "d", {f"{name}_CERT": small.certificate, f"{name}_KEY": small.key}).line
+    other = {f"{name}_CERT": server.certificate, f"{name}_KEY": authority.sign("other").key}
+    assert "(key values mismatch)" in refused(tmp_path / "d", other).line

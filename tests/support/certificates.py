@@ -3,12 +3,14 @@
 import datetime as dt
 import ipaddress
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
+
+AnyKey: TypeAlias = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 _DAY = dt.timedelta(days=1)
 
@@ -37,6 +39,13 @@ class Authority:
         return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
 
 
+def own(key: AnyKey, hashed: hashes.HashAlgorithm | None = None) -> Pair:
+    """A certificate for this machine that `key` itself has signed."""
+    name = _named("localhost")
+    builder = _builder(name, name, key).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+    return Pair(_pem(builder.sign(key, hashed)), _key_pem(key))
+
+
 def encrypted(pair: Pair, password: bytes) -> str:
     """The key of `pair`, behind a password."""
     key = serialization.load_pem_private_key(pair.key.encode(), None)
@@ -54,7 +63,7 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: AnyKey) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -72,7 +81,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _key_pem(
-    key: ec.EllipticCurvePrivateKey,
+    key: AnyKey,
     protection: serialization.KeySerializationEncryption | None = None,
 ) -> str:
     return key.private_bytes(

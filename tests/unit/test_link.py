@@ -10,6 +10,8 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from edgeclients.errors import (
     DomainError,
@@ -24,7 +26,7 @@ from edgeclients.errors import (
 from edgeclients.peers.auth import AuthService, Bearer
 from edgeclients.peers.circuit import FAILURES, Circuit
 from edgeclients.peers.link import Address, Link
-from tests.support.certificates import Authority, Pair, encrypted
+from tests.support.certificates import Authority, Pair, encrypted, own
 from tests.support.cloud.server import Cloud, Fault
 from tests.support.cloud.world import World
 from tests.unit.test_circuit import Clock
@@ -226,13 +228,16 @@ async def test_mutual_tls(authority: Authority, ours: Pair, linked: Linked) -> N
 
 
 async def test_certificates_that_cannot_be_used_are_told_at_the_start(authority: Authority, ours: Pair, linked: Linked) -> None:
-    other = authority.sign("other")
+    other, odd = authority.sign("other"), own(ec.generate_private_key(ec.SECP256K1()), SHA256())
     for wrong in (
         {"server_ca": "/no/such/file"},
         {"server_ca": "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"},
         {"server_ca": authority.certificate, "client_cert": ours.certificate, "client_key": other.key},
         {"server_ca": authority.certificate, "client_cert": ours.certificate, "client_key": encrypted(ours, b"geheim")},
         {"server_ca": authority.certificate, "client_cert": "/no/such/file", "client_key": ours.key},
+        {"server_ca": "\ufeff" + authority.certificate},
+        {"server_ca": authority.certificate, "client_cert": odd.certificate, "client_key": odd.key},
+        {"server_ca": odd.certificate},
     ):
         with pytest.raises(StartError, match="MG_AUTH_GRPC_") as refused:
             linked(**wrong)

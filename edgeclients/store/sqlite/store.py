@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import aiosqlite
 
 from edgeclients.errors import StartError
-from edgeclients.files import schema_path
+from edgeclients.files import remedy, schema_path
 from edgeclients.model import (
     Client,
     ClientFilter,
@@ -318,7 +318,9 @@ def _unusable(path: Path, error: Exception) -> StartError:
     if isinstance(error, OSError) and error.filename not in {None, str(path)}:
         return StartError(f"{error.filename} cannot be read ({error.strerror})")
     if isinstance(error, OSError):
-        return StartError(f"database {path} cannot be opened ({error.strerror}): make it writable for this user")
+        return StartError(
+            f"database {path} cannot be opened ({error.strerror}): {remedy(error, 'make it writable for this user')}"
+        )
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return StartError(f"database {path} is damaged: restore it from the backup")
@@ -326,4 +328,4 @@ def _unusable(path: Path, error: Exception) -> StartError:
         return StartError(f"database {path} is in use by another program: stop that one")
     if code == sqlite3.SQLITE_FULL:
         return StartError(f"database {path} cannot be written, the disk is full: make room")
-    return StartError(f"database {path} cannot be used: check that its folder is writable and the disk healthy")
+    return StartError(f"database {path} cannot be used ({error}): check that its folder is writable and the disk healthy")

@@ -1,0 +1,28 @@
+"""Text in files that people write: what it is encoded as, or what is wrong with that."""
+
+import codecs
+
+BYTE_ORDER_MARK = "\ufeff"
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def decoded(content: bytes) -> str:
+    """`content` as the UTF-8 that it has to be.
+
+    Raises:
+        ValueError: "it is …": how it is encoded instead, and what to do.
+    """
+    if content.startswith(_UTF_16) or _every_other_is_nul(content):
+        raise ValueError("it is UTF-16: save it as UTF-8, without a byte order mark")
+    if content.startswith(codecs.BOM_UTF8):
+        raise ValueError("it begins with a byte order mark: save it as UTF-8 without one")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 (byte {error.start + 1}), perhaps Latin-1: save it as UTF-8") from error
+
+
+def _every_other_is_nul(content: bytes) -> bool:
+    """Whether it is Latin letters in UTF-16 that do not say so."""
+    return len(content) > 1 and any(content[first::2].strip(b"\0") == b"" for first in (0, 1))
