@@ -1,10 +1,13 @@
 """Addresses of servers, as they stand in settings."""
 
+import ipaddress
 import re
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _GRPC = re.compile(r"(dns:/{0,3})?[^\s/:]+:\d{1,5}|(ipv6:)?\[[0-9A-Fa-f:.%]+\]:\d{1,5}|ipv4:[\d.]+:\d{1,5}|unix:\S+")
+_NAME = re.compile(r"[^\s/\\\[\]@?#]+")
+_LAST_PORT = 65_535
 _REDIS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
@@ -31,7 +34,7 @@ def redis_url(text: str) -> str:
         known = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         raise ValueError(wanted) from error
-    if not known or not re.fullmatch(r"(/\d*)?", parts.path) or parts.fragment:
+    if not known or re.search(r"\s", parts.hostname or "") or not re.fullmatch(r"(/\d*)?", parts.path) or parts.fragment:
         raise ValueError(wanted)
     if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
         raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
@@ -69,15 +72,28 @@ def postgres_place(text: str) -> PostgresPlace:
     return PostgresPlace(unquote(parts.hostname or "") or None, port, unquote(parts.username or "") or None, name or None)
 
 
+def is_host(text: str) -> bool:
+    """Whether `text` is a name or an address, and nothing more."""
+    if ":" not in text:
+        return bool(_NAME.fullmatch(text))
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
 def is_grpc(text: str) -> bool:
     """Whether `text` is `host:port`, or the path of a socket as `unix:…`."""
-    return bool(_GRPC.fullmatch(text))
+    if not _GRPC.fullmatch(text):
+        return False
+    return text.startswith("unix:") or 0 < int(text.rpartition(":")[2]) <= _LAST_PORT
 
 
 def is_http(text: str) -> bool:
     """Whether `text` is an address as http://… or https://…."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return known and not re.search(r"\s", text)
     except ValueError:
         return False

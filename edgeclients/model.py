@@ -4,6 +4,7 @@ Times are whole microseconds since 1970 UTC. Metadata is kept as JSON text (alwa
 whoever needs its content decodes it once. A client's secret is in none of these but `StoredSecret`, which holds a hash.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from enum import IntEnum, IntFlag, StrEnum
@@ -11,6 +12,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
+
+_DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
 
 
 class Status(IntEnum):
@@ -58,6 +61,11 @@ def rfc3339(micros: int) -> str:
     seconds, fraction = divmod(micros, 1_000_000)
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
+
+
+def is_domain(text: str) -> bool:
+    """Whether `text` may be a domain id (contract A3)."""
+    return _DOMAIN.fullmatch(text) is not None and text not in {".", ".."}
 
 
 class Session(Struct, frozen=True):

@@ -4,15 +4,16 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
-from edgeclients.files import write_private
+from edgeclients.files import remedy, write_private
 from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
 from edgeclients.ports import Authorizer, Operators
-from edgeclients.settings import SHORTEST_TOKEN, Settings
+from edgeclients.settings import Settings, fault_of_token, read_token
+from edgeclients.text import decoded
 
 ID_FILE, TOKEN_FILE = "operator.id", "operator.token"
 
@@ -65,7 +66,7 @@ def create(settings: Settings, operators: Operators) -> Standalone:
     """The operator the settings name, else the one in the data directory, made there on the first start; and `operators`.
 
     Raises:
-        StartError: the token is too short, or a file cannot be used.
+        StartError: the token is none, or a file cannot be used.
     """
     return Standalone(_operator(settings), settings.standalone_domains, operators)
 
@@ -75,7 +76,10 @@ def _operator(settings: Settings) -> Operator:
     if not name and not token and token_file is None:
         return _kept(settings.data_dir)
     if token_file is not None:
-        token = _read(token_file)
+        try:
+            token = read_token(token_file)
+        except (OSError, ValueError) as error:
+            raise StartError(fault_of_token(token_file, error)) from error
     return _checked(Operator(name, token, token_file))
 
 
@@ -86,24 +90,26 @@ def _kept(data_dir: Path) -> Operator:
             write_private(id_file, str(uuid.uuid4()).encode())
             write_private(token_file, secrets.token_urlsafe(32).encode())
     except OSError as error:
-        raise StartError(f"{token_file} cannot be written ({error.strerror}): make its folder writable") from error
-    return _checked(Operator(_read(id_file), _read(token_file), token_file))
+        what = remedy(error, "make its folder writable")
+        raise StartError(f"{token_file} cannot be written ({error.strerror}): {what}") from error
+    return _checked(Operator(_kept_text(id_file, _read_id), _kept_text(token_file, read_token), token_file))
 
 
-def _read(path: Path) -> str:
+def _kept_text(path: Path, read: Callable[[Path], str]) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise StartError(f"{path} cannot be read ({reason}): restore it, or remove operator.id and operator.token") from error
+        return read(path)
+    except OSError as error:
+        anew = "restore it, or remove operator.id and operator.token"
+        raise StartError(f"{path} cannot be read ({error.strerror}): {anew}") from error
+    except ValueError as error:
+        raise StartError(f"{path} cannot be used, {error}") from error
+
+
+def _read_id(path: Path) -> str:
+    return decoded(path.read_bytes()).strip()
 
 
 def _checked(operator: Operator) -> Operator:
-    if len(operator.token) < SHORTEST_TOKEN:
-        raise StartError(
-            f"the operator's token is shorter than {SHORTEST_TOKEN} characters: "
-            "choose a longer one in MG_CLIENTS_STANDALONE_TOKEN_FILE"
-        )
     if not 0 < len(operator.id) <= 254 or "\0" in operator.id:
         raise StartError("the operator's id must have 1 to 254 characters")
     return operator

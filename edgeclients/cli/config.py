@@ -15,6 +15,11 @@ def check() -> int:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
+    try:
+        if fault := settings.fault_of_token_file(loaded):
+            return report(settings.Faults([fault]))
+    except PermissionError:
+        print(f"warning: {loaded.standalone_token_file} cannot be read by this user, so it was not checked", file=sys.stderr)
     for field in settings.fields():
         print(f"{field.variable.name}={settings.shown(field, getattr(loaded, field.attribute))}")
     for name in settings.unknown(os.environ):

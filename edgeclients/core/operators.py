@@ -9,9 +9,8 @@ import msgspec
 from edgeclients.core import events, limits
 from edgeclients.core.credentials import Keyring
 from edgeclients.core.ids import new_operator_token, new_uuid
-from edgeclients.core.rules import is_domain
 from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
-from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session, is_domain
 from edgeclients.ports import Store, Transaction
 
 # A member's id (contract A4) that can be part of a token: printable ASCII without blanks.

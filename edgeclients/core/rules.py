@@ -21,7 +21,6 @@ from edgeclients.errors import (
 from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, action_names
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
 _NO_ROLE_HAS = Action(ALL_ACTIONS + 1)
 _ACTIONS = dict(zip(action_names(ALL_ACTIONS), Action, strict=True))
 
@@ -31,11 +30,6 @@ Metadata = Mapping[str, Any]
 def is_uuid(text: str) -> bool:
     """Whether `text` is a canonical UUID: lower case, hyphens, any version."""
     return _UUID.fullmatch(text) is not None
-
-
-def is_domain(text: str) -> bool:
-    """Whether `text` may be a domain id (contract A3)."""
-    return _DOMAIN.fullmatch(text) is not None and text not in {".", ".."}
 
 
 def check_id(text: str) -> None:

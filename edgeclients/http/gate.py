@@ -9,7 +9,6 @@ import time
 from urllib.parse import unquote_to_bytes
 
 from edgeclients.core.ids import new_uuid
-from edgeclients.core.rules import is_domain
 from edgeclients.errors import (
     Busy,
     InvalidId,
@@ -37,7 +36,7 @@ from edgeclients.http.scope import (
     is_protected,
     operation_of,
 )
-from edgeclients.model import Session
+from edgeclients.model import Session, is_domain
 from edgeclients.ops.metrics import Requests
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 
 from edgeclients.settings.conflicts import conflicts_in
+from edgeclients.settings.slips import meant, slip
+from edgeclients.settings.tokens import check_token, fault_of_token, fault_of_token_file, read_token
 from edgeclients.settings.values import duration, parse, shown
 from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Duration, Field, Settings, Var, fields
+from edgeclients.text import BYTE_ORDER_MARK
 
 __all__ = [
     "PEERS",
@@ -18,9 +21,13 @@ __all__ = [
     "Field",
     "Settings",
     "Var",
+    "check_token",
     "duration",
+    "fault_of_token",
+    "fault_of_token_file",
     "fields",
     "load",
+    "read_token",
     "shown",
     "unknown",
 ]
@@ -48,6 +55,9 @@ def load(environment: Mapping[str, str]) -> Settings:
             if not _is_text(text):
                 faults.append(f"{field.variable.name}: its value is not UTF-8")
                 continue
+            if fault := slip(field, text):
+                faults.append(f"{field.variable.name}: its value {fault}")
+                text = meant(text)  # else others would be told to go without it
             try:
                 values[field.attribute] = parse(field, text)
             except ValueError as error:
@@ -76,4 +86,6 @@ def _is_text(text: str) -> bool:
 def unknown(environment: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that are no setting: perhaps a slip of the pen."""
     names = {field.variable.name for field in fields()}
-    return sorted(name for name in environment if name.startswith("MG_CLIENTS_") and name not in names)
+    # A byte order mark at the beginning of a file becomes a part of the first name in it.
+    ours = (name for name in environment if name.startswith(("MG_CLIENTS_", f"{BYTE_ORDER_MARK}MG_")))
+    return sorted(name for name in ours if name not in names)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from edgeclients.addresses import is_grpc, is_http
-from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Settings, fields
+from edgeclients.addresses import is_grpc, is_host, is_http
+from edgeclients.model import is_domain
+from edgeclients.settings.tokens import check_token
+from edgeclients.settings.variables import PEERS, Settings, fields
 
 _NAMES = {field.attribute: field.variable.name for field in fields()}
 
@@ -39,8 +41,17 @@ def _operator(loaded: Settings) -> Iterator[str]:
         yield "MG_CLIENTS_STANDALONE_TOKEN (or _TOKEN_FILE) is missing: set both of the pair, or neither to have them made"
     if token and not named:
         yield "MG_CLIENTS_STANDALONE_ID is missing: set both of the pair, or neither to have them made"
-    if 0 < len(loaded.standalone_token) < SHORTEST_TOKEN:
-        yield f"MG_CLIENTS_STANDALONE_TOKEN is shorter than {SHORTEST_TOKEN} characters: choose a longer one"
+    if loaded.standalone_token:
+        try:
+            check_token(loaded.standalone_token)
+        except ValueError as error:
+            yield f"MG_CLIENTS_STANDALONE_TOKEN cannot be used, {error}"
+    for domain in loaded.standalone_domains:
+        if not is_domain(domain):
+            yield (
+                f"MG_CLIENTS_STANDALONE_DOMAINS: {domain[:80]!r} is no domain id: "
+                "that is 1 to 36 letters, digits and `.`, `_`, `-`"
+            )
     if loaded.auth_grpc_url and (named or token):
         yield "MG_AUTH_GRPC_URL and MG_CLIENTS_STANDALONE_ID, _TOKEN or _TOKEN_FILE exclude each other: unset one of them"
 
@@ -68,6 +79,8 @@ def _tls(loaded: Settings) -> Iterator[str]:
 
 def _addresses(loaded: Settings) -> Iterator[str]:
     """What is wrong with whom it is to speak to."""
+    if not loaded.db_host.startswith(("/", "@")) and not is_host(loaded.db_host):
+        yield f"{_NAMES['db_host']}: its value is no name, address or folder: write it without brackets, scheme and port"
     if not all(map(is_http, loaded.callout_urls)):
         yield "MG_CLIENTS_CALLOUT_URLS: one of them is no address as http://… or https://…"
     for attribute in ("auth_jwks_url", "jaeger_url", "callhome_url"):
@@ -88,6 +101,9 @@ def _addresses(loaded: Settings) -> Iterator[str]:
 
 def _ports(loaded: Settings) -> Iterator[str]:
     """What is wrong with where it listens."""
+    for attribute in ("http_host", "grpc_host"):
+        if not is_host(getattr(loaded, attribute)):
+            yield f"{_NAMES[attribute]}: its value is no name or address: write it without brackets, scheme and port"
     same = loaded.http_port and loaded.http_port == loaded.grpc_port
     if same and _overlap(loaded.http_host, loaded.grpc_host):
         yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: each needs one of its own"

@@ -39,7 +39,7 @@ class Authority:
         return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
 
 
-def own(key: AnyKey, hashed: hashes.HashAlgorithm | None = None) -> Pair:
+def own(key: AnyKey, hashed: hashes.SHA256 | None = None) -> Pair:
     """A certificate for this machine that `key` itself has signed."""
     name = _named("localhost")
     builder = _builder(name, name, key).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)

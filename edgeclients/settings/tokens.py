@@ -1,0 +1,59 @@
+"""The standalone operator's token: what it can be, and the file it may be in."""
+
+from pathlib import Path
+
+from edgeclients.settings.variables import SHORTEST_TOKEN, Settings
+from edgeclients.text import decoded
+
+_FILE = "MG_CLIENTS_STANDALONE_TOKEN_FILE"
+
+
+def check_token(token: str) -> None:
+    """Return if callers can send `token`, and nobody guesses it.
+
+    Raises:
+        ValueError: "it …"; nothing of it is repeated.
+    """
+    if len(token) < SHORTEST_TOKEN:
+        raise ValueError(f"it is shorter than {SHORTEST_TOKEN} characters: choose a longer one")
+    if not token.isascii():
+        raise ValueError("it holds characters that are not ASCII, which not every caller can send: choose another")
+    if not token.isprintable():
+        raise ValueError("it holds a control character, which no caller can send: choose another")
+
+
+def read_token(path: Path) -> str:
+    """The token in a file, whose last line may have an end.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: "it …": it holds none.
+    """
+    token = decoded(path.read_bytes()).strip()
+    check_token(token)
+    return token
+
+
+def fault_of_token_file(loaded: Settings) -> str:
+    """What is wrong with the file that the settings name, if they name one that is used; "" if nothing is.
+
+    Raises:
+        PermissionError: whoever runs this may not read it; the service may.
+    """
+    path = loaded.standalone_token_file
+    if path is None or loaded.authenticator != "standalone":
+        return ""
+    try:
+        read_token(path)
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        return fault_of_token(path, error)
+    return ""
+
+
+def fault_of_token(path: Path, error: OSError | ValueError) -> str:
+    """What to tell when `path`, which the settings name, cannot be read or holds no token."""
+    if isinstance(error, OSError):
+        return f"{_FILE}: {path} cannot be read ({error.strerror}): name a file that the service can read"
+    return f"{_FILE}: the token in {path} cannot be used, {error}"
