@@ -2,6 +2,7 @@
 
 import errno
 import os
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def remedy(error: OSError, otherwise: str) -> str:
     return _REMEDIES.get(error.errno or 0, otherwise)
 
 
+@lru_cache
 def schema_path(*parts: str) -> Path:
     """The file or folder `parts` of schema/: inside the installed package or bundle, else beside the source tree."""
     installed = Path(str(resources.files("edgeclients"))) / "schema"

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ class Migration(NamedTuple):
     checksum: str
 
 
+@lru_cache
 def available(folder: Path) -> tuple[Migration, ...]:
     """The migrations in `folder`, in order.
 

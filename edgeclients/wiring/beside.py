@@ -13,8 +13,9 @@ from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
-from edgeclients.store.datadir import DATABASE, become_owner
+from edgeclients.store.datadir import DATABASE
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.wiring.owner import become_owner
 from edgeclients.wiring.storage import given_peppers, keyring_of, postgres_database, postgres_store, store_limits
 
 _CONNECTIONS = 3  # to PostgreSQL: the fewest there can be

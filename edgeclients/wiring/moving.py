@@ -11,10 +11,11 @@ from edgeclients.core.credentials import Keyring
 from edgeclients.errors import StartError
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
-from edgeclients.store.datadir import DATABASE, DataDirectory, become_owner
+from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.sqlite import transfer as sqlite
 from edgeclients.store.transfer import copy
 from edgeclients.wiring.beside import require_database
+from edgeclients.wiring.owner import become_owner
 from edgeclients.wiring.storage import address_of, keyring_of, require_asyncpg
 
 

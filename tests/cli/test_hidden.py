@@ -1,0 +1,86 @@
+"""Commands that root runs for somebody else, with a Python that only root can read."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.elsewhere import NOBODY
+from tests.support.hidden import Hidden
+from tests.support.on_postgres import Cloud
+from tests.support.service import started
+
+
+@pytest.fixture
+def hidden() -> Iterator[Hidden]:
+    """With an operator, and a token of hers."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for somebody else")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        with started(data):
+            pass
+        yield Hidden.made(Path(folder) / "root", data)
+
+
+COMMANDS = [
+    ("operators", "add", "ann", "--domain", "d=admin"),
+    ("operators", "change", "ann", "--name", "Änne"),
+    ("operators", "token", "add", "ann", "phone", "--expires-in", "720h"),
+    ("operators", "token", "list", "ann"),
+    ("operators", "list"),
+    ("operators", "token", "remove", "ann", "phone"),
+    ("operators", "remove", "ann"),
+    ("events", "status"),
+]
+
+
+def test_every_command_has_all_that_it_needs(hidden: Hidden) -> None:
+    for output in ("text", "json"):
+        for command in COMMANDS:
+            ended = hidden.run(*command, "--output", output)
+            assert (ended.code, ended.err) == (0, ""), (command, ended)
+            assert ended.out
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (("operators", "add", "two words"), "id"),
+        (("operators", "remove", "nobody"), "operator not found"),
+        (("operators", "token", "remove", "nobody", "x"), "not found"),
+        (("operators", "token", "add", "nobody", "x"), "operator not found"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(hidden: Hidden, command: tuple[str, ...], line: str) -> None:
+    ended = hidden.run(*command)
+    assert ended.code == 1
+    assert line in ended.line
+
+
+def test_a_database_that_is_damaged_is_one_line(hidden: Hidden) -> None:
+    (hidden.data / "clients.db").write_bytes(os.urandom(100_000))
+    assert "is damaged" in hidden.run("operators", "list").line
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_move_and_back(hidden: Hidden, cloud: Cloud, host: str) -> None:
+    """By address, and by a name that has to be resolved."""
+    assert hidden.run("operators", "add", "ann").code == 0
+    server = cloud.server
+    if not server.host.startswith("/"):
+        server = server._replace(host=host)
+    url, env = f"postgres://{server.user}@/{cloud.name}", {**server.settings(cloud.name)}
+    pepper = hidden.folder / "pepper"
+    ended = hidden.run("move", "--to", url, "--pepper", str(pepper), env=env)
+    assert (ended.code, ended.err) == (0, ""), ended
+    for path in hidden.data.iterdir():
+        path.unlink()
+    env["MG_CLIENTS_PEPPER_FILE"] = str(pepper)
+    ended = hidden.run("move", "--from", url, "--pepper", str(hidden.data / "pepper"), env=env)
+    assert (ended.code, ended.err) == (0, ""), ended
+    assert {path.stat().st_uid for path in hidden.data.iterdir()} == {NOBODY}
+    assert hidden.run("operators", "list").out.startswith("ID ")
