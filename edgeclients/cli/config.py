@@ -1,10 +1,10 @@
 """`edgeclients config`: what the settings are."""
 
 import os
-import sys
 from collections.abc import Iterator
 
 from edgeclients import settings
+from edgeclients.cli.terminal import fail, tell, warn
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
@@ -19,18 +19,17 @@ def check() -> int:
         if fault := settings.fault_of_token_file(loaded):
             return report(settings.Faults([fault]))
     except PermissionError:
-        print(f"warning: {loaded.standalone_token_file} cannot be read by this user, so it was not checked", file=sys.stderr)
-    for field in settings.fields():
-        print(f"{field.variable.name}={settings.shown(field, getattr(loaded, field.attribute))}")
+        warn(f"warning: {loaded.standalone_token_file} cannot be read by this user, so it was not checked")
     for name in settings.unknown(os.environ):
-        print(f"warning: {name} is not a setting", file=sys.stderr)
-    return 0
+        warn(f"warning: {name} is not a setting")
+    shown = (f"{one.variable.name}={settings.shown(one, getattr(loaded, one.attribute))}" for one in settings.fields())
+    return tell("\n".join(shown))
 
 
 def report(faults: settings.Faults) -> int:
     """Print `faults`, a line each."""
     for line in faults.lines:
-        print(f"edgeclients: {line}", file=sys.stderr)
+        fail(line)
     return EXIT_CONFIG
 
 

@@ -1,6 +1,7 @@
 """The `edgeclients` command."""
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -8,15 +9,15 @@ from collections.abc import Sequence
 
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
-from edgeclients.cli.terminal import INTERRUPTED, fail
+from edgeclients.cli.terminal import INTERRUPTED, fail, let_go, note_closed, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. What goes wrong is one line, with a log level of `debug` a traceback."""
     try:
-        open_standard_streams()
+        note_closed(open_standard_streams())
         _show_any_character()
-        parsed = _parser().parse_args(arguments)
+        parsed = _parsed(arguments)
         code: int = parsed.run(parsed)
     except KeyboardInterrupt:
         fail("interrupted")
@@ -25,7 +26,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("MG_CLIENTS_LOG_LEVEL") == "debug":
             raise
         return fail(f"cannot go on ({str(error) or type(error).__name__}): MG_CLIENTS_LOG_LEVEL=debug shows where")
+    finally:
+        let_go()
     return code
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What is to be run.
+
+    Raises:
+        SystemExit: nothing is, and the exit code: the arguments are wrong, or a help text was asked for.
+    """
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse does not notice if it cannot be written
+        try:
+            return _parser().parse_args(arguments)
+        except SystemExit as end:
+            if end.code:
+                raise
+    raise SystemExit(tell(printed.getvalue().removesuffix("\n")))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,8 +102,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 
 def _version(_: argparse.Namespace) -> int:
-    print(__version__)
-    return 0
+    return tell(__version__)
 
 
 def _health(_: argparse.Namespace) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from edgeclients import settings
 from edgeclients.cli.beside import as_json, command
-from edgeclients.cli.terminal import table
+from edgeclients.cli.terminal import check_output, say, table
+from edgeclients.errors import StartError
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
 if TYPE_CHECKING:
@@ -105,10 +106,22 @@ async def _remove(found: "Administration", parsed: argparse.Namespace) -> str:
 
 
 async def _add_token(found: "Administration", parsed: argparse.Namespace) -> str:
+    try:
+        check_output()
+    except OSError as error:
+        raise _not_shown(error) from error
     made = await found.operators.add_token(cast("Keyring", found.keyring), parsed.operator, parsed.name, parsed.expires_in)
-    if parsed.output == "json":
-        return as_json({**_token(made.kept), "token": made.clear})
-    return str(made.clear)
+    text = as_json({**_token(made.kept), "token": made.clear}) if parsed.output == "json" else made.clear
+    try:
+        say(text)
+    except OSError as error:
+        await found.operators.remove_token(parsed.operator, parsed.name)  # nobody knows it
+        raise _not_shown(error) from error
+    return ""
+
+
+def _not_shown(error: OSError) -> StartError:
+    return StartError(f"the token cannot be shown ({error.strerror}), so none is made")
 
 
 async def _list_tokens(found: "Administration", parsed: argparse.Namespace) -> str:

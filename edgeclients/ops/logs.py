@@ -1,9 +1,10 @@
 """Logs: a JSON object a line on standard output, `time`, `level`, `msg` and attributes."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -31,9 +32,24 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Says once, on standard error, that the log cannot be written."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            self._told = True
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"edgeclients: the log cannot be written ({error.strerror})\n")
+
+
 def set_up(level: str) -> None:
     """Log to standard output from `level` on. Third parties are heard when something is wrong."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Handler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
