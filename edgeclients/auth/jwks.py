@@ -76,7 +76,7 @@ class Keys:
             async with asyncio.timeout(_DEADLINE):
                 self._keys = _read(await _download(self._url))
             self._read_at = began
-        except (TimeoutError, httpx.HTTPError, msgspec.MsgspecError) as error:
+        except (OSError, httpx.HTTPError, msgspec.MsgspecError) as error:
             _log.warning("Auth's keys could not be fetched", extra={"error": type(error).__name__, "address": self._url})
         finally:
             self._fetching = None
@@ -86,9 +86,12 @@ async def _download(url: str) -> bytes:
     """The document.
 
     Raises:
-        httpx.HTTPError: it is not there, or too large.
+        httpx.HTTPError, OSError: it is not there, or too large, or nobody can be trusted.
     """
-    async with httpx.AsyncClient(timeout=_DEADLINE) as client, client.stream("GET", url) as response:
+    # No proxy and no password of the environment; whom to trust (SSL_CERT_FILE, SSL_CERT_DIR) it may say.
+    tls = await asyncio.to_thread(httpx.create_ssl_context)
+    client = httpx.AsyncClient(timeout=_DEADLINE, verify=tls, trust_env=False)
+    async with client, client.stream("GET", url) as response:
         response.raise_for_status()
         content = b""
         async for part in response.aiter_bytes():

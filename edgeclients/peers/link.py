@@ -52,6 +52,9 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection
+    # Nothing of ours takes a way that the environment names: neither http_proxy's nor GRPC_ADDRESS_HTTP_PROXY's.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.address_http_proxy_enabled_addresses", ""),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
 )
 
