@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 _GRPC = re.compile(r"(dns:/{0,3})?[^\s/:]+:\d{1,5}|(ipv6:)?\[[0-9A-Fa-f:.%]+\]:\d{1,5}|ipv4:[\d.]+:\d{1,5}|unix:\S+")
 _NAME = re.compile(r"[^\s/\\\[\]@?#]+")
@@ -39,6 +39,12 @@ def redis_url(text: str) -> str:
     if not set(parse_qs(parts.query, keep_blank_values=True)) <= _REDIS_OPTIONS:
         raise ValueError(f"{wanted}, with nothing behind `?` but {', '.join(sorted(_REDIS_OPTIONS))}")
     return url
+
+
+def redis_files(url: str) -> dict[str, str] | None:
+    """The paths that the URL of a Redis server names for TLS, by option; None where it is spoken to in clear."""
+    parts = urlsplit(url)
+    return dict(parse_qsl(parts.query)) if parts.scheme == "rediss" else None
 
 
 class PostgresPlace(NamedTuple):

@@ -12,6 +12,11 @@ _BEGIN = "-----BEGIN"
 _SOURCE = re.compile(r"^\[\w+\] | \(_ssl\.c.*$")  # what Python adds to OpenSSL's text
 
 
+def is_pem(text: str) -> bool:
+    """Whether `text` is PEM itself, and no path."""
+    return _BEGIN in text
+
+
 def read(text: str, variable: str) -> bytes:
     """The PEM that `text` is, or names.
 
@@ -22,7 +27,7 @@ def read(text: str, variable: str) -> bytes:
     Raises:
         StartError: the file cannot be read, or is no PEM.
     """
-    if _BEGIN in text:
+    if is_pem(text):
         return text.encode()
     try:
         content = Path(text).read_bytes()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +27,14 @@ async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]
         for one in workers:
             one.cancel()
     return [found[place] for place in range(len(wanted))]
+
+
+async def whenever(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> NoReturn:
+    """Do `work` each time that `told` is set, once for all the times that come while it is done; until this is cancelled."""
+    while True:
+        await told.wait()
+        told.clear()
+        await work()
 
 
 class GivenUpError(Exception):

@@ -6,11 +6,13 @@ read: whoever uses it reads the row, which must still have the hash that the pro
 
 import asyncio
 import hmac
+import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from edgeclients.errors import StartError
+from edgeclients.redis_tls import follow
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -74,8 +76,12 @@ class RedisProofs:
             return None
 
 
-def connect(url: str) -> "Redis":
+def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> "Redis":
     """Redis at `redis[s]://[[user]:password@]host[:port][/database]`; nothing is sent before it is needed.
+
+    Args:
+        url: of the server.
+        tls: gives what a new connection takes; None: that is made of what `url` names.
 
     Raises:
         StartError: redis-py is not installed.
@@ -86,6 +92,9 @@ def connect(url: str) -> "Redis":
         from redis.backoff import NoBackoff
     except ImportError as error:
         raise StartError('Redis takes the package redis: install "edgeclients[cloud]"') from error
-    return Redis.from_url(
+    redis = Redis.from_url(
         url, protocol=2, retry=Retry(NoBackoff(), 0), socket_connect_timeout=_ANSWER_SECONDS, socket_timeout=_ANSWER_SECONDS
     )
+    if tls is not None:
+        follow(redis, tls)
+    return redis

@@ -15,6 +15,7 @@ from edgeclients.traces import outgoing
 if TYPE_CHECKING:
     import ssl
 
+    import httpx
 
 _log = logging.getLogger(__name__)
 
@@ -46,17 +47,23 @@ class HttpCallout:
     """
 
     def __init__(self, urls: Sequence[str], manner: Manner, tls: "ssl.SSLContext") -> None:
-        import httpx
-
         self._urls = urls
         self._manner = manner
-        self._http = httpx.AsyncClient(
-            verify=tls, headers=_HEADERS, timeout=manner.seconds, follow_redirects=False, trust_env=False
-        )
+        self._http = self._client(tls)
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def use(self, tls: "ssl.SSLContext") -> None:
+        """Connect anew with this; what has been asked already is finished where it is."""
+        old, self._http = self._http, self._client(tls)
+        closing = asyncio.ensure_future(self._close_later(old))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Hang up."""
-        await self._http.aclose()
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(self._http.aclose(), *self._closing, return_exceptions=True)
 
     def wants(self, operation: str) -> bool:  # noqa: D102 - see ports.Callout, here and below
         return operation in self._manner.operations
@@ -71,6 +78,19 @@ class HttpCallout:
                 _log.warning("a callout answered neither yes nor no", extra={"callout": number, "status": status})
                 raise CalloutFailed(f"callout {number}: status {status}")
             raise CalloutRefused(status, text)
+
+    def _client(self, tls: "ssl.SSLContext") -> "httpx.AsyncClient":
+        import httpx
+
+        return httpx.AsyncClient(
+            verify=tls, headers=_HEADERS, timeout=self._manner.seconds, follow_redirects=False, trust_env=False
+        )
+
+    async def _close_later(self, old: "httpx.AsyncClient") -> None:
+        try:
+            await asyncio.sleep(self._manner.seconds)  # no answer is waited for longer
+        finally:
+            await old.aclose()
 
     async def _request(self, question: Question) -> dict[str, Any]:
         """What is sent: a body, or the query of a GET."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
 from edgeclients.cli.terminal import INTERRUPTED, fail, let_go, note_closed, tell
+from edgeclients.signals import Signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,11 +95,12 @@ def _show_any_character() -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
+    signals = Signals(worker=parsed.worker is not None)
     # Read when gRPC is imported: what it writes past our log about each connection that ends is no error.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from edgeclients.cli.serve import serve  # what it imports takes most of the start
 
-    return serve(parsed.worker)
+    return serve(signals, parsed.worker)
 
 
 def _version(_: argparse.Namespace) -> int:

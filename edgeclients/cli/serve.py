@@ -6,7 +6,6 @@ import gc
 import inspect
 import logging
 import os
-import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -17,8 +16,13 @@ from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
+<<<<<<< HEAD
 from edgeclients.together import GivenUpError, unless
 from edgeclients.wiring import descriptors
+=======
+from edgeclients.signals import Signals
+from edgeclients.together import GivenUpError, unless, whenever
+>>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
 from edgeclients.wiring.service import build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
@@ -28,10 +32,11 @@ _SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
 _log = logging.getLogger(__name__)
 
 
-def serve(lifeline: int | None = None) -> int:
+def serve(signals: Signals, lifeline: int | None = None) -> int:
     """Serve until told to stop; 0 then, something else if it could not start.
 
     Args:
+        signals: those that tell it.
         lifeline: in a worker, the descriptor of its line to the supervisor.
     """
     try:
@@ -47,9 +52,15 @@ def serve(lifeline: int | None = None) -> int:
         descriptors.require((descriptors.of_supervisor if supervising else descriptors.of_service)(loaded))
         if supervising:
             gc.enable()
+<<<<<<< HEAD
             _run(supervise(loaded, os.environ))
         else:
             _run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
+=======
+            asyncio.run(supervise(loaded, os.environ, signals))
+        else:
+            uvloop.run(_serve(loaded, signals, Lifeline(lifeline) if lifeline is not None else None))
+>>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
     except StartError as error:
         return fail(str(error))
     except WorkerError as error:
@@ -61,6 +72,7 @@ def serve(lifeline: int | None = None) -> int:
     return 0
 
 
+<<<<<<< HEAD
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Do `work` in an event loop of its own."""
     try:
@@ -76,6 +88,11 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+=======
+async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline | None) -> None:
+    stop, reread = asyncio.Event(), asyncio.Event()
+    signals.listen(stop, reread)
+>>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
     if lifeline is not None:
         lifeline.watch(stop)
     async with contextlib.AsyncExitStack() as stack:
@@ -99,7 +116,8 @@ async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
         if lifeline is not None:
             lifeline.ready()
         _calm_garbage_collection()
-        await stop.wait()
+        with contextlib.suppress(GivenUpError):
+            await unless(stop, whenever(reread, running.reload))
         _log.info("stopping")
     _log.info("stopped")
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edgeclients.errors import NotSent, StartError
+from edgeclients.redis_tls import follow
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -59,8 +61,12 @@ def _not_sent(error: Exception) -> NotSent:
     return NotSent("refused", type(error).__name__)
 
 
-def connect(url: str) -> RedisStreams:
+def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> RedisStreams:
     """The streams of the server at `url`; nothing is asked of it yet.
+
+    Args:
+        url: of the server.
+        tls: gives what a new connection takes; None: that is made of what `url` names.
 
     Raises:
         StartError: the package `redis` is not installed.
@@ -80,4 +86,6 @@ def connect(url: str) -> RedisStreams:
         retry=Retry(NoBackoff(), 0),  # the relay knows better when to try again
         max_connections=1,
     )
+    if tls is not None:
+        follow(redis, tls)
     return RedisStreams(redis)

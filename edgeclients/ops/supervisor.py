@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from edgeclients.errors import StartError
 
@@ -69,6 +69,7 @@ class Supervisor:
         self._command = command
         self._env = env
         self._grace = grace
+        self._starting = asyncio.Lock()
         self._keeping = [_Kept(number, self) for number in range(1, count + 1)]
 
     async def start(self) -> None:
@@ -94,6 +95,11 @@ class Supervisor:
         """Start again what ends, until this is cancelled."""
         await asyncio.gather(*(one.keep() for one in self._keeping))
 
+    async def reload(self) -> None:
+        """Have all of them read their certificates and keys anew."""
+        for one in self._keeping:
+            one.reload()
+
     async def stop(self) -> None:
         """Tell all to stop, and return when they have."""
         await asyncio.gather(*(one.stop(self._grace) for one in self._keeping))
@@ -103,13 +109,14 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         process: asyncio.subprocess.Process | None = None
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(theirs.fileno()),
-                env=self._env,
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+            async with self._starting, _unheard(signal.SIGHUP):
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    str(theirs.fileno()),
+                    env=self._env,
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
             return _Worker(process, *await asyncio.open_connection(sock=ours))
         except BaseException:
             ours.close()
@@ -120,6 +127,16 @@ class Supervisor:
             raise
         finally:
             theirs.close()
+
+
+@contextlib.asynccontextmanager
+async def _unheard(number: signal.Signals) -> AsyncIterator[None]:
+    """Who is started meanwhile gets the signal only when it can hear it; before, that would be its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -143,6 +160,11 @@ class _Worker:
         code = await self.process.wait()
         self._writer.close()
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGHUP)
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, and SIGKILL for one that does not hear it."""
@@ -191,6 +213,10 @@ class _Kept:
             "a worker has ended and is started again",
             extra={"worker": self._number, "ended_with": how, "seconds": self._delay},
         )
+
+    def reload(self) -> None:
+        if self._worker is not None:
+            self._worker.reload()
 
     async def stop(self, grace: float) -> None:
         if self._worker is not None:

@@ -1,6 +1,7 @@
 """Certificates and keys: a path, or PEM itself (contract 11.2)."""
 
 import ssl
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from edgeclients import pem
@@ -14,20 +15,18 @@ class Tls(NamedTuple):
     client_ca: bytes | None
 
 
-def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls | None:
-    """What the settings of one server give; None when it serves without TLS.
+def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls:
+    """What the settings of one server give.
 
     Args:
-        certificate: a path or PEM, or nothing.
-        key: likewise; there is one where there is a certificate.
-        client_ca: likewise.
+        certificate: a path or PEM.
+        key: likewise.
+        client_ca: likewise, or nothing.
         prefix: of the variables' names, for errors.
 
     Raises:
         StartError: a file cannot be read, or is no PEM.
     """
-    if not certificate:
-        return None
     tls = Tls(
         pem.read(certificate, f"{prefix}_SERVER_CERT"),
         pem.read(key, f"{prefix}_SERVER_KEY"),
@@ -52,6 +51,18 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
             made.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError, OSError) as error:
         raise pem.unusable(f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS", error) from error
+    return made
+
+
+def following(current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """What Python's servers take, with the certificate that `current` has at each handshake."""
+    made = current()
+
+    def choose(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        handshake.context = current()
+
+    # A context that is used already keeps an old certificate beside the new one where their keys are of different kinds.
+    made.sni_callback = choose
     return made
 
 
@@ -81,11 +92,39 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
     return made
 
 
-def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> ssl.SSLContext | None:
-    """What a connection to a server of somebody else's takes; None for one in clear.
+def to_redis(files: Mapping[str, str], variable: str) -> ssl.SSLContext:
+    """What a connection to a Redis server takes.
 
     Args:
-        mode: `disable`, `require`, `verify-ca` or `verify-full`, as PostgreSQL's clients mean them.
+        files: paths by the names redis-py has for them: `ssl_ca_certs` (trusted beside those the system trusts),
+            `ssl_certfile`, `ssl_keyfile` (where it is not in the same file).
+        variable: that names them, for errors.
+
+    Raises:
+        StartError: a file cannot be read, is no PEM, or does not belong to another.
+    """
+
+    def content(name: str) -> bytes:
+        return pem.read(files[name], f"{name} of {variable}")
+
+    try:
+        made = ssl.create_default_context()
+        if "ssl_ca_certs" in files:
+            made.load_verify_locations(cadata=content("ssl_ca_certs").decode("ascii", "replace"))
+        if "ssl_certfile" in files:
+            pem.load_pair(made, content("ssl_certfile"), content("ssl_keyfile" if "ssl_keyfile" in files else "ssl_certfile"))
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise StartError(
+            f"{', '.join(files)} of {variable} cannot be used: check that they are PEM, unencrypted, and belong together"
+        ) from error
+    return made
+
+
+def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> ssl.SSLContext:
+    """What a connection to a server of somebody else's takes.
+
+    Args:
+        mode: `require`, `verify-ca` or `verify-full`, as PostgreSQL's clients mean them.
         certificate: to show there, a path or PEM, or nothing.
         key: likewise; there is one where there is a certificate.
         root: who signs the server's certificate, a path or PEM; nothing: whom the system trusts.
@@ -94,8 +133,6 @@ def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> 
     Raises:
         StartError: a file cannot be read, or is no PEM, or they do not belong together.
     """
-    if mode == "disable":
-        return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.check_hostname = mode == "verify-full"

@@ -69,6 +69,12 @@ class Address(NamedTuple):
     client_cert: str = ""
     client_key: str = ""
 
+    @property
+    def named(self) -> dict[str, str]:
+        """What the settings say of certificates and keys."""
+        parts = {"SERVER_CA_CERTS": self.server_ca, "CLIENT_CERT": self.client_cert, "CLIENT_KEY": self.client_key}
+        return {f"{self.prefix}_{part}": text for part, text in parts.items()}
+
 
 def address_of(settings: Settings, peer: str) -> Address:
     """Where one of `settings.PEERS` is."""
@@ -88,8 +94,8 @@ class Link:
     """
 
     def __init__(self, address: Address, circuit: Circuit | None = None) -> None:
-        self._address = address
-        self._credentials = _credentials(address)
+        self.address = address
+        self._credentials = self.credentials()
         self._circuit = circuit or Circuit()
         self._slots = asyncio.Semaphore(_AT_A_TIME)
         self._waiting = 0
@@ -100,6 +106,19 @@ class Link:
     def is_open(self) -> bool:
         """Whether the service counts as away."""
         return self._circuit.is_open
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Certificate, key and whom to trust, as they are now; None for a service that is spoken to without TLS.
+
+        Raises:
+            StartError: one of them cannot be used.
+        """
+        return _credentials(self.address)
+
+    def use(self, credentials: grpc.ChannelCredentials | None) -> None:
+        """Connect anew with these; calls that have begun are finished where they are."""
+        self._credentials = credentials
+        self._replace_channel()
 
     async def call(self, method: str, request: Message, answer: type[T]) -> T:
         """What the service answers to `request`, as a part of the caller's trace.
@@ -119,10 +138,10 @@ class Link:
     async def _call(self, method: str, request: Message, answer: type[T]) -> T:
         wait = self._circuit.wait()
         if wait > 0:
-            raise Unavailable(f"{self._address.prefix}: left alone", retry_after=math.ceil(wait))
+            raise Unavailable(f"{self.address.prefix}: left alone", retry_after=math.ceil(wait))
         if self._waiting >= _WAITING:
-            raise Unavailable(f"{self._address.prefix}: too many calls wait", retry_after=1)
-        deadline = asyncio.get_running_loop().time() + self._address.timeout
+            raise Unavailable(f"{self.address.prefix}: too many calls wait", retry_after=1)
+        deadline = asyncio.get_running_loop().time() + self.address.timeout
         trial = self._circuit.begin()
         self._waiting += 1
         try:
@@ -177,21 +196,24 @@ class Link:
         return told(f"{method}: {code.name}") if told else self._away(method, code.name)
 
     def _away(self, method: str, reason: str) -> Unavailable:
-        _log.warning("a service did not answer", extra={"method": method, "reason": reason, "address": self._address.url})
+        _log.warning("a service did not answer", extra={"method": method, "reason": reason, "address": self.address.url})
         return Unavailable(f"{method}: {reason}", retry_after=max(1, math.ceil(self._circuit.wait())))
 
     def _fail(self, *, trial: bool) -> None:
         if self._circuit.failed(trial=trial):
             # The connection may be one that nobody is at the other end of.
-            old, self._channel = self._channel, self._connect()
-            closing = asyncio.ensure_future(old.close(self._address.timeout))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            self._replace_channel()
+
+    def _replace_channel(self) -> None:
+        old, self._channel = self._channel, self._connect()
+        closing = asyncio.ensure_future(old.close(self.address.timeout))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _connect(self) -> grpc.aio.Channel:
         if self._credentials is None:
-            return grpc.aio.insecure_channel(self._address.url, _OPTIONS)
-        return grpc.aio.secure_channel(self._address.url, self._credentials, _OPTIONS)
+            return grpc.aio.insecure_channel(self.address.url, _OPTIONS)
+        return grpc.aio.secure_channel(self.address.url, self._credentials, _OPTIONS)
 
 
 def _credentials(address: Address) -> grpc.ChannelCredentials | None:

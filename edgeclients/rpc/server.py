@@ -1,18 +1,17 @@
 """Serving gRPC: the service, health and reflection on one port."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from edgeclients import grpc_tls
 from edgeclients.addresses import authority
 from edgeclients.errors import StartError
-from edgeclients.grpc_tls import Pem
 from edgeclients.ops.listen import kept_for_grpc
 from edgeclients.ops.tls import Tls
+from edgeclients.rpc.certificates import credentials
 from edgeclients.rpc.services import NAME, ClientsService
 
 _MESSAGE_BYTES = 4 * 1024 * 1024  # contract 5
@@ -42,7 +41,7 @@ class GrpcServer:
         service: what it serves.
         host: a name or an address.
         port: 0 takes a free one.
-        tls: None serves without.
+        tls: what is shown and demanded now; None serves without TLS.
         most: calls worked on at a time.
         shared: whether other processes of ours listen on the same port.
 
@@ -51,7 +50,7 @@ class GrpcServer:
     """
 
     def __init__(
-        self, service: ClientsService, host: str, port: int, tls: Tls | None, most: int, *, shared: bool = False
+        self, service: ClientsService, host: str, port: int, tls: Callable[[], Tls] | None, most: int, *, shared: bool = False
     ) -> None:
         self._server = grpc.aio.server(
             options=(
@@ -83,7 +82,7 @@ class GrpcServer:
         await self._server.stop(grace)
 
 
-def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None, *, shared: bool) -> int:
+def _listen(server: grpc.aio.Server, host: str, port: int, tls: Callable[[], Tls] | None, *, shared: bool) -> int:
     """Listen on every address of `host`, or on none: gRPC by itself is content with some of them, or takes more."""
     with kept_for_grpc(host, port, "MG_CLIENTS_GRPC", shared=shared) as addresses:
         for address in addresses:
@@ -92,20 +91,7 @@ def _listen(server: grpc.aio.Server, host: str, port: int, tls: Tls | None, *, s
                 if tls is None:
                     server.add_insecure_port(target)
                 else:
-                    server.add_secure_port(target, _credentials(tls))
+                    server.add_secure_port(target, credentials(tls))
             except RuntimeError as error:
                 raise StartError(f"gRPC cannot listen on {target}; its own line says why") from error
     return addresses[0][1]
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    grpc_tls.check(
-        Pem("MG_CLIENTS_GRPC_SERVER_CERT", tls.certificate),
-        Pem("MG_CLIENTS_GRPC_SERVER_KEY", tls.key),
-        Pem("MG_CLIENTS_GRPC_CLIENT_CA_CERTS", tls.client_ca) if tls.client_ca is not None else None,
-    )
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)],
-        root_certificates=tls.client_ca,
-        require_client_auth=tls.client_ca is not None,
-    )

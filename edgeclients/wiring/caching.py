@@ -9,8 +9,10 @@ from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.credentials import Keyring
 from edgeclients.model import Effects
 from edgeclients.ops.metrics import Metrics
+from edgeclients.ops.reload import Reloading
 from edgeclients.ports import Proofs, Store
 from edgeclients.settings import Settings
+from edgeclients.wiring.certificates import Contexts, redis
 
 _SENDER_BYTES = 16
 
@@ -40,11 +42,12 @@ async def joined(
     keyring: Keyring,
     metrics: Metrics,
     roles_changed: Callable[[], None],
+    reloading: Reloading,
 ) -> AsyncIterator[Caching]:
     """`cache`, kept true to what other processes do, where there may be others; `roles_changed` is called when they did that.
 
     Raises:
-        StartError: what it takes is not installed.
+        StartError: what it takes is not installed, or a certificate cannot be used.
         DomainError: the store cannot be read.
     """
     if settings.mode != "cloud":
@@ -66,7 +69,8 @@ async def joined(
             yield Caching(document=lambda: {"backend": "memory", "trusted": shared.trusted})
             return
         store_id = (await store.outbox_state()).store_id
-        yield _with_redis(settings, shared, keyring, metrics, roles_changed, store_id, stack)
+        tls = redis(reloading, settings.cache_address, "MG_CLIENTS_CACHE_URL")
+        yield _with_redis(settings, shared, keyring, metrics, roles_changed, store_id, tls, stack)
 
 
 def _with_redis(
@@ -76,17 +80,18 @@ def _with_redis(
     metrics: Metrics,
     roles_changed: Callable[[], None],
     store_id: str,
+    tls: Contexts | None,
     stack: contextlib.AsyncExitStack,
 ) -> Caching:
     from edgeclients.cache.hints import Hints
     from edgeclients.cache.redis import RedisProofs, connect
 
-    redis = connect(settings.cache_address)
-    stack.push_async_callback(redis.aclose)
-    hints = Hints(redis, keyring.cache_key, cache, roles_changed, store_id, os.urandom(_SENDER_BYTES))
+    server = connect(settings.cache_address, tls)
+    stack.push_async_callback(server.aclose)
+    hints = Hints(server, keyring.cache_key, cache, roles_changed, store_id, os.urandom(_SENDER_BYTES))
     hints.start()
     stack.push_async_callback(hints.close)
-    proofs = RedisProofs(redis, keyring.cache_key, settings.cache_key_duration)
+    proofs = RedisProofs(server, keyring.cache_key, settings.cache_key_duration)
     metrics.gauge("clients_redis_live", "Whether hints of other processes arrive through Redis", lambda: hints.live)
     metrics.counter("clients_redis_hints_heard", "Hints of other processes", lambda: hints.heard)
     metrics.counter("clients_redis_hints_lost", "Hints that could not be published", lambda: hints.lost)

@@ -1,11 +1,13 @@
 """Callouts, where the settings name some."""
 
 import logging
+import ssl
 
 from edgeclients.callouts.http import HttpCallout, Manner
 from edgeclients.core.callouts import NAMES
 from edgeclients.errors import StartError
 from edgeclients.ops import tls
+from edgeclients.ops.reload import Reloading
 from edgeclients.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -13,7 +15,7 @@ _log = logging.getLogger(__name__)
 _PREFIX = "MG_CLIENTS_CALLOUT"
 
 
-def callout(settings: Settings) -> HttpCallout | None:
+def callout(settings: Settings, reloading: Reloading) -> HttpCallout | None:
     """Whom the settings want asked; None for nobody.
 
     Raises:
@@ -27,8 +29,14 @@ def callout(settings: Settings) -> HttpCallout | None:
     if not settings.callout_operations:
         _log.warning("%s_URLS are never asked: %s_OPERATIONS is empty", _PREFIX, _PREFIX)
         return None
-    context = tls.caller_context(
+    manner = Manner(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
+    asked = HttpCallout(settings.callout_urls, manner, _context(settings))
+    named = {"CA_CERT": settings.callout_ca, "CERT": settings.callout_cert, "KEY": settings.callout_key}
+    reloading.add({f"{_PREFIX}_{part}": text for part, text in named.items()}, lambda: _context(settings), asked.use)
+    return asked
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    return tls.caller_context(
         settings.callout_ca, settings.callout_cert, settings.callout_key, _PREFIX, verify=settings.callout_verify
     )
-    manner = Manner(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
-    return HttpCallout(settings.callout_urls, manner, context)

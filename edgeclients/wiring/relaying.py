@@ -6,11 +6,13 @@ from edgeclients.core.events import STREAMS
 from edgeclients.events.relay import Relay
 from edgeclients.events.streams import connect
 from edgeclients.ops.metrics import Metrics
+from edgeclients.ops.reload import Reloading
 from edgeclients.ports import Store
 from edgeclients.settings import Settings
+from edgeclients.wiring.certificates import redis
 
 
-def start(settings: Settings, store: Store, news: asyncio.Event, owner: str) -> Relay | None:
+def start(settings: Settings, store: Store, news: asyncio.Event, owner: str, reloading: Reloading) -> Relay | None:
     """A relay that sends from now on; None where events are to stay.
 
     Args:
@@ -18,13 +20,15 @@ def start(settings: Settings, store: Store, news: asyncio.Event, owner: str) -> 
         store: whose outbox.
         news: set by commits that brought events.
         owner: as whom it sends; no two processes that share the store have the same.
+        reloading: of the server's certificates.
 
     Raises:
-        StartError: what it takes is not installed.
+        StartError: what it takes is not installed, or a certificate cannot be used.
     """
     if not settings.event_stream:
         return None
-    relay = Relay(store, connect(settings.event_stream), news, owner, STREAMS)
+    tls = redis(reloading, settings.event_stream, "MG_CLIENTS_ES_URL")
+    relay = Relay(store, connect(settings.event_stream, tls), news, owner, STREAMS)
     relay.start()
     return relay
 

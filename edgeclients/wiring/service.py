@@ -39,13 +39,14 @@ from edgeclients.ops import disk, logs, tls
 from edgeclients.ops.health import Readiness, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
+from edgeclients.ops.reload import Reloading
 from edgeclients.peers.link import address_of
 from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
 from edgeclients.rpc.server import GrpcServer, runtime
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import asking, caching, calling, descriptors, relaying, telling, tracing
+from edgeclients.wiring import asking, caching, calling, certificates, descriptors, relaying, telling, tracing
 from edgeclients.wiring.storage import opened
 from edgeclients.wiring.watching import watch_clock, watch_storage
 
@@ -72,6 +73,7 @@ class Running(NamedTuple):
     data_dir: Path | None
     token_file: Path | None
     complete: Callable[[], Awaitable[object]]  # returns when every route is there
+    reload: Callable[[], Awaitable[None]]  # reads certificates and keys anew
 
 
 class Commits:
@@ -94,8 +96,9 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         StartError: it cannot start, and why.
     """
     async with contextlib.AsyncExitStack() as stack:
-        http_tls = tls.load(settings.http_cert, settings.http_key, "", "MG_CLIENTS_HTTP")
-        grpc_tls = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, "MG_CLIENTS_GRPC")
+        reloading = Reloading()
+        http_tls = certificates.http_server(reloading, settings)
+        grpc_tls = certificates.grpc_server(reloading, settings)
         plugin = _plugin(settings.authenticator)
         stack.enter_context(runtime())
         health = health_document(settings.instance_id)
@@ -109,7 +112,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         cache = caching.make(settings, lambda: store.now())  # noqa: PLW0108 - there is no store yet
         news = asyncio.Event()
         commits = Commits(cache.apply, lambda effects: news.set() if effects.told else None)
-        storage = await stack.enter_async_context(opened(settings, commits))
+        storage = await stack.enter_async_context(opened(settings, commits, reloading))
         store, keyring = storage.store, storage.keyring
         await store.run(_write_check)
         metrics = Metrics()
@@ -119,10 +122,11 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         auth = plugin(settings, holders)
         if isinstance(auth, contextlib.AbstractAsyncContextManager):
             await stack.enter_async_context(auth)
-        cached = await stack.enter_async_context(caching.joined(settings, cache, store, keyring, metrics, auth.roles_changed))
+        joining = caching.joined(settings, cache, store, keyring, metrics, auth.roles_changed, reloading)
+        cached = await stack.enter_async_context(joining)
         if cached.publish is not None:
             commits.listeners.append(cached.publish)
-        callout = calling.callout(settings)
+        callout = calling.callout(settings, reloading)
         if callout is not None:
             stack.push_async_callback(callout.close)
         access = Access(asked, auth, tracing.of_callout(traces, callout), cached.publish)
@@ -145,19 +149,18 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         _watch_checks(metrics, authentication, checks)
         if traces is not None:
             tracing.watch(metrics, traces)
-        relay = relaying.start(settings, store, news, storage.sender)
+        relay = relaying.start(settings, store, news, storage.sender, reloading)
         if relay is not None:
             stack.push_async_callback(relay.stop, _LAST_EVENTS)
             relaying.watch(metrics, relay)
+        links = {**asking.of_authenticator(auth), **neighbours.links}
+        certificates.peers(reloading, links.values())
         readiness = Readiness(
             storage.state,
             lambda: store.run(_write_check),
             relay.document if relay is not None else no_relay,
             cached.document,
-            (
-                asking.watch(metrics, {**asking.of_authenticator(auth), **neighbours.links}),
-                watch_clock(metrics, storage.clock),
-            ),
+            (asking.watch(metrics, links), watch_clock(metrics, storage.clock)),
             storage.probe_seconds,
             store.now,
         )
@@ -179,7 +182,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             stack.callback(one.close)
         http_port = sockets[0].getsockname()[1]
         grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests, shared=shared)
-        context = tls.context(http_tls, "MG_CLIENTS_HTTP") if http_tls else None
+        context = tls.following(http_tls) if http_tls else None
         http = HttpServer(
             tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
         )
@@ -198,6 +201,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             settings.data_dir if needs_directory else None,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
             app.complete,
+            reloading.reload,
         )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -13,6 +14,7 @@ from edgeclients.errors import StartError
 from edgeclients.model import Effects
 from edgeclients.ops import tls
 from edgeclients.ops.health import PROBE_SECONDS, StorageState
+from edgeclients.ops.reload import Reloading
 from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
@@ -75,17 +77,19 @@ class Storage(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+async def opened(settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading) -> AsyncIterator[Storage]:
     """The storage that the settings name, brought up to date.
 
     Args:
         settings: the settings.
         on_commit: called after each commit, before its caller hears of it.
+        reloading: of certificates on the way there.
 
     Raises:
         StartError: it cannot be used, and why.
     """
-    async with (_postgres if settings.mode == "cloud" else _sqlite)(settings, on_commit) as storage:
+    storages = _postgres(settings, on_commit, reloading) if settings.mode == "cloud" else _sqlite(settings, on_commit)
+    async with storages as storage:
         yield storage
 
 
@@ -125,9 +129,9 @@ def _settled(settings: Settings, database: SqliteDatabase) -> Keyring:
 
 
 @contextlib.asynccontextmanager
-async def _postgres(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
+async def _postgres(settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading) -> AsyncIterator[Storage]:
     keyring = keyring_of(settings, given_peppers(settings))
-    database = await postgres_database(settings)
+    database = await postgres_database(settings, reloading)
     try:
         await database.check_connections(settings.db_max_connections, settings.workers)
         await database.settle_peppers(keyring.check_values())
@@ -138,7 +142,9 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None]) ->
         yield Storage("postgresql", store, store.clock, store.writer, store.activity, keyring, _CLOUD_PROBE_SECONDS, new_uuid())
 
 
-async def postgres_database(settings: Settings, *, upgrade: bool = True) -> "PostgresDatabase":
+async def postgres_database(
+    settings: Settings, reloading: Reloading | None = None, *, upgrade: bool = True
+) -> "PostgresDatabase":
     """The database that the settings name.
 
     Raises:
@@ -147,7 +153,7 @@ async def postgres_database(settings: Settings, *, upgrade: bool = True) -> "Pos
     require_asyncpg()
     from edgeclients.store.postgres.store import PostgresDatabase
 
-    return await PostgresDatabase.opened(address_of(settings), upgrade=upgrade)
+    return await PostgresDatabase.opened(address_of(settings, reloading), upgrade=upgrade)
 
 
 def require_asyncpg() -> None:
@@ -213,15 +219,26 @@ def _check_argon2(keyring: Keyring, schemes: Iterable[str]) -> None:
         )
 
 
-def address_of(settings: Settings) -> "Address":
+def address_of(settings: Settings, reloading: Reloading | None = None) -> "Address":
     """Where PostgreSQL is, and who we are there.
+
+    Args:
+        settings: they say it.
+        reloading: of certificates on the way there, if they ever are.
 
     Raises:
         StartError: a certificate or key cannot be read.
     """
     from edgeclients.store.postgres.connect import Address
 
-    context = tls.to_server(
-        settings.db_ssl_mode, settings.db_ssl_cert, settings.db_ssl_key, settings.db_ssl_root_cert, "MG_CLIENTS_DB_SSL"
-    )
+    context = None
+    if settings.db_ssl_mode != "disable":
+        context = _tls(settings, reloading or Reloading())
     return Address(settings.db_host, settings.db_port, settings.db_user, settings.db_pass, settings.db_name, context)
+
+
+def _tls(settings: Settings, reloading: Reloading) -> Callable[[], ssl.SSLContext]:
+    prefix = "MG_CLIENTS_DB_SSL"
+    mode, certificate, key, root = settings.db_ssl_mode, settings.db_ssl_cert, settings.db_ssl_key, settings.db_ssl_root_cert
+    named = {f"{prefix}_CERT": certificate, f"{prefix}_KEY": key, f"{prefix}_ROOT_CERT": root}
+    return reloading.keep(named, lambda: tls.to_server(mode, certificate, key, root, prefix))

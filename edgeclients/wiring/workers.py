@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,24 +12,23 @@ from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
 from edgeclients.settings import Settings
-from edgeclients.together import GivenUpError, unless
+from edgeclients.signals import Signals
+from edgeclients.together import GivenUpError, unless, whenever
 
 __all__ = ["Lifeline", "WorkerError", "supervise"]
 
 _log = logging.getLogger(__name__)
 
 
-async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Have `settings.workers` processes serve until SIGTERM or SIGINT.
+async def supervise(settings: Settings, environ: Mapping[str, str], signals: Signals) -> None:
+    """Have `settings.workers` processes serve until `signals` ask for a stop.
 
     Raises:
         StartError: a port is taken.
         WorkerError: one of them could not start.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop, reread = asyncio.Event(), asyncio.Event()
+    signals.listen(stop, reread)
     with contextlib.ExitStack() as held:
         http_port = _hold(held, settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
         grpc_port = _hold(held, settings.grpc_host, settings.grpc_port, "MG_CLIENTS_GRPC")
@@ -56,11 +54,15 @@ async def supervise(settings: Settings, environ: Mapping[str, str]) -> None:
         )
         try:
             with contextlib.suppress(GivenUpError):
-                await unless(stop, supervisor.run())
+                await unless(stop, _run(supervisor, reread))
         finally:
             _log.info("stopping")
             await supervisor.stop()
     _log.info("stopped")
+
+
+async def _run(supervisor: Supervisor, reread: asyncio.Event) -> None:
+    await asyncio.gather(supervisor.run(), whenever(reread, supervisor.reload))
 
 
 def _command() -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
@@ -59,14 +59,14 @@ class Link(Protocol):
 
 
 class Address(NamedTuple):
-    """A database and who uses it; `tls` None for a connection in clear."""
+    """A database and who uses it; `tls` gives what a new connection takes, None is for those in clear."""
 
     host: str
     port: int
     user: str
     password: str
     name: str
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
 
     def __str__(self) -> str:
         return f"PostgreSQL at {authority(self.host, self.port)}"
@@ -80,7 +80,7 @@ def _arguments(address: Address) -> dict[str, Any]:
         "user": address.user,
         "password": address.password,
         "database": address.name,
-        "ssl": address.tls or False,
+        "ssl": address.tls() if address.tls else False,
         "direct_tls": False,
         "target_session_attrs": "any",
         "timeout": _CONNECT_SECONDS,

@@ -1,0 +1,66 @@
+"""What is made of certificates and keys, and made anew on SIGHUP."""
+
+import ssl
+from collections.abc import Callable, Iterable
+
+from edgeclients import grpc_tls
+from edgeclients.addresses import redis_files
+from edgeclients.grpc_tls import Pem
+from edgeclients.ops import tls
+from edgeclients.ops.reload import Reloading
+from edgeclients.peers.link import Link
+from edgeclients.settings import Settings
+
+Contexts = Callable[[], ssl.SSLContext]
+
+
+def http_server(reloading: Reloading, settings: Settings) -> Contexts | None:
+    """What HTTP shows at each handshake; None where it is served without TLS.
+
+    Raises:
+        StartError: it cannot be used; likewise below.
+    """
+    prefix = "MG_CLIENTS_HTTP"
+    if not settings.http_cert:
+        return None
+    named = {f"{prefix}_SERVER_CERT": settings.http_cert, f"{prefix}_SERVER_KEY": settings.http_key}
+    return reloading.keep(named, lambda: tls.context(tls.load(settings.http_cert, settings.http_key, "", prefix), prefix))
+
+
+def grpc_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tls] | None:
+    """What gRPC shows and demands at each handshake; None where it is served without TLS."""
+    prefix = "MG_CLIENTS_GRPC"
+    if not settings.grpc_cert:
+        return None
+    named = {
+        f"{prefix}_SERVER_CERT": settings.grpc_cert,
+        f"{prefix}_SERVER_KEY": settings.grpc_key,
+        f"{prefix}_CLIENT_CA_CERTS": settings.grpc_client_ca,
+    }
+
+    def load() -> tls.Tls:
+        loaded = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, prefix)
+        grpc_tls.check(
+            Pem(f"{prefix}_SERVER_CERT", loaded.certificate),
+            Pem(f"{prefix}_SERVER_KEY", loaded.key),
+            Pem(f"{prefix}_CLIENT_CA_CERTS", loaded.client_ca) if loaded.client_ca is not None else None,
+        )
+        return loaded
+
+    return reloading.keep(named, load)
+
+
+def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
+    """What a connection to the Redis server at `url` takes, which `variable` names; None for one in clear."""
+    files = redis_files(url)
+    if files is None:
+        return None
+    named = {f"{option} of {variable}": path for option, path in files.items()}
+    return reloading.keep(named, lambda: tls.to_redis(files, variable))
+
+
+def peers(reloading: Reloading, links: Iterable[Link]) -> None:
+    """Have services be asked on new connections."""
+    for link in links:
+        if link.address.server_ca:
+            reloading.add(link.address.named, link.credentials, link.use)
