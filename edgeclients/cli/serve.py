@@ -16,13 +16,9 @@ from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.errors import DomainError, StartError, text_of
-<<<<<<< HEAD
-from edgeclients.together import GivenUpError, unless
-from edgeclients.wiring import descriptors
-=======
 from edgeclients.signals import Signals
 from edgeclients.together import GivenUpError, unless, whenever
->>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
+from edgeclients.wiring import descriptors
 from edgeclients.wiring.service import build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
@@ -52,15 +48,9 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
         descriptors.require((descriptors.of_supervisor if supervising else descriptors.of_service)(loaded))
         if supervising:
             gc.enable()
-<<<<<<< HEAD
-            _run(supervise(loaded, os.environ))
+            _run(supervise(loaded, os.environ, signals))
         else:
-            _run(_serve(loaded, Lifeline(lifeline) if lifeline is not None else None))
-=======
-            asyncio.run(supervise(loaded, os.environ, signals))
-        else:
-            uvloop.run(_serve(loaded, signals, Lifeline(lifeline) if lifeline is not None else None))
->>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
+            _run(_serve(loaded, signals, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
     except WorkerError as error:
@@ -72,7 +62,6 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
     return 0
 
 
-<<<<<<< HEAD
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Do `work` in an event loop of its own."""
     try:
@@ -83,16 +72,9 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
             work.close()  # a loop that could not begin leaves it behind, and Python complains
 
 
-async def _serve(loaded: settings.Settings, lifeline: Lifeline | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-=======
 async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline | None) -> None:
     stop, reread = asyncio.Event(), asyncio.Event()
     signals.listen(stop, reread)
->>>>>>> 4658c8c (serve: SIGHUP reads certificates and keys anew, or stops where a terminal is gone; SIGUSR1 and SIGUSR2 mean nothing)
     if lifeline is not None:
         lifeline.watch(stop)
     async with contextlib.AsyncExitStack() as stack:

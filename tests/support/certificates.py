@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import ssl
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -9,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
+
+from edgeclients import pem
 
 AnyKey: TypeAlias = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -31,9 +34,9 @@ class Authority:
         builder = _builder(self._name, self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         self.certificate = _pem(builder.sign(self._key, hashes.SHA256()))
 
-    def sign(self, name: str, hosts: Sequence[str] = ("localhost", "127.0.0.1")) -> Pair:
+    def sign(self, name: str, hosts: Sequence[str] = ("localhost", "127.0.0.1"), key: AnyKey | None = None) -> Pair:
         """A certificate for these hosts, or of a client called `name`."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         addresses = [_address(host) for host in hosts]
         builder = _builder(_named(name), self._name, key).add_extension(x509.SubjectAlternativeName(addresses), False)
         return Pair(_pem(builder.sign(self._key, hashes.SHA256())), _key_pem(key))
@@ -44,6 +47,16 @@ def own(key: AnyKey, hashed: hashes.SHA256 | None = None) -> Pair:
     name = _named("localhost")
     builder = _builder(name, name, key).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
     return Pair(_pem(builder.sign(key, hashed)), _key_pem(key))
+
+
+def server_context(pair: Pair, client_ca: str = "") -> ssl.SSLContext:
+    """What a server takes that shows a certificate, and demands one if there is an authority for those."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem.load_pair(context, pair.certificate.encode(), pair.key.encode())
+    if client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=client_ca)
+    return context
 
 
 def encrypted(pair: Pair, password: bytes) -> str:

@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import ssl
 import struct
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
-from tests.support.certificates import Pair
+from tests.support.certificates import Pair, server_context
 from tests.support.postgres import Server
 from tests.support.waiting import PATIENCE
 
@@ -51,6 +49,10 @@ class Front:
     def hold(self, *, held: bool = True) -> None:
         """From now on, nothing gets through either way, and nobody is told."""
         self._held = held
+
+    def show(self, tls: ssl.SSLContext) -> None:
+        """New connections meet this."""
+        self._tls = tls
 
     async def _serve(self) -> None:
         self._loop.set_exception_handler(lambda *_: None)  # refused handshakes are what is tested
@@ -96,14 +98,5 @@ class Front:
 @contextlib.contextmanager
 def tls_front(server: Server, shown: Pair, client_ca: str = "") -> Iterator[Server]:
     """The server behind TLS that shows a certificate, and demands one if there is an authority for those."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        certificate, key = Path(folder, "certificate"), Path(folder, "key")
-        certificate.write_text(shown.certificate)
-        key.write_text(shown.key)
-        context.load_cert_chain(certificate, key)
-    if client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=client_ca)
-    with Front(server, context) as front:
+    with Front(server, server_context(shown, client_ca)) as front:
         yield front.server

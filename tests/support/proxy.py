@@ -61,6 +61,10 @@ class Proxy:
         """Let new connections through again."""
         self._cut = False
 
+    def show(self, tls: ssl.SSLContext) -> None:
+        """New connections meet this."""
+        self._tls = tls
+
     def freeze(self) -> None:
         """Go silent: connections stay, new ones are accepted, nothing goes through."""
         self._flowing.clear()

@@ -60,13 +60,17 @@ class Plant:
 
 @contextlib.contextmanager
 def planted(
-    data: Path, asked: Sequence[str] = (), env: Mapping[str, str] = MappingProxyType({}), cloud: Cloud | None = None
+    data: Path,
+    asked: Sequence[str] = (),
+    env: Mapping[str, str] = MappingProxyType({}),
+    cloud: Cloud | None = None,
+    command: Sequence[str] = (),
 ) -> Iterator[Plant]:
     """A service, in gateway storage if `env` does not say otherwise, that asks Auth and these other services."""
     with cloud or Cloud(World()) as running:
         urls = {f"MG_{peer.upper()}_GRPC_URL": running.address for peer in ("auth", *asked)}
         timeouts = {f"MG_{peer.upper()}_GRPC_TIMEOUT": "20s" for peer in ("auth", *asked)}
-        with started(data, {"MG_CLIENTS_MODE": "gateway", **urls, **timeouts, **env}) as service:
+        with started(data, {"MG_CLIENTS_MODE": "gateway", **urls, **timeouts, **env}, command) as service:
             plant = Plant(service, running)
             yield plant
             plant.close()

@@ -92,6 +92,10 @@ class Cloud:
         server.start()
         self._server = server
 
+    def show(self, tls: Pair, client_ca: str = "") -> None:
+        """What it has when it comes back."""
+        self._tls, self._client_ca = tls, client_ca
+
     def asked(self, method: str) -> list[Any]:
         """The requests of a method so far."""
         return [call.request for call in self.calls if call.method == method]
