@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="run the service",
-        description="Run the service until SIGTERM or SIGINT.",
+        description="Run the service until SIGTERM or SIGINT. SIGHUP has certificates and keys read anew.",
         epilog=config.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
