@@ -110,13 +110,11 @@ def to_redis(files: Mapping[str, str], variable: str) -> ssl.SSLContext:
     try:
         made = ssl.create_default_context()
         if "ssl_ca_certs" in files:
-            made.load_verify_locations(cadata=content("ssl_ca_certs").decode("ascii", "replace"))
+            made.load_verify_locations(cadata=pem.authorities(content("ssl_ca_certs")))
         if "ssl_certfile" in files:
             pem.load_pair(made, content("ssl_certfile"), content("ssl_keyfile" if "ssl_keyfile" in files else "ssl_certfile"))
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise StartError(
-            f"{', '.join(files)} of {variable} cannot be used: check that they are PEM, unencrypted, and belong together"
-        ) from error
+        raise pem.unusable(f"{', '.join(files)} of {variable}", error) from error
     return made
 
 

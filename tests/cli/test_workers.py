@@ -16,8 +16,8 @@ from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.commands import refused
-from tests.support.on_postgres import TOKEN, Cloud
 from tests.support.listening import V4, families, just_used, let_in, listening
+from tests.support.on_postgres import TOKEN, Cloud
 from tests.support.service import Service, started
 from tests.support.waiting import PATIENCE, wait_until
 
