@@ -54,3 +54,10 @@ def test_what_speaks_from_outside_is_run_on_each_storage(room: str) -> None:
     ).stdout
     counts = [listed.count(f"[{storage}") for storage in STORAGES]
     assert counts[0] == counts[1] > 0
+
+
+def test_what_needs_a_program_of_debian_is_run_where_it_is() -> None:
+    root = Path(__file__).parents[2]
+    said = (root / ".ci" / "check_debian_servers").read_text()
+    assert "tests/cli/pgbouncer.py" in said
+    assert (root / "tests/cli/pgbouncer.py").is_file()

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from edgeclients.store.postgres.connect import bare
 from edgeclients.store.postgres.pool import Links
+from edgeclients.store.postgres.pooling import first
 from tests.support.postgres import Server
 from tests.support.waiting import come_true
 
@@ -38,6 +40,28 @@ async def test_the_one_used_last_is_used_first(links: Links) -> None:
     links.give(other)
     assert await links.take() is other
     assert await links.take() is one
+
+
+async def test_each_has_the_settings_of_ours(links: Links) -> None:
+    one = await links.take()
+    names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit")
+    kept = {name: await one.fetchval(f"SHOW {name}") for name in (*names, "client_connection_check_interval")}
+    assert list(kept.values()) == ["edgeclients", "1min", "5s", "30s", "off", "2s"]
+
+
+async def test_it_begins_with_nothing_that_a_pooler_refuses(postgres: Server) -> None:
+    """PgBouncer keeps these two apart for each caller."""
+    link = await bare(postgres.address("postgres"))
+    begun = await link.fetch("SELECT name FROM pg_settings WHERE source = 'client'")
+    link.terminate()
+    assert {name for (name,) in begun} <= {"application_name", "client_encoding"}
+
+
+async def test_the_first_of_a_process_keeps_no_statement(postgres: Server) -> None:
+    link = await first(postgres.address("postgres"))
+    assert await link.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+    assert await link.fetchval("SHOW statement_timeout") == "1min"
+    link.terminate()
 
 
 async def test_one_that_nobody_needed_for_minutes_is_closed(links: Links, clock: Clock) -> None:

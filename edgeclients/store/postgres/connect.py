@@ -1,6 +1,6 @@
 """Connections and their settings: where the server is, and what every session is told."""
 
-import contextlib
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +14,14 @@ STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
 LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
 _IDLE_SECONDS = 30.0  # within a transaction: a process that stands still must not hold its locks
 _STATEMENTS = 256
+
+# By SET, as poolers refuse most of what a connection may begin with, or lose it. Compiling takes longer than any of our reads.
+_SETTINGS = f"""
+SET statement_timeout = '{STATEMENT_SECONDS}s';
+SET lock_timeout = '{LOCK_SECONDS}s';
+SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
+SET jit = off
+"""
 
 # Whom we have hung up on must not go on working for us: there would be more sessions than were agreed on.
 _LOOK_FOR_US = "SET client_connection_check_interval = '2s'"
@@ -72,29 +80,6 @@ class Address(NamedTuple):
         return f"PostgreSQL at {authority(self.host, self.port)}"
 
 
-def _arguments(address: Address) -> dict[str, Any]:
-    """What asyncpg is told to connect to `address`; nothing is left to `PG…` variables."""
-    return {
-        "host": address.host,
-        "port": address.port,
-        "user": address.user,
-        "password": address.password,
-        "database": address.name,
-        "ssl": address.tls() if address.tls else False,
-        "direct_tls": False,
-        "target_session_attrs": "any",
-        "timeout": _CONNECT_SECONDS,
-        "statement_cache_size": _STATEMENTS,
-        "server_settings": {
-            "application_name": "edgeclients",
-            "statement_timeout": _milliseconds(STATEMENT_SECONDS),
-            "lock_timeout": _milliseconds(LOCK_SECONDS),
-            "idle_in_transaction_session_timeout": _milliseconds(_IDLE_SECONDS),
-            "jit": "off",  # compiling takes longer than any of our reads
-        },
-    }
-
-
 async def connect(address: Address, call_seconds: float | None = None) -> Link:
     """A connection of one's own.
 
@@ -105,21 +90,45 @@ async def connect(address: Address, call_seconds: float | None = None) -> Link:
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
-    link: Link = await asyncpg.connect(**_arguments(address), command_timeout=call_seconds)
+    link = await bare(address, call_seconds)
     try:
-        with contextlib.suppress(asyncpg.InvalidParameterValueError):  # a server that cannot look
-            await link.execute(_LOOK_FOR_US)
+        await prepare(link)
     except BaseException:
         link.terminate()
         raise
     return link
 
 
+async def bare(address: Address, call_seconds: float | None = None, statements: int = _STATEMENTS) -> Link:
+    """A connection whose session is as the server began it; `statements` are kept prepared there. See `connect`."""
+    # Nothing is left to `PG…` variables.
+    link: Link = await asyncpg.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=address.name,
+        ssl=address.tls or False,
+        direct_tls=False,
+        target_session_attrs="any",
+        timeout=_CONNECT_SECONDS,
+        command_timeout=call_seconds,
+        statement_cache_size=statements,
+        server_settings={"application_name": "edgeclients"},
+    )
+    return link
+
+
+async def prepare(link: Link) -> None:
+    """Make the settings that each session of ours has."""
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        try:
+            await link.execute(f"{_SETTINGS}; {_LOOK_FOR_US}")
+        except asyncpg.InvalidParameterValueError:  # a server that cannot look
+            await link.execute(_SETTINGS)
+
+
 async def roll_back(link: Link) -> None:
     """End what is begun, if there is still a server that could have begun it."""
     if not link.is_closed() and link.is_in_transaction():
         await link.execute("ROLLBACK")
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(int(seconds * 1000))

@@ -28,6 +28,7 @@ _MEANING: dict[str, type[DomainError]] = {
     "57014": QueryTimedOut,
     "08": Unavailable,
     "25": Unavailable,  # read-only, or the transaction was ended for idling
+    "26": Unavailable,  # a statement that is not there any more: the session is another one
     "28": Unavailable,
     "3D": Unavailable,
     "53": Unavailable,
@@ -38,7 +39,7 @@ _MEANING: dict[str, type[DomainError]] = {
 }
 
 # Errors after which a connection is of no more use, though it may be open: the server is another one now, or goes away.
-_SPENT = ("25006", "57P")
+_SPENT = ("25006", "26", "57P")
 
 
 def is_spent(error: BaseException) -> bool:
@@ -69,12 +70,26 @@ def translate(error: BaseException) -> BaseException:
     return error
 
 
+def pooler_says(error: BaseException) -> str:
+    """What a connection pooler has said, which speaks of itself as the server does of callers who break its protocol."""
+    said = error.__cause__ if isinstance(error, asyncpg.ConnectionDoesNotExistError) else error
+    return str(said) if isinstance(said, asyncpg.ProtocolViolationError) else ""
+
+
 def unusable(address: Address, error: BaseException) -> StartError:
     """Why the service cannot start on the database at `address`, in one line."""
     text = next((text for kind, text in _REASONS if isinstance(error, kind)), _OTHER)
     if isinstance(error, ConnectionError) and "SSL upgrade" in str(error):
         text = _NO_TLS
-    detail = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error) or type(error).__name__
+    if pooler_says(error):
+        text = _POOLER
+    detail = (
+        pooler_says(error)
+        or getattr(error, "verify_message", "")
+        or getattr(error, "strerror", "")
+        or str(error)
+        or type(error).__name__
+    )
     return StartError(text.format(address=address, user=address.user, name=address.name, detail=detail.splitlines()[0]))
 
 
@@ -100,6 +115,7 @@ def told(address: Address) -> Iterator[None]:
 
 _NO_TLS = "{address} offers no TLS: switch it on there, or set MG_CLIENTS_DB_SSL_MODE=disable"
 _HUNG_UP = "{address} hung up ({detail}): check MG_CLIENTS_DB_SSL_MODE, and MG_CLIENTS_DB_SSL_CERT if it wants a certificate"
+_POOLER = "{address} refuses ({detail}), as a connection pooler such as PgBouncer: look at its settings for database {name!r}"
 _OTHER = "database {name!r} of {address} cannot be used ({detail})"
 
 # The first that fits counts.

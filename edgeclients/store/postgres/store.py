@@ -35,10 +35,11 @@ from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, tic
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
-from edgeclients.store.postgres.connect import Address, Link, connect, roll_back
+from edgeclients.store.postgres.connect import Address, Link, roll_back
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
+from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import NOW, key
 from edgeclients.store.postgres.writer import Writer
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
@@ -83,7 +84,7 @@ class PostgresDatabase:
             StartError: it cannot be reached or used, is newer than the program, or another program's.
         """
         with told(address):
-            link = await connect(address)
+            link = await first(address)
         try:
             with told(address):
                 if upgrade:

@@ -10,9 +10,10 @@ import msgspec
 from edgeclients.errors import StartError
 from edgeclients.files import schema_path
 from edgeclients.store.postgres import peppers as kept_peppers
-from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.connect import Address, Link
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import begin, check_current, take_turns
+from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import searched
 from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, refuse_filled
 
@@ -107,7 +108,7 @@ async def target(address: Address) -> AsyncIterator[PostgresRows]:
 async def _alone(address: Address) -> AsyncIterator[Link]:
     """A connection while no other process of ours uses the database, or starts to."""
     with told(address):
-        link = await connect(address, _CALL_SECONDS)
+        link = await first(address, _CALL_SECONDS)
     try:
         with told(address):
             await take_turns(link)

@@ -1,0 +1,61 @@
+"""A real PgBouncer before a PostgreSQL server: the program that EDGECLIENTS_TEST_PGBOUNCER names."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+
+from tests.support.postgres import Server, folder
+from tests.support.redis import free_port
+from tests.support.waiting import PATIENCE, wait_until
+
+VARIABLE = "EDGECLIENTS_TEST_PGBOUNCER"
+
+_NOBODY = "nobody"  # it refuses to be root's
+
+_INI = """
+[databases]
+* = host={server.host} port={server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {folder}/users
+logfile = {folder}/log
+pidfile = {folder}/pid
+admin_users = {server.user}
+"""
+
+
+@contextlib.contextmanager
+def pgbouncer(server: Server, **settings: str) -> Iterator[Server]:
+    """`server` through a pooler that runs meanwhile; `settings` are PgBouncer's."""
+    with folder() as path:
+        port = free_port()
+        ini = path / "pgbouncer.ini"
+        lines = [f"{name} = {value}" for name, value in settings.items()]
+        ini.write_text(_INI.format(server=server, port=port, folder=path) + "\n".join(lines) + "\n")
+        (path / "users").write_text(f'"{server.user}" "{server.password}"\n')
+        user = _NOBODY if os.geteuid() == 0 else None
+        if user:
+            for one in (path, ini, path / "users"):
+                shutil.chown(one, user)
+        group = path.stat().st_gid if user else None
+        process = subprocess.Popen(
+            [os.environ[VARIABLE], "-q", str(ini)], user=user, group=group, extra_groups=[] if user else None
+        )
+        try:
+            wait_until(lambda: _listens(port) or process.poll() is not None, "PgBouncer to listen")
+            assert process.poll() is None, (path / "log").read_text()
+            yield server._replace(host="127.0.0.1", port=port)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
