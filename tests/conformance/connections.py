@@ -3,8 +3,9 @@
 import uuid
 
 import msgspec
+import pytest
 
-from edgeclients.model import Connection, ConnectionType
+from edgeclients.model import Connection, ConnectionType, Gap
 from edgeclients.ports import Transaction
 from tests.conformance.harness import Bounds, Harness, MakeHarness, add, event, new_client
 
@@ -80,6 +81,26 @@ class OutboxContract:
         store = (await make_harness(Bounds(rows=5))).store
         await store.run(lambda tx: tx.append([event(number) for number in range(100)]))
         assert [one.occurred_at for _, one in await store.outbox(0, 100)] == [95, 96, 97, 98, 99]
+
+    @pytest.mark.parametrize("bounds", [Bounds(rows=4000), Bounds(rows=10**6, payload_bytes=70_000)])
+    async def test_of_a_large_one_little_more_goes_than_must(self, make_harness: MakeHarness, bounds: Bounds) -> None:
+        """So that most changes find room; and what is dropped is what is missing."""
+        store = (await make_harness(bounds)).store
+        total, drops = 3990, []
+        await store.run(lambda tx: tx.append([event(number) for number in range(total)]))
+        for number in range(total, total + 40):
+            await store.run(lambda tx, number=number: tx.append([event(number)]))  # type: ignore[misc]
+            state = await store.outbox_state()
+            kept = await store.outbox(0, 10_000)
+            size = sum(len(one.payload) for _, one in kept)
+            assert len(kept) == state.waiting <= bounds.rows
+            assert size <= bounds.payload_bytes
+            assert [one.occurred_at for _, one in kept] == list(range(state.dropped, number + 1))
+            if state.dropped:
+                assert state.gap == Gap(state.dropped, kept[0][0] - state.dropped, kept[0][0] - 1)
+            drops.append(state.dropped)
+        assert len(set(drops)) < len(drops) * 3 / 4
+        assert len(kept) >= bounds.rows * 0.999 or size >= bounds.payload_bytes * 0.998
 
     async def test_numbers_are_never_used_again(self, make_harness: MakeHarness) -> None:
         store = (await make_harness(Bounds(rows=0))).store

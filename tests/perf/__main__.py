@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.perf import authenticate, core, curves, listing, load, start, store, storm, web
+from tests.perf import authenticate, core, curves, listing, load, outbox, start, store, storm, web
 from tests.perf.homes import Home
 from tests.perf.measure import Row, Run
 from tests.perf.on_postgres import on_postgres
@@ -31,13 +31,14 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "storm": storm.storm,
     "read": store.read,
     "create": store.create,
+    "outbox": outbox.outbox,
     "bulk": web.bulk,
     "list": listing.page,
     "get": web.get,
     "start": start.start,
 }
 STORAGES = ("gateway", "cloud")
-_ANYWHERE = {"hit", "cold", "storm", "list", "get"}  # whose budgets are the same on a gateway and in a cloud
+_ANYWHERE = {"hit", "cold", "storm", "list", "get", "outbox"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
 _HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")
 _LINE = "{:<7} {:<76} {:<26} {:<10} {}"

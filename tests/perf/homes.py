@@ -16,11 +16,15 @@ from edgeclients.core.parents import Parents
 from edgeclients.core.secrets import Secrets
 from edgeclients.model import Effects
 from edgeclients.ports import Store
+from edgeclients.store.limits import StoreLimits
 from tests.perf.fleet import LOOPBACK, Registry
 from tests.support.service import Service, started
 
 Rows: TypeAlias = Sequence[tuple[str, tuple[object, ...]]]
 """What a client is: tables with values."""
+
+
+_LIMITS = StoreLimits()
 
 
 class Home(Protocol):
@@ -33,7 +37,9 @@ class Home(Protocol):
     def settings(self, name: str) -> dict[str, str]:
         """What a service is told to keep its clients there."""
 
-    def store(self, name: str, on_commit: Callable[[Effects], None]) -> contextlib.AbstractAsyncContextManager[Store]:
+    def store(
+        self, name: str, on_commit: Callable[[Effects], None], limits: StoreLimits = ...
+    ) -> contextlib.AbstractAsyncContextManager[Store]:
         """A store there, without a service."""
 
     def commits(self, store: Store) -> int:
@@ -60,11 +66,11 @@ def serving(home: Home, name: str, env: dict[str, str] | None = None) -> Iterato
 
 
 @contextlib.asynccontextmanager
-async def registry(home: Home, name: str) -> AsyncIterator[Registry]:
+async def registry(home: Home, name: str, limits: StoreLimits = _LIMITS) -> AsyncIterator[Registry]:
     """A store at a home, with its use cases, as the service has them."""
     keyring = Keyring([bytes(32)], 19 * 1024, 2)
     cache = MemoryTokenCache(3600, 50_000, lambda: 0)
-    async with home.store(name, cache.apply) as store:
+    async with home.store(name, cache.apply, limits) as store:
         operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
         secrets = Secrets(store, keyring, HashLane(Argon2Threads(keyring, 1), 1))
         access = Access(store, operator)

@@ -21,6 +21,7 @@ from tests.support.postgres import Packaged, Server
 from tests.support.redis import RedisServer
 
 _CONNECTIONS = 10
+_LIMITS = StoreLimits()
 _TABLES = {"clients": "id", "clients_roles": "entity_id", "clients_role_members": "entity_id", "outbox": "client_id"}
 
 
@@ -54,10 +55,12 @@ class OnPostgres:
         }
 
     @contextlib.asynccontextmanager
-    async def store(self, name: str, on_commit: Callable[[Effects], None]) -> AsyncIterator[Store]:
+    async def store(
+        self, name: str, on_commit: Callable[[Effects], None], limits: StoreLimits = _LIMITS
+    ) -> AsyncIterator[Store]:
         database = await PostgresDatabase.opened(self._address(name))
         await database.close()
-        async with PostgresStore(database.address, _CONNECTIONS, StoreLimits(), on_commit, database.time) as store:
+        async with PostgresStore(database.address, _CONNECTIONS, limits, on_commit, database.time) as store:
             yield store
 
     def commits(self, store: Store) -> int:

@@ -15,6 +15,8 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.perf.homes import Rows
 from tests.perf.measure import seconds
 
+_LIMITS = StoreLimits()
+
 # A client's rows: table, and the column that says whose they are.
 _TABLES = {
     "clients": "id",
@@ -39,8 +41,10 @@ class OnSqlite:
         return {}
 
     @contextlib.asynccontextmanager
-    async def store(self, name: str, on_commit: Callable[[Effects], None]) -> AsyncIterator[Store]:
-        async with SqliteStore(SqliteDatabase(self._path(name)), StoreLimits(), on_commit) as store:
+    async def store(
+        self, name: str, on_commit: Callable[[Effects], None], limits: StoreLimits = _LIMITS
+    ) -> AsyncIterator[Store]:
+        async with SqliteStore(SqliteDatabase(self._path(name)), limits, on_commit) as store:
             yield store
 
     def commits(self, store: Store) -> int:

@@ -7,13 +7,14 @@ nobody else gets before this commit: so a number is never seen before all smalle
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgeclients.model import Event, Gap
+from edgeclients.model import Event
 from edgeclients.store.clock import MICROSECOND, KeptTime, Reading
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.relay import note_dropped
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import KEEP_TIME, happened_at
+from edgeclients.store.surplus import Surplus
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
 _KEEP_REVOCATIONS = 600 * MICROSECOND
@@ -30,7 +31,7 @@ WITH state AS (
         outbox_bytes = outbox_bytes + $7
     WHERE id = 1
     RETURNING revision - cardinality($2::text[]) AS revision, outbox_seq - cardinality($3::text[]) AS seq,
-        newest_at, steady_since, outbox_rows, outbox_bytes
+        newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through
 ), revoked AS (
     INSERT INTO revocations (revision, client_id, at)
     SELECT state.revision + one.n, one.client_id, $1 FROM state, unnest($2::text[]) WITH ORDINALITY AS one (client_id, n)
@@ -39,10 +40,14 @@ WITH state AS (
     SELECT state.seq + one.n, one.stream, one.client_id, one.payload, one.at FROM state,
         unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
 )
-SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, {NOW} FROM state
+SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through, {NOW} FROM state
 """
 
-_TRIM = """
+# Limits of both ends, and a number that is written out: what is planned for any values is planned by the key, too.
+OLDEST = "SELECT seq, length(payload) FROM outbox WHERE seq > $1 ORDER BY seq LIMIT 200"
+DROP = "DELETE FROM outbox WHERE seq > $1 AND seq <= $2"
+
+_DROPPED = """
 UPDATE store_state SET
     outbox_rows = outbox_rows - $1, outbox_bytes = outbox_bytes - $2, outbox_lost = outbox_lost + $1, outbox_lost_through = $3
 WHERE id = 1
@@ -74,11 +79,11 @@ async def settle(
     )
     if row is None:
         raise RuntimeError("store_state has lost its row")
-    revision, newest_at, steady_since, rows, payload_bytes, server_time = row
+    revision, newest_at, steady_since, rows, payload_bytes, lost_through, server_time = row
     if revoked:
         await link.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
     if events and (rows > bounds.rows or payload_bytes > bounds.payload_bytes):
-        await _trim(link, rows, payload_bytes, bounds)
+        await _trim(link, Surplus(rows, payload_bytes, bounds), lost_through)
     return Settled(
         tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
         KeptTime(newest_at, steady_since),
@@ -86,12 +91,13 @@ async def settle(
     )
 
 
-async def _trim(link: Link, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
-    dropped = dropped_bytes = first = through = 0
-    async for seq, length in link.cursor("SELECT seq, length(payload) FROM outbox ORDER BY seq"):
-        if rows - dropped <= bounds.rows and payload_bytes - dropped_bytes <= bounds.payload_bytes:
+async def _trim(link: Link, surplus: Surplus, through: int) -> None:
+    """Let the oldest events go that are behind number `through`: what was in front of that has gone before."""
+    while surplus.remains:
+        if not surplus.take(await link.fetch(OLDEST, through)):
             break
-        dropped, dropped_bytes, first, through = dropped + 1, dropped_bytes + length, first or seq, seq
-    await link.execute("DELETE FROM outbox WHERE seq <= $1", through)
-    await link.execute(_TRIM, dropped, dropped_bytes, through)
-    await note_dropped(link, Gap(dropped, first, through))
+        await link.execute(DROP, through, surplus.last)
+        through = surplus.last
+    if surplus.rows:
+        await link.execute(_DROPPED, surplus.rows, surplus.payload_bytes, surplus.last)
+        await note_dropped(link, surplus.gap())

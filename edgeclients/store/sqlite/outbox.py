@@ -4,10 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgeclients.model import Event, Gap
+from edgeclients.model import Event
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.rows import happened_at
 from edgeclients.store.sqlite.relay import note_dropped
+from edgeclients.store.surplus import Surplus
+
+OLDEST = "SELECT seq, length(payload) FROM outbox ORDER BY seq"
+DROP = "DELETE FROM outbox WHERE seq <= ?"
 
 
 class Added(NamedTuple):
@@ -34,21 +38,19 @@ def settle(connection: sqlite3.Connection, added: Sequence[Added], bounds: Outbo
         (sum(one.rows for one in added), sum(one.payload_bytes for one in added)),
     ).fetchall()[0]
     if rows > bounds.rows or payload_bytes > bounds.payload_bytes:
-        _trim(connection, rows, payload_bytes, bounds)
+        _trim(connection, Surplus(rows, payload_bytes, bounds))
 
 
-def _trim(connection: sqlite3.Connection, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
-    dropped = dropped_bytes = first = through = 0
-    cursor = connection.execute("SELECT seq, length(payload) FROM outbox ORDER BY seq")
-    for seq, length in cursor:
-        if rows - dropped <= bounds.rows and payload_bytes - dropped_bytes <= bounds.payload_bytes:
-            break
-        dropped, dropped_bytes, first, through = dropped + 1, dropped_bytes + length, first or seq, seq
+def _trim(connection: sqlite3.Connection, surplus: Surplus) -> None:
+    cursor = connection.execute(OLDEST)  # read no further than is needed
+    surplus.take(cursor)
     cursor.close()
-    connection.execute("DELETE FROM outbox WHERE seq <= ?", (through,))
+    if not surplus.rows:
+        return
+    connection.execute(DROP, (surplus.last,))
     connection.execute(
         "UPDATE store_state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ?,"
         " outbox_lost = outbox_lost + ?, outbox_lost_through = ? WHERE id = 1",
-        (dropped, dropped_bytes, dropped, through),
+        (surplus.rows, surplus.payload_bytes, surplus.rows, surplus.last),
     )
-    note_dropped(connection, Gap(dropped, first, through))
+    note_dropped(connection, surplus.gap())
