@@ -23,7 +23,7 @@ def outbox(run: Run) -> list[Row]:
 
 
 async def _outbox(run: Run) -> list[Row]:
-    rows, rounds, alone, bursts = run.pick(100_000, 4_000), run.pick(15, 2), run.pick(60, 5), run.pick(6, 1)
+    rows, rounds, alone, bursts = run.pick(100_000, 4_000), run.pick(15, 2), run.pick(60, 6), run.pick(10, 2)
     limits = StoreLimits(OutboxBounds(rows, 1 << 30))
     one_by_one, at_once = [], []
     async with registry(run.home, "empty", limits) as empty, registry(run.home, "full", limits) as full:
@@ -74,8 +74,11 @@ async def _clear(ours: Registry) -> None:
 
 async def _in_turns(empty: Registry, full: Registry, callers: int, times: int) -> tuple[float, float]:
     """The median seconds it takes either when so many callers create one client each."""
-    taken = [(await _seconds(empty, callers), await _seconds(full, callers)) for _ in range(times)]
-    return statistics.median(one for one, _ in taken), statistics.median(other for _, other in taken)
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(times):
+        for which in (0, 1) if number % 2 else (1, 0):  # neither always follows the other
+            taken[which].append(await _seconds((empty, full)[which], callers))
+    return statistics.median(taken[0]), statistics.median(taken[1])
 
 
 async def _seconds(ours: Registry, callers: int) -> float:
