@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgeclients.cache.denials import Denials
 from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.model import Effects
 
@@ -27,6 +28,7 @@ _CHANNEL_BYTES = 12
 _MAC_BYTES = 32
 _WAITING = 10_000  # hints that may wait to be published; beyond, the store's guarantee has to do
 _PAUSE_SECONDS = 0.5  # before a connection that broke is made again
+_DENIED_SECONDS = 5.0  # before what the server does not allow is tried again
 PING_SECONDS = 1.0
 LIVE_SECONDS = 2.0  # a subscription counts as live for so long after PING on it was answered
 
@@ -73,6 +75,7 @@ class Hints:
         self._answered_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._away = False
+        self._denials = Denials(f"{_CHANNEL}*")
         self.lost = self.heard = 0
 
     @property
@@ -159,13 +162,17 @@ class Hints:
         from redis.exceptions import RedisError
 
         while True:
+            pause = _PAUSE_SECONDS
             try:
                 await work()
             except (RedisError, OSError, TimeoutError, RuntimeError) as error:
-                self._note_away(error)  # a RuntimeError is what uvloop says of a connection that was closed
+                if self._denials.note(error):
+                    pause = _DENIED_SECONDS
+                else:
+                    self._note_away(error)  # a RuntimeError is what uvloop says of a connection that was closed
             except Exception:  # noqa: BLE001 - it goes on, and the log has it all
                 _log.exception("hints of other processes failed unexpectedly")
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
 
     def _note_away(self, error: Exception) -> None:
         """Say so once; the error's text may hold what the server was told."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from edgeclients.cache.denials import Denials
 from edgeclients.errors import StartError
 from edgeclients.redis_tls import follow
 
@@ -38,6 +39,7 @@ class RedisProofs:
         self._key = key
         self._milliseconds = max(1, int(seconds * 1000))
         self._paused_until = float("-inf")
+        self._denials = Denials(f"{_PROOF}*")
         self.found = 0
 
     async def recall(self, token: bytes) -> tuple[str, bytes] | None:  # noqa: D102 - see ports.Proofs, here and below
@@ -71,7 +73,8 @@ class RedisProofs:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 return await call
-        except (RedisError, OSError, TimeoutError, RuntimeError):  # the last is uvloop's, of a connection that was closed
+        except (RedisError, OSError, TimeoutError, RuntimeError) as error:  # the last is uvloop's, of a closed connection
+            self._denials.note(error)
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
             return None
 

@@ -12,7 +12,7 @@ import msgspec
 
 from edgeclients.model import Event, Gap
 
-_PREFIX = "events.magistrala."
+PREFIX = "events.magistrala."
 GAP = "client.gap"
 
 
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 def entry(store_id: str, sequence: int, event: Event) -> Entry:
     """The entry of one event."""
     tail = f',"occurred_at":{event.occurred_at},"sequence":{sequence},"event_id":"{store_id}-{sequence}-{event.occurred_at}"}}'
-    return Entry(_PREFIX + event.stream, event.payload[:-1] + tail.encode())
+    return Entry(PREFIX + event.stream, event.payload[:-1] + tail.encode())
 
 
 def markers(store_id: str, gap: Gap, streams: Sequence[str], now: int) -> list[Entry]:
@@ -42,4 +42,4 @@ def markers(store_id: str, gap: Gap, streams: Sequence[str], now: int) -> list[E
             "event_id": f"{store_id}-{gap.first}-{gap.last}-gap",
         }
     )
-    return [Entry(_PREFIX + stream, data) for stream in streams]
+    return [Entry(PREFIX + stream, data) for stream in streams]

@@ -59,6 +59,7 @@ class Relay:
         self._settled_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._failing: str | None = None
+        self._detail = ""
         self.seen: OutboxState | None = None
         self.sent = 0
         self.succeeded_at: int | None = None
@@ -143,8 +144,9 @@ class Relay:
 
     def _fail(self, kind: str, detail: str) -> float:
         self.failures[kind] += 1
-        if self._failing != kind:
+        if self._failing != kind or (kind == "denied" and self._detail != detail):
             _log.warning("events cannot be sent, and wait", extra={"kind": kind, "error": detail})
+        self._detail = detail
         self._failing = kind
         return self._backoff.seconds()
 

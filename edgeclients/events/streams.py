@@ -6,12 +6,15 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from edgeclients.acl import missing
 from edgeclients.errors import NotSent, StartError
+from edgeclients.events.entries import PREFIX
 from edgeclients.redis_tls import follow
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Connection, Redis
 
+_NAME = "edgeclients-events"
 STREAM_ENTRIES = 1_000_000  # about as many are kept of each stream (contract 10.1)
 _SOCKET_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
@@ -51,7 +54,9 @@ class RedisStreams:
 def _not_sent(error: Exception) -> NotSent:
     from redis import exceptions
 
-    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError | exceptions.NoPermissionError):
+    if right := missing(error, f"{PREFIX}*"):
+        return NotSent("denied", f"the right {right} is missing")
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
         return NotSent("denied", type(error).__name__)
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
         return NotSent("timed_out", type(error).__name__)
@@ -59,6 +64,16 @@ def _not_sent(error: Exception) -> NotSent:
         return NotSent("unreachable", str(error))
     # What a server says of a command may repeat the command, and an event is in it.
     return NotSent("refused", type(error).__name__)
+
+
+async def _begin(connection: "Connection") -> None:
+    """Log in, and say who this is where that is allowed; nothing depends on it."""
+    from redis.exceptions import ResponseError
+
+    await connection.on_connect()
+    with contextlib.suppress(ResponseError):
+        await connection.send_command("CLIENT", "SETNAME", _NAME)
+        await connection.read_response()
 
 
 def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> RedisStreams:
@@ -79,7 +94,7 @@ def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> RedisS
         raise StartError('sending events to Redis needs a package more: pip install "edgeclients[cloud]"') from error
     redis = Redis.from_url(
         url,
-        client_name="edgeclients-events",
+        redis_connect_func=_begin,
         protocol=2,  # any server speaks it
         socket_timeout=_SOCKET_SECONDS,
         socket_connect_timeout=_SOCKET_SECONDS,
