@@ -7,8 +7,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 
-from tests.support.postgres import Server, folder
 from tests.support.ports import free_port
+from tests.support.postgres import Server, folder
 from tests.support.waiting import PATIENCE, wait_until
 
 VARIABLE = "EDGECLIENTS_TEST_PGBOUNCER"

@@ -53,7 +53,7 @@ async def full(postgres: Server, prepared_postgres: str) -> AsyncIterator[str]:
 
 
 def opened(postgres: Server, name: str) -> PostgresStore:
-    return PostgresStore(postgres.address(name), 0, 3, StoreLimits(BOUNDS), lambda _: None)
+    return PostgresStore(postgres.address(name), 3, StoreLimits(BOUNDS), lambda _: None)
 
 
 async def test_postgresql_reads_the_oldest_by_their_key(postgres: Server, full: str) -> None:
@@ -146,4 +146,4 @@ def steps(path: Path, rows: int) -> int:
 
 def settle(connection: sqlite3.Connection, count: int, rows: int) -> None:
     """What a transaction does that adds so many events."""
-    outbox.settle(connection, [outbox.append(connection, events(count))], OutboxBounds(rows, 1 << 30))
+    outbox.settle(connection, [outbox.append(connection, events(count), 0)], OutboxBounds(rows, 1 << 30))
