@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from uvicorn import Config, Server
 
-from edgeclients.http.protocol import ConnectionLimits, LimitedProtocol, limited
+from edgeclients.http.clocks import ConnectionLimits
+from edgeclients.http.protocol import LimitedProtocol, limited
 from edgeclients.ops.listen import BACKLOG
 
 _GRACE = 7  # seconds for requests that have begun; all of a shutdown has 10

@@ -27,11 +27,11 @@ from edgeclients.core.rotation import Rotation
 from edgeclients.core.secrets import Secrets
 from edgeclients.errors import StartError
 from edgeclients.http.callers import Callers
+from edgeclients.http.clocks import ConnectionLimits
 from edgeclients.http.deferred import DeferredApp
 from edgeclients.http.gate import Gate
 from edgeclients.http.hot import HotReads
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.protocol import ConnectionLimits
 from edgeclients.http.scope import App
 from edgeclients.http.server import HttpServer
 from edgeclients.model import Effects
@@ -256,6 +256,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         settings.http_write_timeout,
         settings.http_max_header_bytes,
         descriptors.connections_allowed(settings.http_max_connections),
+        max(ConnectionLimits().drained_bytes, 4 * settings.http_max_bulk_bytes),
     )
 
 
