@@ -16,6 +16,7 @@ from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, R
 from edgeclients.http.clocks import ConnectionLimits, TimedProtocol
 from edgeclients.http.cycles import Answers, closing_unless_asked
 from edgeclients.http.failures import JSON, error_body
+from edgeclients.http.upgrades import head_without_upgrade, may_be_ignored
 
 _QUIET = 5.0  # seconds without a byte, behind which a caller has said what it had to say
 _LAST = 2.0  # seconds for whoever still sends while the service ends, which has little time itself
@@ -31,6 +32,7 @@ class LimitedProtocol(TimedProtocol):
         self._head_bytes = 0
         self._in_headers = True  # or between two requests
         self._begun = False  # a request has begun, and not ended
+        self._upgrading = False  # the head that was parsed asks for an upgrade
         self._refused = False  # nothing more is parsed
         self._owed: DomainError | None = None  # told when those before it have been answered
         self._ending = False  # answered, and to be closed behind its body
@@ -78,10 +80,19 @@ class LimitedProtocol(TimedProtocol):
             self._refuse(HeadersTooLarge())
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.logger.warning("Unsupported upgrade request.")
+        while data:
+            try:
+                self.parser.feed_data(data)
+                data = b""
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser skips the body of what asks for an upgrade, and would take it for the next request.
+                self._upgrading = False
+                if self._refused:
+                    return
+                method, version = self.parser.get_method(), self.parser.get_http_version()
+                data = head_without_upgrade(method, self.url, version, self.headers) + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)  # the other may think that all has been said
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def on_message_begin(self) -> None:
         """A request's first byte was parsed."""
@@ -111,8 +122,11 @@ class LimitedProtocol(TimedProtocol):
             return
         if self._head_bytes > self.limits.header_bytes:
             self._refuse(HeadersTooLarge())
-        elif len(self.pipeline) >= _PIPELINE or (self.parser.should_upgrade() and self._has_body()):
-            # The parser skips the body of what asks for an upgrade, and would take it for the next request.
+        elif self.parser.should_upgrade():
+            self._upgrading = True
+            if not may_be_ignored(self.parser.get_method(), self.headers):
+                self._refuse(MalformedRequest())
+        elif len(self.pipeline) >= _PIPELINE:
             self._refuse(MalformedRequest())
         else:
             self._drained = 0
@@ -129,7 +143,7 @@ class LimitedProtocol(TimedProtocol):
     def on_message_complete(self) -> None:
         """The request is here; the next one starts a clock of its own."""
         self._unparsed = 0
-        if self._refused:
+        if self._refused or self._upgrading:
             return
         early = self._is_answered_early()
         self._disarm()
@@ -168,12 +182,6 @@ class LimitedProtocol(TimedProtocol):
 
     def _is_answering(self) -> bool:
         return self._answering is not None and not self._answering.response_complete
-
-    def _has_body(self) -> bool:
-        return any(
-            (name == b"content-length" and value.strip() != b"0") or name == b"transfer-encoding"
-            for name, value in self.headers
-        )
 
     def shutdown(self) -> None:
         """Close as soon as whoever was asked something is answered; whoever still sends has little time to be told."""
