@@ -1,6 +1,6 @@
 """The HTTP application behind the gate: the routes, for the use cases."""
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
@@ -12,8 +12,23 @@ from edgeclients.http import channels, clients, credentials, members, parents, r
 from edgeclients.http.call import Call
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
 
+if TYPE_CHECKING:
+    from litestar.types.internal_types import RouteHandlerMapItem
 
-class _Application(Litestar):
+
+class _Methods(Router):
+    """A router whose answers to `OPTIONS` name all methods of a path, not only those of the handler that came first."""
+
+    @property
+    def route_handler_method_map(self) -> "dict[str, RouteHandlerMapItem]":
+        """The handlers so far, without those for `OPTIONS`: they are made anew with each handler that is added."""
+        found = super().route_handler_method_map
+        for handlers in found.values():
+            handlers.pop("OPTIONS", None)
+        return found
+
+
+class Application(_Methods, Litestar):
     """Litestar without its own tracing."""
 
     @staticmethod
@@ -28,7 +43,7 @@ def build(
     *,
     serve_channels: bool = True,
     openapi: OpenAPIConfig | None = None,
-) -> Litestar:
+) -> Application:
     """The application without its gate.
 
     Args:
@@ -46,10 +61,10 @@ def build(
         *roles.routes(cases.roles),
         *members.routes(cases.members),
     ]
-    return _Application(
+    return Application(
         route_handlers=[
-            Router("/{domain_id:str}/clients", route_handlers=of_clients),
-            Router("/{domain_id:str}/channels", route_handlers=of_channels),
+            _Methods("/{domain_id:str}/clients", route_handlers=of_clients),
+            _Methods("/{domain_id:str}/channels", route_handlers=of_channels),
             *site.routes(*operations),
         ],
         exception_handlers={Exception: _pass_on, HTTPException: _pass_on},

@@ -129,7 +129,7 @@ class Gate:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         segments = _segments(scope)
-        if segments == ["health"] and scope["method"] == "GET":
+        if segments == ["health"] and scope["method"] in _QUIET:
             scope[OPERATION] = hot.HEALTH
             await self._hot.health(send)
             return

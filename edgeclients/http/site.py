@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, get
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.errors import NoRoute, Unavailable, row_of
@@ -107,15 +107,15 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         text = await asyncio.to_thread(metrics.render)
         return ASGIResponse(body=text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+    @get("/openapi.json", operation_id="openapi", include_in_schema=False, sync_to_thread=False)
     def get_openapi() -> ASGIResponse:
         return ASGIResponse(body=_description())
 
-    @get("/docs", include_in_schema=False, sync_to_thread=False)
+    @get("/docs", operation_id="docs", include_in_schema=False, sync_to_thread=False)
     def get_docs() -> ASGIResponse:
         return ASGIResponse(body=_PAGE, media_type=MediaType.HTML, headers=_POLICY)
 
-    @get("/docs/{name:str}", include_in_schema=False, sync_to_thread=False)
+    @get("/docs/{name:str}", operation_id="docsAsset", include_in_schema=False, sync_to_thread=False)
     def get_asset(request: Call, name: str) -> ASGIResponse:
         if name == "start.js":
             return ASGIResponse(body=_START, headers={"content-type": "text/javascript"})
@@ -129,7 +129,19 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
             body = gzip.decompress(body)
         return ASGIResponse(body=body, headers=headers)
 
-    return [get_health, get_ready, get_metrics, get_openapi, get_docs, get_asset]
+    routes = [get_health, get_ready, get_metrics, get_openapi, get_docs, get_asset]
+    return [*routes, *map(_of_head, routes)]
+
+
+def _of_head(route: HTTPRouteHandler) -> HTTPRouteHandler:
+    """The same for `HEAD`: the answer is made as for `GET`, and the server sends its head only."""
+    return HTTPRouteHandler(
+        sorted(route.paths),
+        http_method="HEAD",
+        operation_id=route.operation_id,
+        include_in_schema=False,
+        sync_to_thread=None if asyncio.iscoroutinefunction(route.fn) else False,
+    )(route.fn)
 
 
 @cache

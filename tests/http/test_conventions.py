@@ -93,10 +93,6 @@ def test_paths(service: Service, method: str, path: bytes, expected: tuple[int, 
         assert response.headers["allow"]
 
 
-def test_head_is_no_method_of_ours(service: Service) -> None:
-    assert asking.request("HEAD", f"{service.http}/health").status_code == 405
-
-
 def test_a_trailing_slash_is_accepted_behind_collections_and_ids(api: Api) -> None:
     client = api.create()
     assert api.request("GET", "/clients/").status_code == 200
