@@ -1,15 +1,19 @@
 """The HTTP application behind the gate: the routes, for the use cases."""
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.routes import HTTPRoute
 
 from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
 from edgeclients.http import channels, clients, credentials, members, parents, roles, site
 from edgeclients.http.call import Call
+from edgeclients.http.names import Named, OperationNames
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
 
 if TYPE_CHECKING:
@@ -29,7 +33,22 @@ class _Methods(Router):
 
 
 class Application(_Methods, Litestar):
-    """Litestar without its own tracing."""
+    """Litestar without its own tracing, that knows operations by their paths."""
+
+    def operation_at(self, method: str, segments: Sequence[str]) -> str:
+        """The operation of a path, of which these are the segments; empty if there is none."""
+        return self._operation_names.at(method, segments)
+
+    @cached_property
+    def _operation_names(self) -> OperationNames:
+        return OperationNames(
+            Named(method, route.path_format, handler.operation_id)
+            for route in self.routes
+            if isinstance(route, HTTPRoute)
+            for handler in route.route_handlers
+            if isinstance(handler.operation_id, str)
+            for method in handler.http_methods
+        )
 
     @staticmethod
     def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:

@@ -28,9 +28,9 @@ from edgeclients.http.scope import (
     OPERATION,
     REQUEST_ID,
     SESSION,
-    App,
     Message,
     Receive,
+    RoutedApp,
     Scope,
     Send,
     is_protected,
@@ -63,6 +63,7 @@ _AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
 _WORDS = {"bulk", "roles"}
 _ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
 _QUIET = {"GET", "HEAD"}
+_UNKNOWN = "none"  # for metrics: turned away, or answered, before it was known what it is
 _GONE = 499  # for log and metrics: the caller left before it was answered
 
 
@@ -77,7 +78,7 @@ class Gate:
         most: requests worked on at a time.
     """
 
-    def __init__(self, app: App, callers: Callers, hot: HotReads, requests: Requests, most: int) -> None:
+    def __init__(self, app: RoutedApp, callers: Callers, hot: HotReads, requests: Requests, most: int) -> None:
         self._app = app
         self._callers = callers
         self._hot = hot
@@ -161,15 +162,15 @@ class Gate:
         return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        operation = operation_of(scope) or "none"
-        self._requests.count(operation, str(status), seconds)
+        operation = operation_of(scope)
+        self._requests.count(operation or _UNKNOWN, str(status), seconds)
         level = _level(scope["method"], status)
         if _log.isEnabledFor(level):
             session: Session | None = scope.get(SESSION)
             _log.log(
                 level,
                 "%s %s",
-                operation,
+                operation or self._name(scope),
                 "completed successfully" if status < 400 else "failed",
                 extra={
                     "status": status,
@@ -179,6 +180,11 @@ class Gate:
                     "user_id": session.user_id if session else "",
                 },
             )
+
+    def _name(self, scope: Scope) -> str:
+        """What was asked, for the log: in words of ours, whatever the path holds."""
+        method = scope["method"]
+        return self._app.operation_at(method, _segments(scope)) or ("options" if method == "OPTIONS" else "unknown operation")
 
 
 def _is_client_id(rest: list[str], method: str) -> bool:

@@ -1,7 +1,7 @@
 """What an ASGI scope carries for us, and the types ASGI is made of."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -14,6 +14,16 @@ REQUEST_ID = "edgeclients.request_id"
 OPERATION = "edgeclients.operation"  # of a request that is not routed
 
 _PROTECTED = {"clients", "channels"}
+
+
+class RoutedApp(Protocol):
+    """An application that knows which operations its routes are."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection."""
+
+    def operation_at(self, method: str, segments: Sequence[str]) -> str:
+        """The operation of a path, of which these are the segments; empty if there is none."""
 
 
 def is_protected(segments: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ from edgeclients.http.deferred import DeferredApp
 from edgeclients.http.gate import Gate
 from edgeclients.http.hot import HotReads
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.scope import App
+from edgeclients.http.scope import RoutedApp
 from edgeclients.http.server import HttpServer
 from edgeclients.model import Effects
 from edgeclients.ops import disk, logs, tls
@@ -205,7 +205,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         )
 
 
-def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *, serve_channels: bool) -> App:
+def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *, serve_channels: bool) -> RoutedApp:
     from edgeclients.http.app import build as build_app
 
     return build_app(cases, operations, bodies, serve_channels=serve_channels)
