@@ -16,9 +16,9 @@ from tests.support.api import error_of
 from tests.support.certificates import Authority
 from tests.support.database import rows, write_locked
 from tests.support.inflight import wait_until_in_flight
-from tests.support.raw import PATIENCE, Answer, Raw, request
+from tests.support.raw import Answer, Raw, request
 from tests.support.service import Service, started
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 MB = 1024 * 1024
 SIZES = (9 * MB, 17 * MB)
