@@ -27,17 +27,19 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>edgeclients API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="{folder}swagger-ui.css">
 </head>
 <body>
 <div id="page"></div>
-<script src="docs/swagger-ui-bundle.js"></script>
-<script src="docs/start.js"></script>
+<script src="{folder}swagger-ui-bundle.js"></script>
+<script src="{folder}start.js"></script>
 </body>
 </html>
 """
+# From where the script is, as the page is seen with a slash at its end and without one, below whatever path a proxy adds.
 _START = """"use strict";
-SwaggerUIBundle({ url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null });
+const url = new URL("../openapi.json", document.currentScript.src).href;
+SwaggerUIBundle({ url, dom_id: "#page", deepLinking: true, validatorUrl: null });
 """
 _TYPES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 _POLICY = {
@@ -112,8 +114,9 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         return ASGIResponse(body=_description())
 
     @get("/docs", operation_id="docs", include_in_schema=False, sync_to_thread=False)
-    def get_docs() -> ASGIResponse:
-        return ASGIResponse(body=_PAGE, media_type=MediaType.HTML, headers=_POLICY)
+    def get_docs(request: Call) -> ASGIResponse:
+        folder = "" if request.scope["raw_path"].endswith(b"/") else "docs/"
+        return ASGIResponse(body=_PAGE.format(folder=folder), media_type=MediaType.HTML, headers=_POLICY)
 
     @get("/docs/{name:str}", operation_id="docsAsset", include_in_schema=False, sync_to_thread=False)
     def get_asset(request: Call, name: str) -> ASGIResponse:
