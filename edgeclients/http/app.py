@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NoReturn
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
-from litestar.openapi.config import OpenAPIConfig
 from litestar.routes import HTTPRoute
 
 from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
@@ -61,7 +60,6 @@ def build(
     limits: BodyLimits,
     *,
     serve_channels: bool = True,
-    openapi: OpenAPIConfig | None = None,
 ) -> Application:
     """The application without its gate.
 
@@ -70,7 +68,6 @@ def build(
         operations: what the routes without a token report.
         limits: of bodies.
         serve_channels: whether connecting is ours, or a channels service's (contract A4).
-        openapi: makes the description anew, which otherwise is served from a file.
     """
     of_channels = channels.routes(cases.connections) if serve_channels else []
     of_clients = [
@@ -88,7 +85,7 @@ def build(
         ],
         exception_handlers={Exception: _pass_on, HTTPException: _pass_on},
         request_max_body_size=limits.single,
-        openapi_config=openapi,
+        openapi_config=None,  # the description is served from a file
         logging_config=None,
         debug=False,
         pdb_on_exception=False,

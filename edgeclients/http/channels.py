@@ -55,6 +55,8 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "connect",
             "Connect clients to channels, all of them or none",
+            "Every client is connected to every channel in every way given. The clients have to be enabled and of this "
+            "domain; what is connected already makes the whole call a conflict.",
             status=201,
             errors=_CONNECT_ERRORS,
             body=Connect,
@@ -73,6 +75,8 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "disconnect",
             "Disconnect clients from channels",
+            "The connections of every client with every channel in every way given are removed. Those that are not there do "
+            "no harm.",
             status=204,
             errors=_ERRORS,
             body=Connect,
@@ -91,6 +95,8 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "connectChannel",
             "Connect clients to a channel, all of them or none",
+            "Every client is connected to the channel in every way given. The clients have to be enabled and of this "
+            "domain; what is connected already makes the whole call a conflict.",
             status=201,
             errors=_CONNECT_ERRORS,
             body=ConnectChannel,
@@ -110,6 +116,8 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "disconnectChannel",
             "Disconnect clients from a channel",
+            "The connections of every client with the channel in every way given are removed. Those that are not there do "
+            "no harm.",
             status=204,
             errors=_ERRORS,
             body=ConnectChannel,

@@ -1,11 +1,13 @@
 """Routes of clients (contract 3)."""
 
 import asyncio
+from typing import Annotated
 
 from litestar import delete, get, patch, post
 from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
+from edgeclients.core import limits
 from edgeclients.core.clients import ClientChange, Clients, Created
 from edgeclients.errors import (
     BodyTooLarge,
@@ -41,6 +43,7 @@ from edgeclients.http import query
 from edgeclients.http.answers import answer, empty
 from edgeclients.http.call import Call, Turnstile, body_of, session_of
 from edgeclients.http.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.fields import shown
 from edgeclients.http.parameters import Parameter, boolean, by_name, read
 from edgeclients.http.wire import (
     ClientBody,
@@ -102,6 +105,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "createClient",
             "Create a client; its secret is shown in this answer only",
+            "The client gets a role `admin`, which allows everything and whose member is the caller. Without a secret one "
+            "is generated. Secrets are kept as hashes: this answer is the only one that shows it.",
             status=201,
             answer=ClientBody,
             example=_CREATED_EXAMPLE,
@@ -123,10 +128,12 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "createClients",
             "Create many clients, all or none; their secrets are shown in this answer only",
+            "Up to 10,000 clients, as `createClient` makes them. At most 100 of them may bring a secret that people chose; "
+            "generated secrets and random UUIDs are not counted.",
             answer=ClientsBody,
             example={"total": 1, "clients": [_CREATED_EXAMPLE]},
             errors=(*_NEW, EmptyList, TooManyElements, TooManyChosenSecrets),
-            body=list[CreateClient],
+            body=Annotated[list[CreateClient], shown(minItems=1, maxItems=limits.BULK_CLIENTS)],
             body_example=[_WANTED_EXAMPLE],
         ),
     )
@@ -143,6 +150,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "listClients",
             "List clients of the domain",
+            "One page of those clients that the caller may do something to, a super admin all of them. Filters that are "
+            "given all have to match.",
             answer=PageBody,
             example={"limit": 10, "total": 1, "clients": [CLIENT_EXAMPLE]},
             errors=(
@@ -169,6 +178,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "viewClient",
             "View a client",
+            "The client, enabled or not, without its secret.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(InvalidQuery, NotFound, *_STORED),
@@ -185,6 +195,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "updateClient",
             "Change name and metadata of an enabled client",
+            "What is left out stays as it is. Metadata is replaced as a whole.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(*_BODY, InvalidName, InvalidMetadata, NotFound, *_STORED),
@@ -202,6 +213,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "updateClientTags",
             "Replace all tags of an enabled client",
+            "The tags sent are all that the client has afterwards; none clears them.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(*_BODY, InvalidTags, NotFound, *_STORED),
@@ -218,6 +230,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "enableClient",
             "Let a client authenticate again",
+            "A client that is enabled already is a conflict.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(NotFound, StatusUnchanged, *_STORED),
@@ -231,6 +244,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "disableClient",
             "Keep a client from authenticating, at once",
+            "Neither its secrets nor what caches know of them let it in any more. A client that is disabled already is a "
+            "conflict.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE | {"status": "disabled"},
             errors=(NotFound, StatusUnchanged, *_STORED),
@@ -241,7 +256,13 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
 
     @delete(
         "/{client_id:str}",
-        **describe("deleteClient", "Delete a client", status=204, errors=(NotFound, *_STORED)),
+        **describe(
+            "deleteClient",
+            "Delete a client",
+            "With its secrets, roles and connections. It cannot be brought back.",
+            status=204,
+            errors=(NotFound, *_STORED),
+        ),
     )
     async def delete_client(request: Call, client_id: str) -> ASGIResponse:
         await clients.remove(session_of(request), client_id)

@@ -4,7 +4,7 @@ from litestar import patch
 from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
-from edgeclients.core.rotation import Rotation, SecretChange
+from edgeclients.core.rotation import Rotation
 from edgeclients.errors import (
     BodyTooLarge,
     Busy,
@@ -23,7 +23,7 @@ from edgeclients.errors import (
 from edgeclients.http.answers import answer
 from edgeclients.http.call import Call, body_of, session_of
 from edgeclients.http.docs import CLIENT_EXAMPLE, describe
-from edgeclients.http.wire import ClientBody, UpdateSecret, decoder, to_body
+from edgeclients.http.wire import ChosenSecret, ClientBody, GeneratedSecret, UpdateSecret, decoder, to_body
 
 _update = decoder(UpdateSecret)
 
@@ -36,6 +36,8 @@ def routes(rotation: Rotation) -> list[BaseRouteHandler]:
         **describe(
             "updateClientSecret",
             "Give an enabled client a new secret, sent or generated; a generated one is shown in this answer only",
+            "Either `secret` is sent, or `generate` asks for one. The old secret ends at once, or with `grace` after so "
+            "many seconds; at most 4 old ones live on.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(
@@ -53,14 +55,13 @@ def routes(rotation: Rotation) -> list[BaseRouteHandler]:
                 Busy,
                 Unavailable,
             ),
-            body=UpdateSecret,
+            body=(ChosenSecret, GeneratedSecret),
             body_example={"generate": True, "grace": 3600},
         ),
     )
     async def update_client_secret(request: Call, client_id: str) -> ASGIResponse:
         wanted: UpdateSecret = await body_of(request, _update)
-        change = SecretChange(wanted.secret or "", bool(wanted.generate), wanted.grace or 0)
-        rotated = await rotation.rotate(session_of(request), client_id, change)
+        rotated = await rotation.rotate(session_of(request), client_id, wanted.to_change())
         return answer(to_body(rotated.client, rotated.generated or ""))
 
     return [update_client_secret]

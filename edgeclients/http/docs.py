@@ -1,13 +1,13 @@
-"""How routes describe themselves: what the decorators of Litestar are given, and what `openapi` adds from `opt`."""
+"""How routes describe themselves: what the decorators of Litestar are given, and what `openapi` makes of it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple, Self
 
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from edgeclients.errors import Busy, DomainError, Internal, MissingDomain, MissingToken, Throttled, Unauthenticated
+from edgeclients.http.failures import JSON
+from edgeclients.http.parameters import Parameter
 
-from edgeclients.errors import DomainError, Internal, MissingDomain, MissingToken, Unauthenticated, row_of
-from edgeclients.http.failures import ErrorBody
+DESCRIBED: Final = "described"  # where a route's `opt` holds what it says of itself
 
 CLIENT_ID = "bb7edb32-2eac-4aad-aebe-ed96fe073879"
 CHANNEL_ID = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
@@ -27,12 +27,35 @@ CLIENT_EXAMPLE: dict[str, Any] = {
 }
 
 _ALWAYS: tuple[type[DomainError], ...] = (Internal,)
-_ON_PROTECTED: tuple[type[DomainError], ...] = (MissingToken, Unauthenticated, MissingDomain)
+_ON_PROTECTED: tuple[type[DomainError], ...] = (MissingToken, Unauthenticated, MissingDomain, Throttled, Busy)
+
+
+class Described(NamedTuple):
+    """What a route says of itself; see `describe`."""
+
+    operation: str
+    summary: str
+    details: str
+    status: int
+    answer: Any
+    example: Any
+    errors: Sequence[type[DomainError]]
+    body: Any
+    body_example: Any
+    query: Sequence[Parameter]
+    tag: str
+    protected: bool
+    media_type: str
+    headers: Sequence[str]
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self  # Litestar copies a route with all that hangs on it
 
 
 def describe(
     operation: str,
     summary: str,
+    details: str,
     *,
     status: int = 200,
     answer: Any = None,
@@ -40,10 +63,10 @@ def describe(
     errors: Sequence[type[DomainError]] = (),
     body: Any = None,
     body_example: Any = None,
-    query: Iterable[Any] = (),
+    query: Iterable[Parameter] = (),
     tag: str = "clients",
     protected: bool = True,
-    media_type: str = "application/json",
+    media_type: str = JSON,
     headers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What a route decorator takes to document a route.
@@ -51,56 +74,34 @@ def describe(
     Args:
         operation: its operation id.
         summary: one line.
+        details: what a caller has to know beyond that.
         status: of success.
         answer: type of the body on success; None for no body.
         example: of that body.
         errors: what can go wrong, beyond what can everywhere.
-        body: type of the request's body; None for none.
+        body: type of the request's body; None for none; several in a tuple: exactly one of them.
         body_example: of that.
-        query: query parameters, as `query.Parameter`.
+        query: query parameters.
         tag: the group it is shown in.
         protected: whether a bearer token is needed.
         media_type: of the answer.
         headers: of the answer, by name.
     """
-    possible = (*(_ON_PROTECTED if protected else ()), *errors, *_ALWAYS)
-    success = ResponseSpec(
-        answer,
-        description=summary,
-        generate_examples=False,
+    described = Described(
+        operation=operation,
+        summary=summary,
+        details=details,
+        status=status,
+        answer=answer,
+        example=example,
+        errors=(*(_ON_PROTECTED if protected else ()), *errors, *_ALWAYS),
+        body=body,
+        body_example=body_example,
+        query=tuple(query),
+        tag=tag,
+        protected=protected,
         media_type=media_type,
-        examples=None if example is None else [Example(summary="an answer", value=example)],
+        headers=tuple(headers),
     )
-    return {
-        "operation_id": operation,
-        "summary": summary,
-        "tags": [tag],
-        # Litestar lets no handler that returns something have 204; the answer says it itself.
-        "status_code": 200 if status == 204 else status,
-        "responses": {status: success, **_error_responses(possible)},
-        "security": [{"operator": []}] if protected else [],
-        "opt": {
-            "status": status,
-            "body": body,
-            "body_example": body_example,
-            "query": tuple(query),
-            "answer_headers": tuple(headers),
-        },
-    }
-
-
-def _error_responses(errors: Sequence[type[DomainError]]) -> dict[int, ResponseSpec]:
-    rows = sorted({row_of(error()) for error in errors}, key=lambda row: (row.http, row.code))
-    by_status: dict[int, list[Example]] = {}
-    for row in rows:
-        example = Example(row.code, summary=row.message, value={"message": row.message, "error": row.code})
-        by_status.setdefault(row.http, []).append(example)
-    return {
-        status: ResponseSpec(
-            ErrorBody,
-            description=" · ".join(str(e.summary) for e in examples),
-            generate_examples=False,
-            examples=examples,
-        )
-        for status, examples in by_status.items()
-    }
+    # Litestar lets no handler that returns something have 204; the answer says it itself.
+    return {"operation_id": operation, "status_code": 200 if status == 204 else status, "opt": {DESCRIBED: described}}

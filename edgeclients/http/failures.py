@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from edgeclients.errors import DomainError, Internal, MethodNotAllowed, row_of, text_of
 from edgeclients.http.scope import Message
@@ -15,18 +16,18 @@ _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
-class ErrorBody(msgspec.Struct, omit_defaults=True):
+class ErrorBody(msgspec.Struct):
     """The body of every answer that is an error."""
 
     message: str
     error: str
-    request_id: str = ""
+    request_id: str | UnsetType = UNSET
 
 
 def error_body(error: DomainError, request_id: str) -> bytes:
     """The JSON of an error; a 500 names the request, so that its log line can be found."""
     row = row_of(error)
-    return _encode(ErrorBody(text_of(error), row.code, request_id if row.error is Internal else ""))
+    return _encode(ErrorBody(text_of(error), row.code, request_id if row.error is Internal else UNSET))
 
 
 def telling(error: Exception, request_id: str) -> tuple[Message, Message]:

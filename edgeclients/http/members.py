@@ -76,6 +76,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "listClientMembers",
             "List who may do something to a client by a role of it",
+            "One page of people, each with the roles. What a domain or a parent group grants is not listed.",
             answer=MembershipPageBody,
             example={
                 "total": 1,
@@ -105,6 +106,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "addClientRoleMembers",
             "Give a role to people, all of them or none",
+            "Somebody who has a role of this client already makes the whole call a conflict.",
             answer=MembersBody,
             example=_EXAMPLE,
             errors=(*_BODY, *_NAMED, MemberOfRole, MemberOfOtherRole, *_STORED),
@@ -124,6 +126,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "listClientRoleMembers",
             "List the members of a role",
+            "One page of their ids.",
             answer=MemberPageBody,
             example={"total": 2, "offset": 0, "limit": 10, **_EXAMPLE},
             errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
@@ -141,6 +144,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "deleteClientRoleMembers",
             "Take a role from people",
+            "Those who do not have it are left alone. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
             errors=(*_BODY, *_NAMED, LastManagingRole, *_STORED),
             body=MemberList,
@@ -158,6 +162,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "deleteAllClientRoleMembers",
             "Take a role from everybody who has it",
+            "The role and its actions stay. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
             errors=(LastManagingRole, *_STORED),
             tag="roles",

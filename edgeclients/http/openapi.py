@@ -1,52 +1,87 @@
 """The API's description, made from the routes. `python -m edgeclients.http.openapi` writes schema/openapi.json.
 
-Litestar describes paths and answers; what its handlers leave to us (bodies, queries) is added from what `docs.describe` noted.
+Routes note by `docs.describe` what they are; types of bodies become JSON Schema in `schemas`.
 """
 
 import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
-import msgspec
-from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
 
 from edgeclients import __version__
+from edgeclients.errors import DomainError, row_of
 from edgeclients.files import schema_path
 from edgeclients.http.app import build
-from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DOMAIN_ID, ROLE_ID
+from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DESCRIBED, DOMAIN_ID, ROLE_ID, Described
+from edgeclients.http.failures import JSON, ErrorBody
+from edgeclients.http.fields import UUID
+from edgeclients.http.parameters import Parameter
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
+from edgeclients.http.schemas import Schemas
 from edgeclients.ops.health import health_document
 
-_REFERENCE = "#/components/schemas/{name}"
-_PATH_PARAMETERS = {
+_INFO: Final = {
+    "title": "edgeclients",
+    "version": __version__,
+    "description": "An IoT installation's clients, their secrets, the channels they are connected to, and who may do what.\n\n"
+    "Every error has the same body: a message for people and a stable code for programs. A body may hold more than is "
+    "described here: what is unknown is ignored, and so is what only the service says (`readOnly`).",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+# Relative to where this document is: behind a reverse proxy, too, and whatever path it adds.
+_SERVERS: Final = [{"url": ".", "description": "The service that this description comes from."}]
+_TAGS: Final = {
+    "clients": "Devices and applications of a domain, and what they prove themselves with.",
+    "roles": "Who, beside the operator, may do what to a client.",
+    "channels": "Which clients may publish to and subscribe on which channels.",
+    "operations": "How the service does; no token is needed.",
+}
+_SECURITY_SCHEMES: Final = {
+    "operator": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of an operator, or of a user of the Auth service.",
+    }
+}
+_NO_DOTS = "^([A-Za-z0-9._-]{3,36}|[A-Za-z0-9_-][A-Za-z0-9._-]?|[.][A-Za-z0-9_-])$"  # a segment `.` or `..` is none
+_PATH_PARAMETERS: Final = {
     "domain_id": {
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,36}$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 36, "pattern": _NO_DOTS},
         "example": DOMAIN_ID,
         "description": "The domain.",
     },
-    "client_id": {"schema": {"type": "string"}, "example": CLIENT_ID, "description": "The client's id, a UUID."},
-    "role_id": {"schema": {"type": "string"}, "example": ROLE_ID, "description": "The role's id."},
-    "channel_id": {"schema": {"type": "string"}, "example": CHANNEL_ID, "description": "The channel's id, a UUID."},
+    "client_id": {"schema": {"type": "string", "pattern": UUID}, "example": CLIENT_ID, "description": "The client's id."},
+    "role_id": {"schema": {"type": "string", "minLength": 1}, "example": ROLE_ID, "description": "The role's id."},
+    "channel_id": {"schema": {"type": "string", "pattern": UUID}, "example": CHANNEL_ID, "description": "The channel's id."},
 }
-_LOCATION = {"location": {"description": "`/clients/<id>`", "schema": {"type": "string"}}}
+_HEADERS: Final = {"location": {"description": "`/clients/<id>`", "schema": {"type": "string"}}}
+
+
+class _Operation(NamedTuple):
+    path: str
+    method: str
+    said: Described
 
 
 def description() -> dict[str, Any]:
     """The OpenAPI document, as plain data."""
-    app = _application()
-    document = cast("dict[str, Any]", json.loads(msgspec.json.encode(app.openapi_schema.to_schema(), enc_hook=str)))
-    document["paths"] = {path: document["paths"][path] for path in sorted(document["paths"])}
-    handlers = {h.operation_id: h for route in app.routes for h in getattr(route, "route_handlers", ())}
-    for path, item in document["paths"].items():
-        for operation in item.values():
-            _complete(operation, path, handlers[operation["operationId"]])
-    document["components"]["schemas"].update(_body_schemas(handlers.values()))
-    return document
+    operations = sorted(_operations(), key=lambda operation: operation[:2])
+    schemas = Schemas([one.said.body for one in operations], [ErrorBody, *(one.said.answer for one in operations)])
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, said in operations:
+        paths.setdefault(path, {})[method] = _operation(path, said, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": _INFO,
+        "servers": _SERVERS,
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {"schemas": schemas.components, "securitySchemes": _SECURITY_SCHEMES},
+    }
 
 
 def text() -> str:
@@ -64,49 +99,72 @@ def main() -> None:
     Path(path).write_text(text(), encoding="utf-8")
 
 
-def _application() -> Litestar:
-    """The routes, with nothing behind them: they are described, not called."""
+def _operations() -> Iterator[_Operation]:
+    """What every route says of itself. Nothing is behind the routes: they are described, not called."""
     nothing = cast("Any", None)
-    config = OpenAPIConfig(
-        title="edgeclients",
-        version=__version__,
-        description="An IoT installation's clients, their secrets, the channels they are connected to, and who may do what.",
-        components=Components(security_schemes={"operator": SecurityScheme(type="http", scheme="bearer")}),
-        create_examples=False,
-        use_handler_docstrings=False,
-    )
-    operations = Operations(health_document("4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"), nothing, nothing)
-    return build(UseCases(*[nothing] * len(UseCases._fields)), operations, BodyLimits(), openapi=config)
+    health = health_document("4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f")
+    app = build(UseCases(*[nothing] * len(UseCases._fields)), Operations(health, nothing, nothing), BodyLimits())
+    for route in app.routes:
+        for handler in cast("Sequence[HTTPRouteHandler]", getattr(route, "route_handlers", ())):
+            if DESCRIBED in handler.opt:
+                for method in handler.http_methods - {"HEAD", "OPTIONS"}:
+                    yield _Operation(route.path_format, method.lower(), handler.opt[DESCRIBED])
 
 
-def _complete(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
-    noted = handler.opt
-    if noted["status"] == 204:
-        operation["responses"].pop("200", None)
-    operation["parameters"] = [
-        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in re.findall(r"{(\w+)}", path)
-    ] + [
-        {"name": p.name, "in": "query", "required": False, "description": p.help, "schema": dict(p.schema)}
-        for p in noted["query"]
-    ]
-    if noted["body"] is not None:
-        schema, _ = msgspec.json.schema_components([noted["body"]], ref_template=_REFERENCE)
-        content = {"schema": schema[0], "example": noted["body_example"]}
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    for answer in operation["responses"].values():
-        for example in _examples(answer):
-            example.pop("id", None)  # Litestar's own name for it; OpenAPI knows no such key
-    if "location" in noted["answer_headers"]:
-        operation["responses"][str(noted["status"])]["headers"] = _LOCATION
+def _operation(path: str, said: Described, schemas: Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "tags": [said.tag],
+        "summary": said.summary,
+        "description": said.details,
+        "operationId": said.operation,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in re.findall(r"{(\w+)}", path)
+        ]
+        + [_query_parameter(parameter) for parameter in said.query],
+    }
+    if said.body is not None:
+        content = {"schema": schemas.of(said.body), "example": said.body_example}
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
+    success: dict[str, Any] = {"description": said.summary}
+    if said.headers:
+        success["headers"] = {name: _HEADERS[name] for name in said.headers}
+    if said.answer is not None:
+        example = {} if said.example is None else {"example": said.example}
+        success["content"] = {said.media_type: {"schema": schemas.of(said.answer), **example}}
+    described["responses"] = {str(said.status): success, **_failures(said.errors, schemas)}
+    described["security"] = [{"operator": []}] if said.protected else []
+    return described
 
 
-def _examples(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return [example for content in answer.get("content", {}).values() for example in content.get("examples", {}).values()]
+def _query_parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": False,
+        "description": parameter.help,
+        "schema": dict(parameter.schema),
+    }
 
 
-def _body_schemas(handlers: Any) -> dict[str, Any]:
-    bodies = [handler.opt["body"] for handler in handlers if handler.opt.get("body") is not None]
-    return dict(msgspec.json.schema_components(bodies, ref_template=_REFERENCE)[1])
+def _failures(errors: Sequence[type[DomainError]], schemas: Schemas) -> dict[str, Any]:
+    by_status: dict[str, dict[str, str]] = {}
+    for row in sorted({row_of(error()) for error in errors}, key=lambda row: (row.http, row.code)):
+        by_status.setdefault(str(row.http), {})[row.code] = row.message
+    return {
+        status: {
+            "description": " · ".join(messages.values()),
+            "content": {
+                JSON: {
+                    "schema": schemas.of(ErrorBody),
+                    "examples": {
+                        code: {"summary": message, "value": {"message": message, "error": code}}
+                        for code, message in messages.items()
+                    },
+                }
+            },
+        }
+        for status, messages in by_status.items()
+    }
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from urllib.parse import unquote, unquote_plus
 
 from edgeclients.core import limits
 from edgeclients.errors import InvalidLimit, InvalidQuery
+from edgeclients.http.fields import NO_NUL
 
 _LARGEST = 2**64 - 1
 _LARGEST_STORED = 2**63 - 1
@@ -98,8 +99,8 @@ def slice_of(values: Mapping[str, Any]) -> tuple[int, int]:
 
 
 DEFAULT_LIMIT: Final = 10
-STRING: Final = {"type": "string"}
-_WHOLE: Final = {"type": "integer", "minimum": 0}
+STRING: Final = {"type": "string", "pattern": NO_NUL}
+_WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
 _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "default": DEFAULT_LIMIT}
 
 OFFSET: Final = Parameter("offset", number, {**_WHOLE, "default": 0}, "How many to leave out at the start.")

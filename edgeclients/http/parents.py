@@ -35,6 +35,7 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
         **describe(
             "setClientParentGroup",
             "Put a client into a group",
+            "The client must not be in another group.",
             errors=(
                 UnsupportedMediaType,
                 InvalidBody,
@@ -63,6 +64,7 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
         **describe(
             "removeClientParentGroup",
             "Take a client out of its group",
+            "A client that is in none stays as it is.",
             status=204,
             errors=(NotFound, Forbidden, Unavailable),
         ),

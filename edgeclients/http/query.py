@@ -148,6 +148,19 @@ def _actions(text: str) -> Action | None:
 
 
 _TIME: Final = {"type": "string", "format": "date-time"}
+_NAME: Final = {**STRING, "maxLength": limits.NAME_BYTES}
+_MORE_TAGS: Final = limits.TAGS - 1
+# Some with `+` between, which a `,` does not divide then; or some with `,` between.
+_TAGS: Final = {
+    "type": "string",
+    "pattern": rf"^([^\x00+]*([+][^\x00+]*){{1,{_MORE_TAGS}}}|[^\x00+,]*(,[^\x00+,]*){{0,{_MORE_TAGS}}})$",
+}
+_METADATA: Final = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": {"type": ["object", "null"]},
+    "pattern": r"^[ \t\r\n]*([{][^\x00]*[}]|null)[ \t\r\n]*$",
+}
 
 ACTIONS: Final = Parameter("actions", _actions, STRING, "Actions, with `,` between, all of which the role has.")
 ROLE_ID_FILTER: Final = Parameter("role_id", str, STRING, "Only by the role with this id.")
@@ -155,10 +168,10 @@ ROLE_NAME: Final = Parameter("role_name", str, STRING, "Only by a role of this n
 ACCESS_TYPE: Final = Parameter("access_type", str, STRING, "Only access of this kind: `direct`, `direct_group` or `domain`.")
 
 PARAMETERS: Final = by_name(
-    Parameter("name", str, STRING, "Part of the name, in any letter case; `%` and `_` stand for any text, any character."),
-    Parameter("tags", _tags, STRING, "One tag; with `,` between several any of them, with `+` all.", raw=True),
+    Parameter("name", str, _NAME, "Part of the name, in any letter case; `%` and `_` stand for any text, any character."),
+    Parameter("tags", _tags, _TAGS, "One tag; with `,` between several any of them, with `+` all.", raw=True),
     Parameter("status", _status, {"type": "string", "enum": [*_STATUSES], "default": "enabled"}, "Only clients in this state."),
-    Parameter("metadata", _metadata, STRING, "A JSON object that the client's metadata contains."),
+    Parameter("metadata", _metadata, _METADATA, "A JSON object that the client's metadata contains."),
     OFFSET,
     LIMIT,
     direction("desc"),
@@ -173,7 +186,7 @@ PARAMETERS: Final = by_name(
     Parameter(
         "connection_type",
         _connection_type,
-        {"type": "string", "enum": ["publish", "subscribe"]},
+        {"type": "string", "enum": [*_TYPES]},
         "With `channel`: connected in this way, in any letter case.",
     ),
     Parameter("id", str, STRING, "The client with this id."),

@@ -1,38 +1,40 @@
 """JSON of roles (contract 4): what comes in, what goes out. No key of an answer is ever left out."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from msgspec import Struct
 
 from edgeclients.core.events import role_fields
-from edgeclients.http.wire import EffectiveRoleBody, Text
+from edgeclients.http.fields import REQUIRED, SOME, ActionName, Actions, Members, RoleName, Time
+from edgeclients.http.wire import EffectiveRoleBody
 from edgeclients.model import DIRECT, MemberPage, MembershipPage, NewRole, Role, RolePage, action_names
 
 
 class CreateRole(Struct):
     """A role to be given to a client, and what and who shall be in it."""
 
-    role_name: Text = None
-    optional_actions: list[str] | None = None
-    optional_members: list[str] | None = None
+    role_name: Annotated[RoleName | None, REQUIRED] = None
+    optional_actions: Actions | None = None
+    optional_members: Members | None = None
 
 
 class RenameRole(Struct):
     """A role's new name."""
 
-    name: Text = None
+    name: Annotated[RoleName | None, REQUIRED] = None
 
 
 class ActionList(Struct):
     """Some actions."""
 
-    actions: list[str] | None = None
+    actions: Annotated[Actions | None, REQUIRED, SOME] = None
 
 
 class MemberList(Struct):
     """Some members, by id."""
 
-    members: list[str] | None = None
+    members: Annotated[Members | None, REQUIRED, SOME] = None
 
 
 class RoleBody(Struct, kw_only=True):
@@ -42,15 +44,15 @@ class RoleBody(Struct, kw_only=True):
     name: str
     entity_id: str
     created_by: str
-    created_at: str
+    created_at: Time
     updated_by: str
-    updated_at: str
+    updated_at: Time
 
 
 class ProvisionedRole(RoleBody, kw_only=True):
     """A new role, and what it was made with; null for what was left out."""
 
-    optional_actions: Sequence[str] | None
+    optional_actions: Sequence[ActionName] | None
     optional_members: Sequence[str] | None
 
 
@@ -66,13 +68,13 @@ class RolePageBody(Struct):
 class ActionsBody(Struct):
     """Some actions."""
 
-    actions: Sequence[str]
+    actions: Sequence[ActionName]
 
 
 class AvailableActions(Struct):
     """Every action there is."""
 
-    available_actions: Sequence[str]
+    available_actions: Sequence[ActionName]
 
 
 class MembersBody(Struct):

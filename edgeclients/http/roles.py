@@ -77,6 +77,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "listAvailableActions",
             "List what a role of a client can allow",
+            "The actions of every role of a client are some of these.",
             answer=AvailableActions,
             example={"available_actions": list(action_names(ALL_ACTIONS))},
             tag="roles",
@@ -90,6 +91,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "createClientRole",
             "Give a client a role",
+            "With these actions and members from the start. Somebody has one role of a client at most.",
             status=201,
             answer=ProvisionedRole,
             example=_PROVISIONED_EXAMPLE,
@@ -110,6 +112,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "listClientRoles",
             "List the roles of a client, the oldest first",
+            "One page of them, by when they were made.",
             answer=RolePageBody,
             example={"total": 1, "offset": 0, "limit": 10, "roles": [_ROLE_EXAMPLE]},
             errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
@@ -124,7 +127,15 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
 
     @get(
         "/{client_id:str}/roles/{role_id:str}",
-        **describe("viewClientRole", "View a role", answer=RoleBody, example=_ROLE_EXAMPLE, errors=_STORED, tag="roles"),
+        **describe(
+            "viewClientRole",
+            "View a role",
+            "Its name, and who made and changed it when. Actions and members have routes of their own.",
+            answer=RoleBody,
+            example=_ROLE_EXAMPLE,
+            errors=_STORED,
+            tag="roles",
+        ),
     )
     async def view_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
         return answer(to_role(await roles.one(session_of(request), client_id, role_id)))
@@ -134,6 +145,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "updateClientRole",
             "Give a role another name",
+            "The name must be unique among the roles of the client.",
             answer=RoleBody,
             example=_ROLE_EXAMPLE,
             errors=(*_BODY, *_NAMED, *_STORED),
@@ -148,7 +160,14 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
 
     @delete(
         "/{client_id:str}/roles/{role_id:str}",
-        **describe("deleteClientRole", "Delete a role", status=204, errors=(LastManagingRole, *_STORED), tag="roles"),
+        **describe(
+            "deleteClientRole",
+            "Delete a role",
+            "With its memberships. The last role whose members may manage roles stays: 409.",
+            status=204,
+            errors=(LastManagingRole, *_STORED),
+            tag="roles",
+        ),
     )
     async def delete_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
         await roles.remove(session_of(request), client_id, role_id)
@@ -159,6 +178,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "addClientRoleActions",
             "Let the members of a role do more, all of it or nothing",
+            "An action that the role has already makes the whole call a conflict.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
             errors=(*_BODY, MissingActions, MalformedRequest, ActionHeld, *_STORED),
@@ -178,6 +198,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "listClientRoleActions",
             "List what the members of a role may do",
+            "All of them, in the order of `listAvailableActions`.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
             errors=_STORED,
@@ -192,6 +213,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "deleteClientRoleActions",
             "Let the members of a role do less",
+            "What they may not do anyway does no harm. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
             errors=(*_BODY, MissingActions, MalformedRequest, LastManagingRole, *_STORED),
             body=ActionList,
@@ -209,6 +231,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "deleteAllClientRoleActions",
             "Let the members of a role do nothing",
+            "The role and its members stay. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
             errors=(LastManagingRole, *_STORED),
             tag="roles",

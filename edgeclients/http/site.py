@@ -57,6 +57,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         **describe(
             "health",
             "Whether the process is alive",
+            "The process answers. It says nothing of whether changes can be made: `/ready` does.",
             answer=dict[str, str],
             example=health | {"instance_id": "4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"},
             tag="operations",
@@ -72,6 +73,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         **describe(
             "ready",
             "Whether changes can be made",
+            "What storage, cache and events are like. 503 while no change can be made.",
             answer=dict[str, Any],
             example={
                 "status": "ready",
@@ -97,6 +99,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         **describe(
             "metrics",
             "Metrics for Prometheus",
+            "Counters and histograms in the text format of Prometheus.",
             answer=str,
             tag="operations",
             protected=False,

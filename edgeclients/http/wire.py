@@ -10,10 +10,32 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from edgeclients.core.access import EffectiveRole
 from edgeclients.core.clients import ClientDraft
 from edgeclients.core.events import status_name
+from edgeclients.core.rotation import SecretChange
 from edgeclients.errors import InvalidBody, InvalidStatus
+from edgeclients.http.fields import (
+    NOT_FALSE,
+    NOT_TRUE,
+    READ_ONLY,
+    REQUIRED,
+    ActionName,
+    Grace,
+    Identity,
+    Ids,
+    Metadata,
+    Name,
+    NewStatus,
+    Secret,
+    Tags,
+    Time,
+    Types,
+    Uuid,
+    UuidOrEmpty,
+    shown,
+)
 from edgeclients.model import (
     BY_DOMAIN,
     BY_GROUP,
+    DIRECT,
     Client,
     ClientFilter,
     ConnectionType,
@@ -25,36 +47,41 @@ from edgeclients.model import (
     rfc3339,
 )
 
-Text = str | None
-Timestamp = Annotated[datetime, Meta(tz=True)] | None
-JsonObject = dict[str, Any]
+Timestamp = Annotated[Annotated[datetime, Meta(tz=True)] | None, READ_ONLY]
 
 _CREATE_STATUS = {"": Status.ENABLED, "enabled": Status.ENABLED, "disabled": Status.DISABLED}
 TYPE_NAMES = {ConnectionType.PUBLISH: "Publish", ConnectionType.SUBSCRIBE: "Subscribe"}
 _TYPES = {name.lower(): kind for kind, name in TYPE_NAMES.items()}
 
+ShownType = Annotated[str, shown(enum=list(TYPE_NAMES.values()))]
+ShownStatus = Annotated[str, shown(enum=[status_name(status) for status in Status])]
+AccessType = Annotated[str, shown(enum=[DIRECT, BY_GROUP, BY_DOMAIN])]
+
 
 class CredentialsIn(Struct):
-    """What a client proves itself with. Without a secret one is generated."""
+    """What a client proves itself with. Without a secret, or with an empty one, one is generated."""
 
-    identity: Text = None
-    secret: Text = None
+    identity: Identity | None = None
+    secret: Secret | None = None
 
 
 class CreateClient(Struct):
-    """A client to be created; every field may be left out."""
+    """A client to be created; every field may be left out.
 
-    id: Text = None
-    name: Text = None
-    tags: list[str] | None = None
+    A whole client may be sent: what only the service says, and what it does not know, is ignored.
+    """
+
+    id: Annotated[UuidOrEmpty | None, shown(description="Left out or empty: one is generated.")] = None
+    name: Name | None = None
+    tags: Tags | None = None
     credentials: CredentialsIn | None = None
-    metadata: JsonObject | None = None
-    private_metadata: JsonObject | None = None
-    status: Any = UNSET
-    parent_group_id: Text = None
+    metadata: Metadata | None = None
+    private_metadata: Metadata | None = None
+    status: NewStatus = UNSET
+    parent_group_id: UuidOrEmpty | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
-    connection_types: list[str] | None = None
+    connection_types: Annotated[list[str] | None, READ_ONLY] = None
 
     def to_draft(self) -> ClientDraft:
         """What the use case takes.
@@ -79,50 +106,86 @@ class CreateClient(Struct):
 
 
 class UpdateClient(Struct):
-    """New values; what is left out, or null, stays. Metadata is replaced as a whole."""
+    """New values; what is left out, or null, stays, and so does a name for which an empty one is sent.
 
-    name: Text = None
-    metadata: JsonObject | None = None
-    private_metadata: JsonObject | None = None
+    Metadata is replaced as a whole. A whole client may be sent: anything else in it is ignored.
+    """
+
+    name: Name | None = None
+    metadata: Metadata | None = None
+    private_metadata: Metadata | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
 
 
 class UpdateTags(Struct):
-    """The tags a client shall have; none clears them."""
+    """The tags a client shall have; none clears them. A whole client may be sent: anything else in it is ignored."""
 
-    tags: list[str] | None = None
+    tags: Tags | None = None
     created_at: Timestamp = None
     updated_at: Timestamp = None
 
 
 class UpdateSecret(Struct):
-    """A new secret, or the wish for a generated one; with `grace` the old one lives on for so many seconds."""
+    """A `ChosenSecret` or a `GeneratedSecret`: the description shows these, as exactly one of them has to be sent."""
 
-    secret: Text = None
+    secret: str | None = None
     generate: bool | None = None
-    grace: int | None = None
+    grace: int | float | None = None
+
+    def to_change(self) -> SecretChange:
+        """What the use case takes.
+
+        Raises:
+            InvalidBody: `grace` is no whole number; JSON has `60.0` for one, too.
+        """
+        grace = self.grace or 0
+        if isinstance(grace, float) and not grace.is_integer():
+            raise InvalidBody("grace")
+        return SecretChange(self.secret or "", bool(self.generate), int(grace))
+
+
+class ChosenSecret(Struct):
+    """A new secret; with `grace` the old one lives on for so many seconds."""
+
+    secret: Annotated[Secret | None, REQUIRED, shown(minLength=1)] = None
+    generate: Annotated[bool | None, NOT_TRUE] = None
+    grace: Grace | None = None
+
+
+class GeneratedSecret(Struct):
+    """The wish for a generated secret; with `grace` the old one lives on for so many seconds."""
+
+    generate: Annotated[bool | None, REQUIRED, NOT_FALSE] = None
+    secret: Annotated[Annotated[str, shown(maxLength=0)] | None, shown(description="Empty, if it is there.")] = None
+    grace: Grace | None = None
 
 
 class SetParent(Struct):
     """The group a client shall belong to."""
 
-    parent_group_id: Text = None
+    parent_group_id: Annotated[Uuid | None, REQUIRED] = None
 
 
 class Connect(Struct):
-    """Clients, the channels they shall be connected to or disconnected from, and how."""
+    """Clients, the channels they shall be connected to or disconnected from, and how.
 
-    channel_ids: list[str] | None = None
-    client_ids: list[str] | None = None
-    types: list[str] | None = None
+    That makes clients × channels × types connections, of which one call may have 10,000.
+    """
+
+    channel_ids: Annotated[Ids | None, REQUIRED] = None
+    client_ids: Annotated[Ids | None, REQUIRED] = None
+    types: Annotated[Types | None, REQUIRED] = None
 
 
 class ConnectChannel(Struct):
-    """Clients that shall be connected to a channel or disconnected from it, and how."""
+    """Clients that shall be connected to a channel or disconnected from it, and how.
 
-    client_ids: list[str] | None = None
-    types: list[str] | None = None
+    That makes clients × types connections, of which one call may have 10,000.
+    """
+
+    client_ids: Annotated[Ids | None, REQUIRED] = None
+    types: Annotated[Types | None, REQUIRED] = None
 
 
 class CredentialsBody(Struct):
@@ -137,34 +200,34 @@ class EffectiveRoleBody(Struct):
 
     role_id: str
     role_name: str
-    actions: tuple[str, ...] | UnsetType = UNSET
+    actions: tuple[ActionName, ...] | UnsetType = UNSET
     access_provider_id: str | UnsetType = UNSET
-    access_type: str | UnsetType = UNSET
+    access_type: AccessType | UnsetType = UNSET
 
 
 class ClientBody(Struct, kw_only=True):
-    """A client (contract 2); empty fields are left out."""
+    """A client; empty fields are left out."""
 
     id: str
     name: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
-    domain_id: str
+    domain_id: Annotated[str, READ_ONLY]
     parent_group_id: str | UnsetType = UNSET
     credentials: CredentialsBody
-    metadata: JsonObject | UnsetType = UNSET
-    private_metadata: JsonObject | UnsetType = UNSET
-    created_at: str
-    updated_at: str | UnsetType = UNSET
-    updated_by: str | UnsetType = UNSET
-    last_seen_at: str | UnsetType = UNSET
-    role_id: str | UnsetType = UNSET
-    role_name: str | UnsetType = UNSET
-    actions: tuple[str, ...] | UnsetType = UNSET
-    access_type: str | UnsetType = UNSET
-    access_provider_id: str | UnsetType = UNSET
-    connection_types: tuple[str, ...] | UnsetType = UNSET
-    roles: tuple[EffectiveRoleBody, ...] | UnsetType = UNSET
-    status: str
+    metadata: Metadata | UnsetType = UNSET
+    private_metadata: Metadata | UnsetType = UNSET
+    created_at: Annotated[Time, READ_ONLY]
+    updated_at: Annotated[Time, READ_ONLY] | UnsetType = UNSET
+    updated_by: Annotated[str, READ_ONLY] | UnsetType = UNSET
+    last_seen_at: Annotated[Time, READ_ONLY] | UnsetType = UNSET
+    role_id: Annotated[str, READ_ONLY] | UnsetType = UNSET
+    role_name: Annotated[str, READ_ONLY] | UnsetType = UNSET
+    actions: Annotated[tuple[ActionName, ...], READ_ONLY] | UnsetType = UNSET
+    access_type: Annotated[AccessType, READ_ONLY] | UnsetType = UNSET
+    access_provider_id: Annotated[str, READ_ONLY] | UnsetType = UNSET
+    connection_types: Annotated[tuple[ShownType, ...], READ_ONLY] | UnsetType = UNSET
+    roles: Annotated[tuple[EffectiveRoleBody, ...], READ_ONLY] | UnsetType = UNSET
+    status: ShownStatus
 
 
 class ClientsBody(Struct):
@@ -261,9 +324,9 @@ def _listed(item: ListedClient) -> ClientBody:
     return body
 
 
-def _object(text: str) -> JsonObject | UnsetType:
+def _object(text: str) -> dict[str, Any] | UnsetType:
     """Metadata, passed on as the text it is kept as."""
-    return UNSET if text == "{}" else cast("JsonObject", Raw(text.encode()))
+    return UNSET if text == "{}" else cast("dict[str, Any]", Raw(text.encode()))
 
 
 def _to_status(value: object) -> Status:

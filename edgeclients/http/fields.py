@@ -1,0 +1,93 @@
+"""Fields of bodies as the description shows them.
+
+What is said here is not checked by the decoder: a use case checks it, and each fault has its own error (contract 1.6).
+"""
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta
+
+from edgeclients.core import limits
+from edgeclients.model import ALL_ACTIONS, action_names
+
+# What `schemas` is told, and takes out again.
+MUST: Final = "x-must"  # of a field that has to be there
+NAMED: Final = "x-named"  # of a schema that stands once, under this name
+
+_UUID_TEXT: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+UUID: Final = f"^{_UUID_TEXT}$"
+NO_NUL: Final = r"^[^\x00]*$"  # no store keeps one
+
+
+def shown(**schema: Any) -> Meta:
+    """Keywords of JSON Schema for a field."""
+    return Meta(extra_json_schema=schema)
+
+
+def named(name: str, **schema: Any) -> Meta:
+    """The same for a field whose schema is known by a name: what generators make of it is one type."""
+    return shown(**{NAMED: name}, **schema)
+
+
+REQUIRED: Final = shown(**{MUST: True})
+READ_ONLY: Final = shown(readOnly=True)
+# A `const` would say it, too, but some generators make a text of a boolean one.
+NOT_TRUE: Final = shown(**{"not": {"const": True}})
+NOT_FALSE: Final = shown(**{"not": {"const": False}})
+
+Uuid: TypeAlias = Annotated[str, shown(pattern=UUID)]
+UuidOrEmpty: TypeAlias = Annotated[str, shown(pattern=f"^({_UUID_TEXT})?$")]
+Time: TypeAlias = Annotated[str, shown(format="date-time")]
+
+Name: TypeAlias = Annotated[
+    str, shown(maxLength=limits.NAME_BYTES, pattern=NO_NUL, description=f"At most {limits.NAME_BYTES} bytes of UTF-8.")
+]
+Tags: TypeAlias = Annotated[
+    list[Annotated[str, shown(maxLength=limits.TAG_CHARACTERS, pattern=NO_NUL)]], shown(maxItems=limits.TAGS)
+]
+Identity: TypeAlias = Annotated[str, shown(maxLength=limits.IDENTITY_CHARACTERS, pattern=NO_NUL)]
+Secret: TypeAlias = Annotated[
+    str,
+    shown(
+        maxLength=limits.SECRET_BYTES,
+        pattern=NO_NUL,
+        description=f"At most {limits.SECRET_BYTES} bytes of UTF-8; not the client's id, not the domain's.",
+    ),
+]
+Metadata: TypeAlias = Annotated[
+    dict[str, Any],
+    named(
+        "Metadata",
+        description=f"Any JSON object without NUL characters, of at most {limits.METADATA_BYTES} bytes, "
+        f"{limits.METADATA_VALUES} values and {limits.METADATA_DEPTH} levels.",
+    ),
+]
+NewStatus: TypeAlias = Annotated[
+    Any, shown(type="string", enum=["", "enabled", "disabled"], description="Empty or left out: `enabled`.")
+]
+Grace: TypeAlias = Annotated[
+    int,
+    shown(minimum=0, maximum=limits.GRACE_SECONDS, description="Seconds for which the old secret works beside the new one."),
+]
+Types: TypeAlias = Annotated[
+    list[Annotated[str, named("ConnectionType", enum=["publish", "subscribe"])]],
+    shown(minItems=1, maxItems=limits.CONNECTIONS, description="Ways to connect, in any letter case."),
+]
+Ids: TypeAlias = Annotated[list[Uuid], shown(minItems=1, maxItems=limits.CONNECTIONS)]
+
+RoleName: TypeAlias = Annotated[
+    str,
+    shown(
+        minLength=1,
+        maxLength=limits.ROLE_NAME_BYTES,
+        pattern=NO_NUL,
+        description=f"At most {limits.ROLE_NAME_BYTES} bytes of UTF-8; unique among the client's roles.",
+    ),
+]
+ActionName: TypeAlias = Annotated[str, named("Action", enum=list(action_names(ALL_ACTIONS)))]
+Actions: TypeAlias = Annotated[list[ActionName], shown(uniqueItems=True)]
+Members: TypeAlias = Annotated[
+    list[Annotated[str, shown(minLength=1, maxLength=limits.MEMBER_CHARACTERS, pattern=NO_NUL)]],
+    shown(uniqueItems=True, maxItems=limits.MEMBERS),
+]
+SOME: Final = shown(minItems=1)
