@@ -130,6 +130,8 @@ def _combine(
     for channel_id in channel_ids:
         check_id(channel_id)
     channels, clients, ways = set(channel_ids), set(client_ids), set(types)
+    if max(len(channel_ids), len(client_ids), len(types)) > limits.CONNECTIONS:
+        raise TooManyElements  # also where the same is named again and again
     if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
         raise TooManyElements
     return [
