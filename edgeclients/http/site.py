@@ -80,6 +80,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
                 "storage": {"backend": "sqlite", "writable": True, "last_commit": "2026-11-23T10:15:30.25Z"},
                 "cache": {"backend": "memory"},
                 "events": {"relay": "off"},
+                "clock": {"status": "ok", "difference_seconds": 0},
             },
             errors=(Unavailable,),
             tag="operations",
