@@ -28,6 +28,7 @@ async def _outbox(run: Run) -> list[Row]:
     one_by_one, at_once = [], []
     async with registry(run.home, "empty", limits) as empty, registry(run.home, "full", limits) as full:
         await _fill(run, full, rows)
+        await run.home.rest("empty")  # planned alike
         for _ in range(rounds + 1):
             await _clear(empty)
             one_by_one.append(await _in_turns(empty, full, 1, alone))
