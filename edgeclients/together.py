@@ -8,6 +8,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _AT_A_TIME = 32
+_AGAIN_SECONDS = 0.1
 
 
 async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]:
@@ -35,6 +36,19 @@ async def whenever(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -
         await told.wait()
         told.clear()
         await work()
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and return when all have ended.
+
+    Being told once is not enough for one that goes round and round: what it waits for may swallow that, as `asyncio.wait_for`
+    does before Python 3.12 when it has its answer in the same moment.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
 
 
 class GivenUpError(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgeclients import together
 from edgeclients.cache.denials import Denials
 from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.model import Effects
@@ -97,10 +98,7 @@ class Hints:
 
     async def close(self) -> None:
         """Stop."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await together.ended(self._tasks)
 
     async def _publish(self) -> None:
         while True:
@@ -119,8 +117,9 @@ class Hints:
                 await self._hear(channel)
             finally:
                 self._answered_at = float("-inf")
-                pinging.cancel()
-                await asyncio.gather(pinging, return_exceptions=True)  # that it failed, too, is no news
+                await together.ended([pinging])
+                if not pinging.cancelled():
+                    pinging.exception()  # that it failed, too, is no news
 
     async def _ping(self, channel: Any) -> None:
         while True:
