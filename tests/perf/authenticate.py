@@ -19,7 +19,7 @@ _REHEARSAL = 200
 
 def hit(run: Run) -> list[Row]:
     """Authenticate from the cache."""
-    count, rounds = run.pick(6_000, 1_000), run.pick(3, 2)
+    count, rounds = run.pick(6_000, 200), run.pick(3, 1)
     with serving(run.home, "hit") as service, bare("grpc", _CONSTANT) as constant:
         (token,) = _create(service, range(1))
 
@@ -49,7 +49,7 @@ def hit(run: Run) -> list[Row]:
 
 def cold(run: Run) -> list[Row]:
     """Every client once after a restart, and once more."""
-    count, rounds = run.pick(BULK, 1_000), run.pick(2, 1)
+    count, rounds = run.pick(BULK, 200), run.pick(2, 1)
     with serving(run.home, "cold") as service:
         tokens = _create(service, range(count))
         others = _create(service, range(_REHEARSAL))

@@ -22,7 +22,7 @@ def page(run: Run) -> list[Row]:
 
 
 async def _page(run: Run) -> list[Row]:
-    count, rounds, roles = run.pick(100_000, 5_000), run.pick(9, 3), run.pick(1_000, 50)
+    count, rounds, roles = run.pick(100_000, 3_000), run.pick(9, 1), run.pick(1_000, 50)
     async with registry(run.home, "list") as ours:
         created = [await ours.clients.create(SESSION, drafts(numbers)) for numbers in chunks(count, BULK)]
         ids = [one.client.id for some in created for one in some]

@@ -21,7 +21,7 @@ def read(run: Run) -> list[Row]:
 
 
 async def _read(run: Run) -> list[Row]:
-    count, rounds = run.pick(20_000, 2_000), run.pick(5, 3)
+    count, rounds = run.pick(20_000, 200), run.pick(5, 1)
     async with registry(run.home, "read") as ours:
         created = await ours.clients.create(SESSION, drafts(range(run.pick(BULK, 1_000))))
         ids = [random.choice(created).client.id for _ in range(count)]
@@ -52,7 +52,7 @@ def create(run: Run) -> list[Row]:
 
 
 async def _create(run: Run) -> list[Row]:
-    each, plain, rounds = run.pick(40, 5), run.pick(200, 20), run.pick(5, 2)
+    each, plain, rounds = run.pick(40, 5), run.pick(200, 20), run.pick(5, 1)
     async with registry(run.home, "rows") as ours:
         await ours.clients.create(SESSION, drafts(range(plain * (rounds + 1))))
     rows = await run.home.rows_of_clients("rows")

@@ -47,7 +47,7 @@ class _Watched(NamedTuple):
 
 def storm(run: Run) -> list[Row]:
     """Hits alone and in the storm, in turns."""
-    count, rounds = run.pick(6_000, 500), run.pick(4, 1)
+    count, rounds = run.pick(6_000, 200), run.pick(4, 1)
     measured, quiet, stormy = [], [], []
     with _watched(run.home) as service:
         with Api(service, fleet.DOMAIN) as api:  # type: ignore[arg-type]

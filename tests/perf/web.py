@@ -13,7 +13,7 @@ from tests.support.api import Api
 
 def bulk(run: Run) -> list[Row]:
     """10,000 clients in one request."""
-    count, rounds = run.pick(fleet.BULK, 1_000), run.pick(3, 2)
+    count, rounds = run.pick(fleet.BULK, 200), run.pick(3, 1)
     content = fleet.bulk_body(range(count))
     rates, costs = [], []
     with serving(run.home, "bulk") as service:
@@ -41,7 +41,7 @@ def bulk(run: Run) -> list[Row]:
 
 def get(run: Run) -> list[Row]:
     """A client by its id."""
-    count, rounds = run.pick(8_000, 1_000), run.pick(3, 2)
+    count, rounds = run.pick(8_000, 200), run.pick(3, 1)
     with serving(run.home, "get") as service:
         api = Api(service)
         client_id = api.create(**fleet.body(1))["id"]
