@@ -8,6 +8,7 @@ standard output.
 """
 
 import errno
+import gc
 import json
 import os
 import resource
@@ -94,7 +95,8 @@ def at_each_step(kind: str, act: Act) -> None:
 def _places(frame: FrameType | None) -> Iterator[str]:
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.startswith(_OURS):
+        # What a function imports is one step, however many modules import others.
+        if name.startswith(_OURS) and frame.f_code.co_name != "<module>":
             yield f"{name.removeprefix(_OURS)}:{frame.f_lineno}"
         frame = frame.f_back
 
@@ -175,6 +177,7 @@ def with_each_step(kind: str, folder: Path, env: Mapping[str, str], number: int)
 
 
 if __name__ == "__main__":
+    gc.freeze()  # what a start does not change it need not copy
     kind, folder, env = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
     number = signal.Signals[sys.argv[4]] if sys.argv[4:] else 0
     for end in with_each_step(kind, folder, env, number) if kind in STEPS else with_few_descriptors(folder, env):
