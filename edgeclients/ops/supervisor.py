@@ -107,26 +107,22 @@ class Supervisor:
     async def spawn(self) -> "_Worker":
         """One more worker, which does not serve yet."""
         ours, theirs = socket.socketpair()
-        process: asyncio.subprocess.Process | None = None
-        try:
-            async with self._starting, _unheard(signal.SIGHUP):
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    str(theirs.fileno()),
-                    env=self._env,
-                    pass_fds=(theirs.fileno(),),
-                    stdin=asyncio.subprocess.DEVNULL,
-                )
-            return _Worker(process, *await asyncio.open_connection(sock=ours))
-        except BaseException:
-            ours.close()
-            if process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-            raise
-        finally:
-            theirs.close()
+        with contextlib.closing(theirs):
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                async with self._starting, _unheard(signal.SIGHUP):
+                    # The last that is waited for: given up meanwhile, asyncio ends the process.
+                    process = await asyncio.create_subprocess_exec(
+                        *self._command,
+                        str(theirs.fileno()),
+                        env=self._env,
+                        pass_fds=(theirs.fileno(),),
+                        stdin=asyncio.subprocess.DEVNULL,
+                    )
+            except BaseException:
+                writer.close()
+                raise
+        return _Worker(process, reader, writer)
 
 
 @contextlib.asynccontextmanager
