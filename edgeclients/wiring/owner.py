@@ -1,5 +1,6 @@
 """Going on as somebody who may not be able to read this program."""
 
+import contextlib
 import importlib
 import os
 from pathlib import Path
@@ -29,7 +30,8 @@ def become_owner(path: Path) -> None:
     """
     if os.geteuid() == 0:
         for name in _LATER:
-            importlib.import_module(name)
+            with contextlib.suppress(ImportError):  # what is not in a bundle is not asked for there
+                importlib.import_module(name)
         for engine in ("sqlite", "postgres"):
             available(schema_path(engine))
     datadir.become_owner(path)
