@@ -69,7 +69,8 @@ class Server(NamedTuple):
     async def database(self, template: str = "template0") -> AsyncIterator[str]:
         """A database made from another one, by name; gone at the end."""
         name = f"edgeclients_{os.getpid()}_{next(_numbers)}"
-        await self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\'')
+        # The strategy takes half as long as the usual one where files are in memory.
+        await self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" ENCODING \'UTF8\' STRATEGY FILE_COPY')
         try:
             yield name
         finally:
