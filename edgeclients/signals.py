@@ -27,7 +27,6 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
         # Not the event loop's handler: the first would come too late, and the last be gone before the process is.
         signal.signal(signal.SIGHUP, self._hear)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # a supervisor blocks it until we can hear it
 
     def listen(self, stop: asyncio.Event, reread: asyncio.Event) -> None:
         """Have `stop` set by SIGTERM and SIGINT, and what SIGHUP asks for by that; to be called in the event loop."""

@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from edgeclients.errors import StartError
 
@@ -69,7 +69,6 @@ class Supervisor:
         self._command = command
         self._env = env
         self._grace = grace
-        self._starting = asyncio.Lock()
         self._keeping = [_Kept(number, self) for number in range(1, count + 1)]
 
     async def start(self) -> None:
@@ -110,29 +109,19 @@ class Supervisor:
         with contextlib.closing(theirs):
             reader, writer = await asyncio.open_connection(sock=ours)
             try:
-                async with self._starting, _unheard(signal.SIGHUP):
-                    # The last that is waited for: given up meanwhile, asyncio ends the process.
-                    process = await asyncio.create_subprocess_exec(
-                        *self._command,
-                        str(theirs.fileno()),
-                        env=self._env,
-                        pass_fds=(theirs.fileno(),),
-                        stdin=asyncio.subprocess.DEVNULL,
-                    )
+                # The last that is waited for: given up meanwhile, asyncio ends the process.
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    str(theirs.fileno()),
+                    env=self._env,
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,  # what a terminal says is said to us: SIGHUP would end one that cannot hear it yet
+                )
             except BaseException:
                 writer.close()
                 raise
         return _Worker(process, reader, writer)
-
-
-@contextlib.asynccontextmanager
-async def _unheard(number: signal.Signals) -> AsyncIterator[None]:
-    """Who is started meanwhile gets the signal only when it can hear it; before, that would be its end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -142,9 +131,13 @@ class _Worker:
         self.process = process
         self._reader = reader
         self._writer = writer
+        self._serving = asyncio.ensure_future(self._serves())
 
     async def is_ready(self) -> bool:
         """Return when it serves; False if it has ended instead."""
+        return await asyncio.shield(self._serving)
+
+    async def _serves(self) -> bool:
         with contextlib.suppress(ConnectionError):
             if await self._reader.read(len(_READY)):
                 return True
@@ -158,7 +151,13 @@ class _Worker:
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def reload(self) -> None:
-        """SIGHUP."""
+        """SIGHUP, once it serves: before, it may not hear it, and that would be its end."""
+        if self._serving.done():
+            self._hang_up()
+        else:
+            self._serving.add_done_callback(lambda _: self._hang_up())
+
+    def _hang_up(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGHUP)
 

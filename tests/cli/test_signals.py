@@ -152,7 +152,7 @@ def test_workers_go_on_whatever_comes(tmp_path: Path, env: dict[str, str]) -> No
         assert service.stop() == 0
 
 
-def test_a_worker_that_is_starting_is_not_ended(tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_worker_that_is_starting_hears_it_when_it_serves(tmp_path: Path, env: dict[str, str]) -> None:
     with started(tmp_path / "data", env, WITHOUT) as service:
         before = _workers(service)
         before[0].kill()
@@ -160,8 +160,9 @@ def test_a_worker_that_is_starting_is_not_ended(tmp_path: Path, env: dict[str, s
         (new,) = (one for one in _workers(service) if one not in before)
 
         def serves_in_spite_of_it() -> bool:
-            new.send_signal(signal.SIGHUP)
+            service.process.send_signal(signal.SIGHUP)
             return [line["msg"] for line in service.lines].count("worker ready") > len(before)
 
         wait_until(serves_in_spite_of_it, "the new worker to serve")
         assert new in _workers(service)
+        assert service.stop() == 0
