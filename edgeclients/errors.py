@@ -26,6 +26,10 @@ class StartError(Exception):
     """The process cannot start; the text is one line that says what is wrong and what to do."""
 
 
+class EndedError(Exception):
+    """What the process is for has ended and cannot begin again; the text is one line that says what."""
+
+
 class NotSent(Exception):
     """Events could not be handed over.
 

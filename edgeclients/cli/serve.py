@@ -15,11 +15,11 @@ import uvloop
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
-from edgeclients.errors import DomainError, StartError, text_of
+from edgeclients.errors import DomainError, EndedError, StartError, text_of
 from edgeclients.signals import Signals
 from edgeclients.together import GivenUpError, unless, whenever
 from edgeclients.wiring import descriptors
-from edgeclients.wiring.service import build, set_up_logs
+from edgeclients.wiring.service import Running, build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
 _COLLECT_AFTER = 50_000  # objects; Python's own number is 700
@@ -53,7 +53,7 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
             _run(_serve(loaded, signals, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
         return fail(str(error))
-    except WorkerError as error:
+    except (EndedError, WorkerError) as error:
         _log.error("%s", error)  # what ends by itself has told its user why
         return 1
     except DomainError as error:
@@ -99,9 +99,14 @@ async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline
             lifeline.ready()
         _calm_garbage_collection()
         with contextlib.suppress(GivenUpError):
-            await unless(stop, whenever(reread, running.reload))
+            await unless(stop, _run_until_it_ends(running, reread))
         _log.info("stopping")
     _log.info("stopped")
+
+
+async def _run_until_it_ends(running: Running, reread: asyncio.Event) -> None:
+    """Read certificates anew when that is asked for, until what is served has ended."""
+    await asyncio.gather(running.ended(), whenever(reread, running.reload))
 
 
 def _calm_garbage_collection() -> None:

@@ -76,6 +76,7 @@ class Readiness:
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self.serving = False
+        self.grpc: Callable[[], bool] = lambda: True  # whether that is served
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Whether it is ready, and the document that says so; may wait for a probe that all callers share."""
@@ -83,12 +84,13 @@ class Readiness:
         if self.serving and self._stale(state):
             await self._probe_once()
             state = self._storage()
-        ready = self.serving and not state.failing
+        ready = self.serving and self.grpc() and not state.failing
         incomplete = {"incomplete": state.incomplete} if state.incomplete else {}
         last = None if state.last_commit_at is None else rfc3339(state.last_commit_at)
         return ready, {
             "status": "ready" if ready else "not ready",
             "storage": {"backend": state.backend, "writable": not state.failing, "last_commit": last, **incomplete},
+            "grpc": "serving" if self.grpc() else "not serving",
             "cache": self._cache(),
             "events": await self._events(),
             **{key: value for part in self._parts for key, value in part().items()},

@@ -1,7 +1,6 @@
 """`Authenticate` on bytes: the one call that brokers make all the time, without message objects."""
 
 import time
-from collections.abc import Awaitable, Callable
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -10,8 +9,10 @@ from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients.core.authentication import Authentication
 from edgeclients.errors import DomainError, MalformedRequest, row_of, text_of
 from edgeclients.ops.metrics import Requests
+from edgeclients.rpc.limits import admit
+from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.telling import telling
-from edgeclients.rpc.traced import Context, Prove, TracedCalls
+from edgeclients.rpc.traced import Context, Handler, Prove, TracedCalls
 
 NAME = "Authenticate"
 _TOKEN = 0x0A  # field 1 of AuthnReq, length-delimited
@@ -21,20 +22,22 @@ _SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; field 2, of the le
 
 
 def handler(
-    authentication: Authentication, requests: Requests, calls: TracedCalls | None = None
-) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    """The method, counted in `requests`, every error told by its row.
+    authentication: Authentication, requests: Requests, receiving: Receiving, most: int, calls: TracedCalls | None = None
+) -> Handler:
+    """The method, counted in `requests`, at most so many at a time, every error told by its row.
 
     With `calls` there are spans, of what the cache does not answer: what it does answer is the same code either way.
     """
     recall = authentication.recall
     prove = _untraced(authentication) if calls is None else calls.proving(NAME, authentication.prove)
 
-    async def handle(message: bytes, context: Context) -> bytes:
+    async def handle(_: object, context: Context) -> bytes:
         started = time.perf_counter()
-        code = "CANCELLED"
-        requests.active += 1
+        code, working = "CANCELLED", 0
         try:
+            message = await receiving.message(context)
+            admit(requests.active, most)
+            requests.active += (working := 1)
             token = token_in(message)
             client_id = (recall(token) or await prove(token, context)).encode()
             code = "OK"
@@ -42,12 +45,12 @@ def handler(
         except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
             told, text = (error, text_of(error)) if isinstance(error, DomainError) else telling(NAME, error)
             code = row_of(told).grpc
-            context.set_code(grpc.StatusCode[code])
-            context.set_details(text)
-            return b""
+            # Not by the context's code alone: an empty message goes with that, for which a caller may leave no room.
+            await context.abort(grpc.StatusCode[code], text)
         finally:
-            requests.active -= 1
+            requests.active -= working
             requests.count(NAME, code, time.perf_counter() - started)
+        raise AssertionError("abort raises")
 
     return handle
 

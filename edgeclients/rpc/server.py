@@ -1,21 +1,29 @@
-"""Serving gRPC: the service, health and reflection on one port."""
+"""Serving gRPC: the service, health and reflection on one port, for as long as the process lives."""
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from edgeclients.addresses import authority
-from edgeclients.errors import StartError
+from edgeclients.errors import EndedError, StartError
 from edgeclients.ops.listen import kept_for_grpc
 from edgeclients.ops.tls import Tls
+from edgeclients.rpc import health, reflection
 from edgeclients.rpc.certificates import credentials
+from edgeclients.rpc.core import LastingServer, Methods
+from edgeclients.rpc.health import Health
+from edgeclients.rpc.limits import options, quiet
+from edgeclients.rpc.receiving import SECONDS, Receiving
 from edgeclients.rpc.services import NAME, ClientsService
 
-_MESSAGE_BYTES = 4 * 1024 * 1024  # contract 5
-_METADATA_BYTES = 64 * 1024
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 20  # at listening again
+_PAUSE_SECONDS = 0.25  # between them
+_GRACE_SECONDS = 7.0  # for calls that a loop which has ended had begun
 
 
 @contextlib.contextmanager
@@ -44,45 +52,98 @@ class GrpcServer:
         tls: what is shown and demanded now; None serves without TLS.
         most: calls worked on at a time.
         shared: whether other processes of ours listen on the same port.
+        receive: seconds until a caller's message has come.
 
     Raises:
         StartError: the port is taken.
     """
 
     def __init__(
-        self, service: ClientsService, host: str, port: int, tls: Callable[[], Tls] | None, most: int, *, shared: bool = False
+        self,
+        service: ClientsService,
+        host: str,
+        port: int,
+        tls: Callable[[], Tls] | None,
+        most: int,
+        *,
+        shared: bool = False,
+        receive: float = SECONDS,
     ) -> None:
-        self._server = grpc.aio.server(
-            options=(
-                # A port that is taken is an error, not a second listener.
-                ("grpc.so_reuseport", int(shared)),
-                ("grpc.max_receive_message_length", _MESSAGE_BYTES),
-                ("grpc.max_metadata_size", _METADATA_BYTES),
-                ("grpc.server.max_pending_requests", 2 * most),
-                ("grpc.server.max_pending_requests_hard_limit", 4 * most),
-            ),
-            # Only this one says why; gRPC's own bound, 1000 unless told otherwise, cancels calls at random.
-            maximum_concurrent_rpcs=most,
-        )
-        self._server.add_generic_rpc_handlers((service.handlers(),))
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.port = _listen(self._server, host, port, tls, shared=shared)
+        quiet()
+        receiving = Receiving(receive)
+        self._health = Health(("", "clients", NAME), receiving)
+        reflects = {reflection.METHOD: reflection.handler((NAME, health.NAME), receiving)}
+        self._methods: Methods = {
+            NAME: service.methods(receiving, most),
+            health.NAME: self._health.methods(),
+            reflection.V1: reflects,
+            reflection.V1ALPHA: reflects,
+        }
+        self._host, self._tls, self._shared = host, tls, shared
+        self._watching: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.serving = False
+        self._server, self.port = self._made(port)
 
     async def start(self) -> None:
         """Accept calls from here on."""
         await self._server.start()
-        for name in ("", "clients"):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._now(serving=True)
+        self._watching = asyncio.ensure_future(self._watch())
+
+    async def ended(self) -> None:
+        """Wait as long as it serves, or is made to serve again.
+
+        Raises:
+            EndedError: it does not, any more.
+        """
+        if self._watching is not None:
+            await asyncio.shield(self._watching)
 
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, accept no more, give calls that have begun `grace` seconds."""
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace)
+        self._now(serving=False)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await asyncio.gather(self._server.stop(grace), *self._leaving)
+
+    def _made(self, port: int) -> tuple[LastingServer, int]:
+        server = LastingServer(self._methods, options(shared=self._shared))
+        return server, _listen(server, self._host, port, self._tls, shared=self._shared)
+
+    async def _watch(self) -> None:
+        """Serve again whenever that has ended, whatever ended it."""
+        while True:
+            why = await self._server.ended()
+            _log.error("gRPC has ended and is started again", exc_info=why)
+            self._now(serving=False)
+            self._leave(self._server)
+            await self._begin_again()
+            self._now(serving=True)
+            _log.info("gRPC serves again")
+
+    def _leave(self, server: LastingServer) -> None:
+        leaving = asyncio.ensure_future(server.stop(_GRACE_SECONDS))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _begin_again(self) -> None:
+        for _ in range(_ATTEMPTS):
+            await asyncio.sleep(0)  # what has ended is to let go of its port
+            with contextlib.suppress(StartError):
+                self._server, _ = self._made(self.port)
+                await self._server.start()
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+        raise EndedError(f"gRPC has ended and cannot listen on {authority(self._host, self.port)} again")
+
+    def _now(self, *, serving: bool) -> None:
+        self.serving = serving
+        self._health.say(serving=serving)
 
 
-def _listen(server: grpc.aio.Server, host: str, port: int, tls: Callable[[], Tls] | None, *, shared: bool) -> int:
+def _listen(server: LastingServer, host: str, port: int, tls: Callable[[], Tls] | None, *, shared: bool) -> int:
     """Listen on every address of `host`, or on none: gRPC by itself is content with some of them, or takes more."""
     with kept_for_grpc(host, port, "MG_CLIENTS_GRPC", shared=shared) as addresses:
         for address in addresses:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients._pb.common.v1 import common_pb2
@@ -13,11 +13,13 @@ from edgeclients.core.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.parents import Parents
-from edgeclients.errors import MalformedRequest, row_of
+from edgeclients.errors import row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
-from edgeclients.rpc.telling import telling
+from edgeclients.rpc.limits import admit
+from edgeclients.rpc.receiving import Receiving
+from edgeclients.rpc.telling import decoded, telling
 from edgeclients.rpc.traced import Context, Handler, TracedCalls
 
 if TYPE_CHECKING:
@@ -56,8 +58,15 @@ class ClientsService:
         self._requests = requests
         self._calls = TracedCalls(NAME, tracing) if tracing is not None else None
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """What a gRPC server is given. Requests arrive as bytes, so that what is no message is told as our error."""
+    def methods(self, receiving: Receiving, most: int) -> dict[str, grpc.RpcMethodHandler]:
+        """What a gRPC server is given.
+
+        Each is called before its message has come, and receives it itself; so what is none is told as our error.
+
+        Args:
+            receiving: how messages are received.
+            most: calls worked on at a time.
+        """
         methods: dict[str, tuple[type[Message], Method]] = {
             "RetrieveEntity": (common_pb2.RetrieveEntityReq, self._retrieve_entity),
             "RetrieveEntities": (common_pb2.RetrieveEntitiesReq, self._retrieve_entities),
@@ -66,13 +75,11 @@ class ClientsService:
             "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
-        handlers = {name: self._told(name, kind, method) for name, (kind, method) in methods.items()}
+        handlers = {name: self._told(name, kind, method, receiving, most) for name, (kind, method) in methods.items()}
         if self._calls is not None:
             handlers = {name: self._calls.handler(name, handle) for name, handle in handlers.items()}
-        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests, self._calls)
-        return grpc.method_handlers_generic_handler(
-            NAME, {name: grpc.unary_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
-        )
+        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests, receiving, most, self._calls)
+        return {name: grpc.stream_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
 
     async def _retrieve_entity(self, request: common_pb2.RetrieveEntityReq) -> Message:
         return common_pb2.RetrieveEntityRes(entity=_entity(await self._entities.one(request.id)))
@@ -97,16 +104,18 @@ class ClientsService:
         await self._parents.forget_group(request.parent_group_id)
         return clients_pb2.UnsetParentGroupFromClientRes()
 
-    def _told(self, name: str, kind: type[Message], method: Method) -> Handler:
+    def _told(self, name: str, kind: type[Message], method: Method, receiving: Receiving, most: int) -> Handler:
         """`method`, counted, on bytes, with every error told by its row."""
         requests = self._requests
 
-        async def handle(message: bytes, context: Context) -> bytes:
+        async def handle(_: object, context: Context) -> bytes:
             started = time.perf_counter()
-            code = "CANCELLED"
-            requests.active += 1
+            code, working = "CANCELLED", 0
             try:
-                answer = await method(_decode(kind, message))
+                message = await receiving.message(context)
+                admit(requests.active, most)
+                requests.active += (working := 1)
+                answer = await method(decoded(kind, message))
                 code = "OK"
                 return answer.SerializeToString()
             except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
@@ -114,18 +123,11 @@ class ClientsService:
                 code = row_of(told).grpc
                 await context.abort(grpc.StatusCode[code], text)
             finally:
-                requests.active -= 1
+                requests.active -= working
                 requests.count(name, code, time.perf_counter() - started)
             raise AssertionError("abort raises")
 
         return handle
-
-
-def _decode(kind: type[Message], message: bytes) -> Message:
-    try:
-        return kind.FromString(message)
-    except DecodeError as error:
-        raise MalformedRequest("no such message") from error
 
 
 def _entity(client: Client) -> common_pb2.EntityBasic:

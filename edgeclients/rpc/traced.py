@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgeclients.ops.tracing import Tracing
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-Handler: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
+Handler: TypeAlias = Callable[[object, Context], Awaitable[bytes]]  # of messages that the context is asked for
 Prove: TypeAlias = Callable[[bytes, Context], Awaitable[str]]
 
 # What OpenTelemetry takes for a fault of the server.
@@ -36,11 +36,11 @@ class TracedCalls:
         """`handle`, with a span for each call."""
         name = f"{self._service}/{method}"
 
-        async def traced(message: bytes, context: Context) -> bytes:
+        async def traced(messages: object, context: Context) -> bytes:
             code = grpc.StatusCode.CANCELLED
             with self._tracing.serving(name, _metadata(context)) as span:
                 try:
-                    answer = await handle(message, context)
+                    answer = await handle(messages, context)
                     code = grpc.StatusCode.OK
                     return answer
                 finally:

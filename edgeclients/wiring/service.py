@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from edgeclients.addresses import authority
 from edgeclients.auth.standalone import Standalone
@@ -35,7 +35,7 @@ from edgeclients.http.parts import BodyLimits, Operations, UseCases
 from edgeclients.http.scope import RoutedApp
 from edgeclients.http.server import HttpServer
 from edgeclients.model import Effects
-from edgeclients.ops import disk, logs, tls
+from edgeclients.ops import disk, logs, memory, tls
 from edgeclients.ops.health import Readiness, health_document, no_relay
 from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
@@ -74,6 +74,7 @@ class Running(NamedTuple):
     token_file: Path | None
     complete: Callable[[], Awaitable[object]]  # returns when every route is there
     reload: Callable[[], Awaitable[None]]  # reads certificates and keys anew
+    ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is served no more
 
 
 class Commits:
@@ -186,12 +187,14 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         http = HttpServer(
             tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
         )
+        readiness.grpc = lambda: grpc.serving
         stack.push_async_callback(_stop, readiness, http, grpc)
         await grpc.start()
         await http.start()
         app.begin()
         _warn_if_open(settings)
         readiness.serving = True
+        stack.callback(asyncio.ensure_future(memory.keep_giving_back()).cancel)
         telemetry = await telling.start(settings, store)
         if telemetry is not None:
             stack.callback(telemetry.stop)
@@ -202,6 +205,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             auth.operator.token_file if isinstance(auth, Standalone) else None,
             app.complete,
             reloading.reload,
+            grpc.ended,
         )
 
 

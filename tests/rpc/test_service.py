@@ -6,8 +6,6 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients._pb.common.v1 import common_pb2
@@ -117,24 +115,6 @@ def test_a_group_that_is_no_more(api: Api, other: Api, stub: Any) -> None:
         assert "parent_group_id" not in body
         assert "updated_at" not in body
     stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq())
-
-
-def test_health(service: Service) -> None:
-    with grpc.insecure_channel(service.grpc) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        for name in ("", "clients"):
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=name))
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        assert _failure(stub.Check, health_pb2.HealthCheckRequest(service="nope"))[0] == "NOT_FOUND"
-
-
-def test_reflection(service: Service) -> None:
-    with grpc.insecure_channel(service.grpc) as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        requests = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        (answer,) = stub.ServerReflectionInfo(requests)
-        names = {one.name for one in answer.list_services_response.service}
-        assert {"clients.v1.ClientsService", "grpc.health.v1.Health"} <= names
 
 
 def test_a_message_that_is_none(service: Service) -> None:

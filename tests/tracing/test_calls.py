@@ -17,6 +17,7 @@ from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.ops.metrics import Requests
 from edgeclients.ops.tracing import Tracing
 from edgeclients.rpc import authenticate as on_bytes
+from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.traced import Context, TracedCalls
 from tests.support.api import Api, basic
 from tests.support.callers import calling
@@ -125,16 +126,16 @@ async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
             message = clients_pb2.AuthnReq(token=basic(known.client.id, known.secret)).SerializeToString()
             ran = []
             for calls in (None, TracedCalls(NAME, tracing)):
-                handle = on_bytes.handler(registry.authentication, Requests(), calls)
-                await handle(message, cast("Context", Silent()))
+                handle = on_bytes.handler(registry.authentication, Requests(), Receiving(), 1, calls)
+                await handle(None, cast("Context", Silent(message)))
                 with running() as files:
-                    await handle(message, NOT_ASKED)
+                    await handle(None, cast("Context", Unasked(message)))
                 ran.append(files)
-            handle = on_bytes.handler(registry.authentication, Requests(), TracedCalls(NAME, tracing))
+            handle = on_bytes.handler(registry.authentication, Requests(), Receiving(), 1, TracedCalls(NAME, tracing))
             other = await registry.create()
             message = clients_pb2.AuthnReq(token=basic(other.client.id, other.secret)).SerializeToString()
             with running() as missed:
-                await handle(message, cast("Context", Silent()))
+                await handle(None, cast("Context", Silent(message)))
         await tracing.close(10)
     assert ran[0] == ran[1]
     assert not [one for one in ran[1] if "opentelemetry" in one or "trac" in one]
@@ -158,15 +159,24 @@ def running() -> Iterator[list[str]]:
         sys.setprofile(None)
 
 
-NOT_ASKED = cast("Context", None)
-"""In the place of gRPC's context where nothing may be asked of it."""
+class Unasked:
+    """gRPC's context of a call, where nothing but the call itself may be asked of it."""
 
+    def __init__(self, message: bytes) -> None:
+        self._message = message
 
-class Silent:
-    """gRPC's context of a call without metadata."""
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:7"
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return ()
+    async def read(self) -> bytes:
+        return self._message
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)
+
+
+class Silent(Unasked):
+    """The same of a call without metadata."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return ()
