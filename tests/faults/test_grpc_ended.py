@@ -1,0 +1,78 @@
+"""The loop that takes gRPC calls has ended, for whatever reason: it begins again, or the process ends."""
+
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support.api import Api, basic
+from tests.support.service import Service, started
+from tests.support.waiting import PATIENCE, wait_until
+
+
+def breaking(how: str) -> list[str]:
+    return [sys.executable, "-m", "tests.support.breaking", how]
+
+
+def _denied(stub: Any) -> bool:
+    """Whether a call is answered; it may be lost while nobody takes calls."""
+    try:
+        stub.Authenticate(clients_pb2.AuthnReq(token="nobody"), timeout=PATIENCE)
+    except grpc.RpcError as error:
+        failed: Any = error
+        return bool(failed.code() is grpc.StatusCode.PERMISSION_DENIED)
+    raise AssertionError("nobody was let in")
+
+
+def _served_again(service: Service, stub: Any, times: int) -> bool:
+    _denied(stub)  # the next call may be what ends it
+    return _told(service, "gRPC serves again") == times
+
+
+def _told(service: Service, message: str) -> int:
+    return sum(line.get("msg") == message for line in service.lines)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failing"])
+def test_calls_are_answered_again_on_the_same_port(tmp_path: Path, how: str) -> None:
+    with started(tmp_path / "data", command=breaking(how)) as service, grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        with Api(service) as api:
+            client = api.create()
+        for times in range(1, 4):
+            assert _denied(stub)
+            service.process.send_signal(signal.SIGWINCH)
+            wait_until(partial(_served_again, service, stub, times), "another beginning")
+            assert _told(service, "gRPC has ended and is started again") == times
+            wait_until(lambda: _denied(stub), "an answer")
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="clients"))
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+            response = httpx.get(f"{service.http}/ready")
+            assert (response.status_code, response.json()["grpc"]) == (200, "serving")
+        request = clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"]))
+        assert stub.Authenticate(request, timeout=PATIENCE).id == client["id"]
+        assert service.stop() == 0
+
+
+def test_a_process_that_cannot_serve_again_says_so_and_ends(tmp_path: Path) -> None:
+    service = Service.launch(tmp_path / "data", command=breaking("for_good")).wait_ready()
+    try:
+        service.process.send_signal(signal.SIGWINCH)
+        service.wait_for("gRPC has ended and is started again")
+        response = httpx.get(f"{service.http}/ready")
+        assert (response.status_code, response.json()["grpc"]) == (503, "not serving")
+        port = service.grpc.rpartition(":")[2]
+        assert service.end() == 1
+        (line,) = (line for line in service.lines if f":{port} again" in line.get("msg", ""))
+        assert line["level"] == "ERROR"
+        assert "exception" not in line
+    finally:
+        if service.process.poll() is None:
+            service.kill()

@@ -1,0 +1,276 @@
+"""Whoever reaches the gRPC port sends what he likes: he gets an answer or an end, and nobody else hears of it."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import grpc
+import httpx
+import psutil
+import pytest
+
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.common.v1 import common_pb2
+from edgeclients.rpc.health import WATCHERS
+from edgeclients.rpc.receiving import EACH, LARGE_EACH
+from tests.support import http2
+from tests.support.api import Api, basic
+from tests.support.http2 import (
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    RST_STREAM,
+    Frame,
+    Http2,
+    fields,
+    message,
+    status_in,
+)
+from tests.support.service import Service, started
+from tests.support.waiting import PATIENCE, wait_until
+
+MIB = 1024 * 1024
+REQUEST = clients_pb2.AuthnReq(token="nobody").SerializeToString()
+HEALTH = b"/grpc.health.v1.Health/"
+REFLECTION = b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+RETRIEVE = b"/clients.v1.ClientsService/RetrieveEntities"
+WATCH = HEALTH + b"Watch"
+ATTACKERS = 4
+STREAMS = 200
+
+Code = grpc.StatusCode
+
+
+def number(code: grpc.StatusCode) -> int:
+    return int(code.value[0])
+
+
+class Honest:
+    """A broker that goes on calling, whatever others do."""
+
+    def __init__(self, service: Service) -> None:
+        with Api(service) as api:
+            client = api.create()
+        self.id = client["id"]
+        self._request = clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"]))
+        self._channel = grpc.insecure_channel(service.grpc)
+        self._stub = clients_pb2_grpc.ClientsServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    def call(self) -> None:
+        """Be let in, over the one connection there is; a call that is lost is an error."""
+        assert self._stub.Authenticate(self._request, timeout=PATIENCE).id == self.id
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with started(tmp_path_factory.mktemp("victim") / "data") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def honest(victim: Service) -> Iterator[Honest]:
+    """Somebody who is served before, during and after; and the log says nothing of what the others do."""
+    lines, caller = len(victim.lines), Honest(victim)
+    caller.call()
+    yield caller
+    caller.call()
+    caller.close()
+    assert httpx.get(f"{victim.http}/ready").json()["grpc"] == "serving"
+    assert [line for line in victim.lines[lines:] if line.get("level") != "INFO"] == []
+
+
+def test_paths_that_are_no_text(victim: Service, honest: Honest) -> None:
+    """A thousand, over several connections, while another goes on."""
+    for start in range(10):
+        with Http2(victim.grpc) as hostile:
+            streams = [
+                hostile.call(fields(path), message(REQUEST))
+                for path in (
+                    b"/\xff\xfe",
+                    b"\xff",
+                    b"/clients.v1.ClientsService/\xc3",
+                    b"/\xed\xa0\x80/x",
+                    bytes((start + 128,)),
+                )
+                for _ in range(20)
+            ]
+            honest.call()
+            assert {status_in(end) for end in hostile.ends_of(streams)} == {number(Code.UNIMPLEMENTED)}
+
+
+@pytest.mark.parametrize(
+    "path", [b"", b"x", b"/", b"/x/Nope", b"/clients.v1.ClientsService/Nope", b"/clients.v1.ClientsService/"]
+)
+def test_methods_that_there_are_not(victim: Service, path: bytes) -> None:
+    with Http2(victim.grpc) as hostile:
+        assert status_in(hostile.end_of(hostile.call(fields(path), message(REQUEST)))) == number(Code.UNIMPLEMENTED)
+
+
+@pytest.mark.parametrize("path", [http2.AUTHENTICATE, RETRIEVE, HEALTH + b"Check", HEALTH + b"List", WATCH])
+@pytest.mark.parametrize("content", [None, b"\0", b"\0\0\0\0", b"\0\0\0\0\x08abc"], ids=["none", "flag", "head", "half"])
+def test_a_call_that_ends_before_its_message_is_told_so(victim: Service, path: bytes, content: bytes | None) -> None:
+    with Http2(victim.grpc) as hostile:
+        assert status_in(hostile.end_of(hostile.call(fields(path), content))) == number(Code.INVALID_ARGUMENT)
+
+
+@pytest.mark.parametrize("path", [http2.AUTHENTICATE, RETRIEVE, HEALTH + b"Check", WATCH, REFLECTION])
+def test_bytes_that_are_no_message(victim: Service, path: bytes) -> None:
+    with Http2(victim.grpc) as hostile:
+        assert status_in(hostile.end_of(hostile.call(fields(path), message(b"\xff\xff")))) == number(Code.INVALID_ARGUMENT)
+
+
+def test_a_message_that_does_not_come_is_not_waited_for_for_ever(victim: Service) -> None:
+    with Http2(victim.grpc, window=0) as hostile:
+        streams = [
+            hostile.call(fields(path), content, end=False)
+            for path in (http2.AUTHENTICATE, RETRIEVE, HEALTH + b"Check", WATCH, REFLECTION)
+            for content in (None, b"\0\0\0\0\x08abc")
+        ]
+        assert {status_in(end) for end in hostile.ends_of(streams)} == {number(Code.DEADLINE_EXCEEDED)}
+
+
+@pytest.mark.parametrize(
+    ("others", "content", "code"),
+    [
+        ({b"x": b"\xff\xfe"}, message(REQUEST), Code.PERMISSION_DENIED),
+        ({b"user-agent": b"\xff"}, message(REQUEST), Code.PERMISSION_DENIED),
+        ({b"traceparent": b"\xff"}, message(REQUEST), Code.PERMISSION_DENIED),
+        ({b":authority": b"\xff"}, message(REQUEST), Code.PERMISSION_DENIED),
+        ({b"content-type": b"text/html"}, message(REQUEST), Code.PERMISSION_DENIED),
+        ({b"x\xff": b"v"}, message(REQUEST), Code.INTERNAL),
+        ({b"x-bin": b"!!!!"}, message(REQUEST), Code.INTERNAL),
+        ({b"x-bin": b"\xff"}, message(REQUEST), Code.INTERNAL),
+        ({b"grpc-timeout": b"soon"}, message(REQUEST), Code.INTERNAL),
+        ({b"grpc-timeout": b"-1S"}, message(REQUEST), Code.INTERNAL),
+        ({b"grpc-encoding": b"zzz"}, message(REQUEST), Code.INTERNAL),
+        ({}, message(REQUEST, 1), Code.INTERNAL),
+        ({b"grpc-encoding": b"gzip"}, message(REQUEST, 1), Code.INTERNAL),
+        ({}, b"\0\xff\xff\xff\xff", Code.RESOURCE_EXHAUSTED),
+        ({}, message(REQUEST) * 2, Code.PERMISSION_DENIED),
+        ({b":method": b"GET"}, message(REQUEST), None),
+        ({b"te": None}, message(REQUEST), None),
+    ],
+)
+def test_whatever_is_sent_has_an_answer_or_an_end(
+    victim: Service, others: dict[bytes, bytes | None], content: bytes, code: grpc.StatusCode | None
+) -> None:
+    """None: the call is reset."""
+    with Http2(victim.grpc) as hostile:
+        assert status_in(hostile.end_of(hostile.call(fields(others=others), content))) == (number(code) if code else None)
+
+
+def test_metadata_without_end(victim: Service, honest: Honest) -> None:
+    """More than the server has said it takes is refused, and not kept."""
+    with Http2(victim.grpc) as hostile:
+        hostile.send(Frame(HEADERS, 0, 99, fields()))
+        for place in range(64):
+            hostile.send(Frame(http2.CONTINUATION, 0, 99, http2.field(b"x%d" % place, b"x" * 16000)))
+        hostile.send(Frame(http2.CONTINUATION, END_HEADERS, 99), Frame(DATA, 1, 99, message(REQUEST)))
+        assert status_in(hostile.end_of(99)) == number(Code.RESOURCE_EXHAUSTED)
+    honest.call()
+
+
+def test_no_protocol_at_all(victim: Service) -> None:
+    for content in (b"\xff" * 100, b"GET / HTTP/1.1\r\n\r\n"):
+        with Http2(victim.grpc) as hostile, contextlib.suppress(OSError):
+            hostile.socket.sendall(content)
+            while hostile.socket.recv(65536):
+                pass
+
+
+@contextlib.contextmanager
+def bounded(service: Service, mib: int) -> Iterator[list[Http2]]:
+    """Connections to attack over: that takes not more memory than this, and what it took comes back, though they stay."""
+    process = psutil.Process(service.process.pid)
+    before = process.memory_info().rss
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Http2(service.grpc, window=0)) for _ in range(ATTACKERS)]
+        assert process.memory_info().rss < before + mib * MIB
+        wait_until(lambda: process.memory_info().rss < before + 64 * MIB, "memory to come back")
+
+
+def test_rapid_resets(victim: Service, honest: Honest) -> None:
+    with bounded(victim, 200) as attackers:
+        for burst in range(20):
+            streams = range(400 * burst + 1, 400 * burst + 401, 2)
+            frames = [(Frame(HEADERS, END_HEADERS, s, fields()), Frame(RST_STREAM, 0, s, b"\0\0\0\x08")) for s in streams]
+            for hostile in attackers:
+                with contextlib.suppress(OSError):  # it may be closed for that
+                    hostile.send(*(frame for pair in frames for frame in pair))
+            honest.call()
+
+
+def test_hoarded_bodies(victim: Service, honest: Honest) -> None:
+    """Nearly all of 4 MiB, for each of many calls, as far as the server makes room, and never the end."""
+    with bounded(victim, 320) as attackers:
+        for hostile in attackers:
+            hoard(hostile)
+            honest.call()
+
+
+def hoard(hostile: Http2) -> None:
+    """Begin many calls, and send what there is room for until there is no more."""
+    head = message(b"x" * 4 * MIB)[:5]
+    left = {hostile.call(fields(), head, end=False): 4 * MIB - 1 for _ in range(STREAMS)}
+    in_vain = 0
+    while in_vain < 30:
+        sent = 0
+        for stream, size in left.items():
+            while room := min(left[stream], hostile.room(stream)):
+                hostile.data(stream, b"x" * room)
+                left[stream] -= room
+            sent += size - left[stream]
+        in_vain = 0 if sent else in_vain + 1
+        hostile.end_of(hostile.call(fields(b"/nope")))  # a while, in which there may be more
+    assert sum(4 * MIB - 1 - size for size in left.values()) >= 4 * EACH * MIB - MIB
+
+
+def test_slow_readers(victim: Service, honest: Honest) -> None:
+    """Many large answers that nobody takes: of each connection there are only so many."""
+    with Api(victim) as api:
+        response = api.request("POST", "/clients/bulk", json=[{} for _ in range(1000)])
+    ids = [client["id"] for client in response.json()["clients"]]
+    asked = message(common_pb2.RetrieveEntitiesReq(ids=ids).SerializeToString())
+    with bounded(victim, 200) as attackers:
+        for hostile in attackers:
+            told = [first_of(hostile, hostile.call(fields(RETRIEVE), asked)) for _ in range(2 * LARGE_EACH)]
+            assert told == [None] * LARGE_EACH + [number(Code.RESOURCE_EXHAUSTED)] * LARGE_EACH
+            honest.call()
+
+
+def first_of(hostile: Http2, stream: int) -> int | None:
+    """The status in the first headers of a call; None: an answer follows them."""
+    while (frame := hostile.frame()).stream != stream or frame.kind != HEADERS:
+        pass
+    return status_in(frame.content)
+
+
+def test_watchers_leave_room_for_others(victim: Service, honest: Honest) -> None:
+    with Http2(victim.grpc) as one, Http2(victim.grpc) as other:
+        for place in range(WATCHERS):
+            hostile = (one, other)[place % 2]
+            assert first_of(hostile, hostile.call(fields(WATCH), message(b""))) is None
+        assert status_in(other.end_of(other.call(fields(WATCH), message(b"")))) == number(Code.RESOURCE_EXHAUSTED)
+    with Http2(victim.grpc) as later:
+        wait_until(lambda: first_of(later, later.call(fields(WATCH), message(b""))) is None, "a place to watch from")
+
+
+def test_pings_without_calls_are_answered(victim: Service) -> None:
+    """As keep-alive sends them, only more often; left alone gRPC allows one in two hours."""
+    with Http2(victim.grpc) as broker:
+        for _ in range(5):
+            broker.ping()
+            time.sleep(1.2)  # it is what lies between them that is tested
+
+
+def test_a_flood_of_pings_is_not(victim: Service) -> None:
+    with Http2(victim.grpc) as hostile, pytest.raises(OSError, match=r"GOAWAY|closed|reset|Broken"):
+        _ping(hostile, 1000)
+
+
+def _ping(hostile: Http2, times: int) -> None:
+    for _ in range(times):
+        hostile.ping()
