@@ -78,6 +78,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
             example={
                 "status": "ready",
                 "storage": {"backend": "sqlite", "writable": True, "last_commit": "2026-11-23T10:15:30.25Z"},
+                "grpc": "serving",
                 "cache": {"backend": "memory"},
                 "events": {"relay": "off"},
                 "clock": {"status": "ok", "difference_seconds": 0},
