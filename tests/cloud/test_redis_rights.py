@@ -167,7 +167,7 @@ def test_a_service_names_one_after_the_other_and_goes_on_when_it_has_them(redis:
     define(redis, EVENTS, without="+xadd")
     with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": url(redis, EVENTS)}) as service, Api(service) as api:
         api.create()
-        wait_until(lambda: metric(service, 'clients_events_failures_total{kind="denied"}') >= 3, "three attempts")
+        wait_until(lambda: relay_of(service)["failures"].get("denied", 0) >= 3, "three attempts")
         define(redis, EVENTS, without="+exec")
         before = denied(redis, EVENTS)
         wait_until(lambda: denied(redis, EVENTS) >= before + 2, "two more")

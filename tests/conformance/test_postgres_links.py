@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from edgeclients.store.postgres.connect import bare
-from edgeclients.store.postgres.pool import Links
+from edgeclients.errors import Unavailable
+from edgeclients.store.postgres.connect import Link, bare
+from edgeclients.store.postgres.pool import Links, Pool
 from edgeclients.store.postgres.pooling import first
 from tests.support.postgres import Server
 from tests.support.waiting import come_true
@@ -109,3 +110,18 @@ async def test_at_the_end_all_are_closed(links: Links) -> None:
     links.give(used)
     with pytest.raises(asyncpg.InterfaceError, match="closing"):
         await links.take()
+
+
+async def test_a_session_that_has_become_another_one_is_used_no_more(postgres: Server) -> None:
+    """As behind a pooler that begins to share them: that is no fault of the caller's, and the next has a new one."""
+    pool = Pool(postgres.address("postgres"), 3, 10, 5)
+
+    async def read(link: Link) -> object:
+        return await link.fetchval("SELECT 1")
+
+    assert await pool.run(pool.reads, read) == 1
+    await pool.run(pool.reads, lambda link: link.execute("DEALLOCATE ALL"))
+    with pytest.raises(Unavailable):
+        await pool.run(pool.reads, read)
+    assert await pool.run(pool.reads, read) == 1
+    await pool.close()

@@ -19,8 +19,8 @@ _BACKEND = "SELECT pg_backend_pid()"
 _ROUNDS = 3  # others may use the pool meanwhile, and be given what gave it away
 
 _SHARED = (
-    "{address} is a connection pooler, such as PgBouncer, in transaction or statement mode: set pool_mode=session there for "
-    "database {name!r}, or set MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT to the PostgreSQL server itself"
+    "{address} is reached through a connection pooler, such as PgBouncer, in transaction or statement mode: set "
+    "pool_mode=session there for database {name!r}, or set MG_CLIENTS_DB_HOST and MG_CLIENTS_DB_PORT to the server itself"
 )
 _ONE_AT_A_TIME = (
     "{address} serves no second connection while the first is open, as a connection pooler whose pool is full: raise its "
