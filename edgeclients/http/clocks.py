@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 connection with clocks: one for what is read, one for what is written."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,7 +19,7 @@ class ConnectionLimits(NamedTuple):
     drained_bytes: int = 64 * 1024 * 1024
 
 
-class TimedProtocol(HttpToolsProtocol):
+class TimedProtocol(HttpToolsProtocol, ABC):
     """One connection; what is to be done when a caller is too slow is for a subclass to say."""
 
     limits = ConnectionLimits()
@@ -53,8 +54,9 @@ class TimedProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
         self.loop.call_later(self.limits.write, self.transport.abort)
 
+    @abstractmethod
     def _too_slow(self) -> None:
-        raise NotImplementedError
+        """What came has taken too long."""
 
     def _arm(self, seconds: float) -> None:
         self._disarm()
