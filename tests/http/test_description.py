@@ -145,6 +145,19 @@ def test_what_is_named_again_and_again_is_too_much_as_well(api: Api, field: str)
     assert api.request("POST", "/channels/connect", json=body | {field: body[field] * 10_000}).status_code == 201
 
 
+def test_one_call_names_10000_members_at_most(api: Api) -> None:
+    client_id = api.create()["id"]
+    role_id = api.give_role(client_id, "technician")["id"]
+    for path, field in (
+        ("", "optional_members"),
+        (f"/{role_id}/members", "members"),
+        (f"/{role_id}/members/delete", "members"),
+    ):
+        body = {"role_name": "x", field: [f"m{number}" for number in range(10_001)]}
+        answer = api.request("POST", f"/clients/{client_id}/roles{path}", json=body)
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_many_elements")
+
+
 @pytest.fixture
 def behind_a_proxy(service: Service) -> Iterator[str]:
     """Where the service is seen by a reverse proxy that takes a prefix from every path."""

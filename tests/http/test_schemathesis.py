@@ -1,5 +1,7 @@
 """What the description allows is accepted, what it does not is refused; every answer is described, and never a 500."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +28,12 @@ from tests.support.api import Api
 from tests.support.description import may_refuse, may_take
 from tests.support.service import Service
 
-schema = schemathesis.openapi.from_path(schema_path("openapi.json"))
-# Whom a path names is there, so there is no reason for anything else; what is there already is a conflict, and some
+LONG = re.compile(
+    rb'"maxItems": 10000,?'
+)  # lists that long take a minute to make; that they may be no longer is tested elsewhere
+
+schema = schemathesis.openapi.from_dict(json.loads(LONG.sub(b"", schema_path("openapi.json").read_bytes())))
+# Whom a request names is there, so there is no reason for anything else; what is there already is a conflict, and some
 # conflicts are rationed.
 schema.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "409", "429"]
 schema.config.checks.negative_data_rejection.expected_statuses = ["400", "401", "404", "405", "413", "415"]
@@ -80,7 +86,7 @@ def test_every_operation_answers_as_described(case: Case[Any], service: Service,
 
 
 def bring_about(case: Case[Any], api: Api) -> None:
-    """Make what the path of a request names."""
+    """Make what a request names."""
     path = case.path_parameters
     if "domain_id" in path:
         path["domain_id"] = api.domain
@@ -88,3 +94,5 @@ def bring_about(case: Case[Any], api: Api) -> None:
         path["client_id"] = api.create()["id"]
     if "role_id" in path:
         path["role_id"] = api.give_role(path["client_id"], "technician")["id"]
+    if isinstance(case.body, dict) and "client_ids" in case.body:
+        case.body["client_ids"] = [api.create()["id"]]

@@ -64,18 +64,12 @@ def _no_object_in_query(case: Case[Any]) -> bool:
         return True
 
 
-def _names_clients(case: Case[Any]) -> bool:
-    """The clients to connect are some that nobody has made."""
-    return bool(_fields(case, "client_ids"))
-
-
 _RULES: Mapping[str, Callable[[Case[Any]], bool]] = {
     "invalid_name": _long_name,
     "invalid_secret": _bad_secret,
     "invalid_metadata": _large_metadata,
     "malformed_request": _nul_in_metadata,
     "invalid_query": _no_object_in_query,
-    "not_found": _names_clients,
 }
 
 
