@@ -47,6 +47,15 @@ class Shares(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         return f"{super()._split_scope(test)} {storage}"
 
 
+# What takes longest, begun first: at the end there is nothing left to do beside it.
+LONGEST = ("tests/perf/", "tests/rpc/test_storm.py")
+
+
+@pytest.hookimpl(trylast=True)  # after those that share a service were put side by side
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares:
     return Shares(config, log)
 

@@ -9,6 +9,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.on_postgres import Cloud, secret_works
 from tests.support.service import Service, started
@@ -26,7 +27,7 @@ def _hears(process: int, mask: str, number: signal.Signals) -> bool:
 
 
 def _answers(service: Service) -> bool:
-    return httpx.get(f"{service.http}/health").status_code == httpx.codes.OK
+    return asking.get(f"{service.http}/health").status_code == httpx.codes.OK
 
 
 def _seen(api: Api) -> str:

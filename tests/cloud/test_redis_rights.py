@@ -19,6 +19,7 @@ from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.errors import NotSent
 from edgeclients.events import streams
 from edgeclients.model import Effects
+from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.on_postgres import Cloud
 from tests.support.redis import RedisServer
@@ -98,7 +99,7 @@ def test_with_the_rights_the_readme_names_everything_works(cloud: Cloud, redis: 
 
 
 def is_live(service: Service) -> bool:
-    return bool(httpx.get(f"{service.http}/ready").json()["cache"]["redis"] == "live")
+    return bool(asking.get(f"{service.http}/ready").json()["cache"]["redis"] == "live")
 
 
 def lets_in(service: Service, token: str) -> bool:

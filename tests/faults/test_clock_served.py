@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.commands import ready_to_run
 from tests.support.on_postgres import Cloud
@@ -76,12 +76,12 @@ def works(service: Service, client: dict[str, Any]) -> bool:
 
 def listed(service: Service, token: str) -> int:
     """The status of a list, for whoever has this token."""
-    return httpx.get(f"{service.http}/d/clients", headers={"authorization": f"Bearer {token}"}).status_code
+    return asking.get(f"{service.http}/d/clients", headers={"authorization": f"Bearer {token}"}).status_code
 
 
 def told(service: Service) -> tuple[str, int]:
     """What `/ready` says of the clock; it is ready all the same, and the metric agrees."""
-    answer = httpx.get(f"{service.http}/ready")
+    answer = asking.get(f"{service.http}/ready")
     assert answer.status_code == 200, answer.text
     found = answer.json()["clock"]
     assert abs(metric(service, "clients_clock_difference_seconds") - found["difference_seconds"]) < SLOW.total_seconds()

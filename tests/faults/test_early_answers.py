@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import error_of
 from tests.support.certificates import Authority
 from tests.support.database import rows, write_locked
@@ -155,7 +156,7 @@ def test_requests_beyond_those_worked_on(tmp_path: Path) -> None:
     trusted.write_text(Authority().certificate)
     with started(tmp_path / "data", {"MG_CLIENTS_HTTP_MAX_REQUESTS": "1"}) as service, Raw(service) as held:
         held.send(request(service, "POST", "/d/clients", content_length="2"))
-        wait_until(lambda: httpx.get(f"{service.http}/metrics").status_code == 503, "the held request")
+        wait_until(lambda: asking.get(f"{service.http}/metrics").status_code == 503, "the held request")
         sent = Sent("/d/clients", service.headers | {"Connection": "close"})
         for caller in CALLERS:
             assert caller(Served(service, trusted), sent, b"x" * SIZES[0], tmp_path) == (503, "close")
@@ -288,7 +289,7 @@ class TestTheConnection:
 
 def _open_files(service: Service) -> int:
     """Asked over a connection that is closed again: whoever came before has been accepted by then."""
-    httpx.get(f"{service.http}/health", headers={"Connection": "close"})
+    asking.get(f"{service.http}/health", headers={"Connection": "close"})
     return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
 
 

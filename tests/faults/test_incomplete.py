@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.commands import ready_to_run, run
 from tests.support.service import Service, started
@@ -14,7 +14,7 @@ from tests.support.streams import metric
 
 def incomplete(service: Service) -> str | None:
     """What `/ready` says is missing; metric and log agree."""
-    answer = httpx.get(f"{service.http}/ready")
+    answer = asking.get(f"{service.http}/ready")
     assert answer.status_code == 200, answer.text
     found: str | None = answer.json()["storage"].get("incomplete")
     assert metric(service, "clients_store_incomplete") == (found is not None)

@@ -6,6 +6,7 @@ import subprocess
 import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.raw import Raw
 from tests.support.service import Service
@@ -50,7 +51,7 @@ def test_operations_that_need_a_token_have_no_head(api: Api) -> None:
         response = api.request("HEAD", path)
         assert response.status_code == 405
         assert "HEAD" not in methods_of(response)
-    assert httpx.head(f"{api.service.http}/d/clients").status_code == 401
+    assert asking.request("HEAD", f"{api.service.http}/d/clients").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,11 @@ def test_operations_that_need_a_token_have_no_head(api: Api) -> None:
 )
 def test_what_a_path_says_of_its_methods_is_true(service: Service, path: str, methods: str) -> None:
     for wrong in ("TRACE", "OPTIONS"):
-        response = httpx.request(wrong, service.http + path, headers=service.headers)
+        response = asking.request(wrong, service.http + path, headers=service.headers)
         assert response.status_code == (204 if wrong == "OPTIONS" else 405), response.text
         assert methods_of(response) == {*methods.split(), "OPTIONS"}
     if methods == "GET HEAD":
-        assert error_of(httpx.post(service.http + path)) == (405, "method_not_allowed")
+        assert error_of(asking.request("POST", service.http + path)) == (405, "method_not_allowed")
 
 
 def methods_of(response: httpx.Response) -> set[str]:

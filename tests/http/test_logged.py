@@ -4,9 +4,9 @@ import json
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.raw import Raw
 from tests.support.service import Service
 from tests.support.waiting import wait_until
@@ -21,7 +21,7 @@ def now(service: Service) -> int:
         return sum(line["msg"] == "health completed successfully" for line in service.lines)
 
     before = checks()
-    httpx.get(f"{service.http}/health")
+    asking.get(f"{service.http}/health")
     wait_until(lambda: checks() > before, "a line of the log")
     return len(service.lines)
 
@@ -62,7 +62,7 @@ def told(service: Service, begun: int, status: int) -> list[dict[str, Any]]:
 def test_without_a_right_token(service: Service, method: str, path: str, message: str, authorization: str) -> None:
     begun = now(service)
     headers = {"Authorization": authorization} if authorization else {}
-    assert httpx.request(method, f"{service.http}/{SECRET}/clients{path}", headers=headers).status_code == 401
+    assert asking.request(method, f"{service.http}/{SECRET}/clients{path}", headers=headers).status_code == 401
     (line,) = told(service, begun, 401)
     assert line["msg"] == message
     assert line["level"] == "WARN"
@@ -81,14 +81,14 @@ def test_without_a_right_token(service: Service, method: str, path: str, message
 )
 def test_with_a_token(service: Service, path: str, status: int, message: str) -> None:
     begun = now(service)
-    assert httpx.get(service.http + path, headers=service.headers).status_code == status
+    assert asking.get(service.http + path, headers=service.headers).status_code == status
     assert [line["msg"] for line in told(service, begun, status)] == [message]
 
 
 def test_what_is_served_has_a_name(service: Service) -> None:
     begun = now(service)
     for path in ("/docs", "/docs/start.js", "/openapi.json"):
-        assert httpx.get(service.http + path).status_code == 200
+        assert asking.get(service.http + path).status_code == 200
     assert [line["msg"] for line in told(service, begun, 200)][:1] == ["docs completed successfully"]
     assert not [line for line in service.lines[begun:] if "none" in line["msg"]]
 
@@ -104,7 +104,7 @@ def test_bytes_that_are_no_text(service: Service) -> None:
 def test_metrics_count_them_apart(service: Service) -> None:
     """What strangers ask for is no part of an operation's numbers, and makes no new ones."""
     for _ in range(3):
-        httpx.post(f"{service.http}/{uuid.uuid4()}/clients")
-    text = httpx.get(f"{service.http}/metrics").text
+        asking.request("POST", f"{service.http}/{uuid.uuid4()}/clients")
+    text = asking.get(f"{service.http}/metrics").text
     assert 'clients_api_requests_total{code="401",operation="none"}' in text
     assert 'clients_api_requests_total{code="401",operation="createClient"}' not in text

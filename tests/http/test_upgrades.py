@@ -4,10 +4,10 @@ import json
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.api import Api
+from tests.support.asking import get
 from tests.support.raw import Raw, request
 from tests.support.service import Service
 
@@ -170,4 +170,4 @@ def test_an_upgrade_by_halves_is_none(api: Api) -> None:
     """One of both headers says nothing."""
     for headers in ({"Upgrade": "h2c"}, {"Connection": "Upgrade"}):
         assert api.request("POST", "/clients", json={}, headers=headers).status_code == 201
-    assert httpx.get(f"{api.service.http}/health", headers={"Upgrade": "h2c"}).status_code == 200
+    assert get(f"{api.service.http}/health", headers={"Upgrade": "h2c"}).status_code == 200

@@ -11,7 +11,8 @@ TLS = httpx.create_ssl_context()  # takes longer than a test
 
 def request(method: str, url: str | httpx.URL, **kwargs: Any) -> httpx.Response:
     """A request over a connection of its own."""
-    return httpx.request(method, url, **{"verify": TLS, "timeout": PATIENCE, **kwargs})
+    with httpx.Client(verify=kwargs.pop("verify", TLS), timeout=kwargs.pop("timeout", PATIENCE)) as client:
+        return client.request(method, url, **kwargs)
 
 
 def get(url: str, **kwargs: Any) -> httpx.Response:
