@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.service import Service, started
 from tests.support.waiting import PATIENCE, wait_until
@@ -54,7 +54,7 @@ def test_calls_are_answered_again_on_the_same_port(tmp_path: Path, how: str) -> 
             wait_until(lambda: _denied(stub), "an answer")
             health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="clients"))
             assert health.status == health_pb2.HealthCheckResponse.SERVING
-            response = httpx.get(f"{service.http}/ready")
+            response = asking.get(f"{service.http}/ready")
             assert (response.status_code, response.json()["grpc"]) == (200, "serving")
         request = clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"]))
         assert stub.Authenticate(request, timeout=PATIENCE).id == client["id"]
@@ -66,7 +66,7 @@ def test_a_process_that_cannot_serve_again_says_so_and_ends(tmp_path: Path) -> N
     try:
         service.process.send_signal(signal.SIGWINCH)
         service.wait_for("gRPC has ended and is started again")
-        response = httpx.get(f"{service.http}/ready")
+        response = asking.get(f"{service.http}/ready")
         assert (response.status_code, response.json()["grpc"]) == (503, "not serving")
         port = service.grpc.rpartition(":")[2]
         assert service.end() == 1

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 import grpc
-import httpx
 import psutil
 import pytest
 
@@ -13,7 +12,7 @@ from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.rpc.health import WATCHERS
 from edgeclients.rpc.receiving import EACH, LARGE_EACH
-from tests.support import http2
+from tests.support import asking, http2
 from tests.support.api import Api, basic
 from tests.support.http2 import (
     DATA,
@@ -78,7 +77,7 @@ def honest(victim: Service) -> Iterator[Honest]:
     yield caller
     caller.call()
     caller.close()
-    assert httpx.get(f"{victim.http}/ready").json()["grpc"] == "serving"
+    assert asking.get(f"{victim.http}/ready").json()["grpc"] == "serving"
     assert [line for line in victim.lines[lines:] if line.get("level") != "INFO"] == []
 
 

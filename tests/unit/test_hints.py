@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from edgeclients.cache.hints import Hints
 from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.model import Effects
-from tests.support.stores import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 class Losing:
