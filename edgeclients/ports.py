@@ -519,7 +519,10 @@ class Callout(Protocol):
 
 
 class Operators(Protocol):
-    """Local operators, for an authenticator that admits them. Every answer is as of now."""
+    """Local operators, for an authenticator that admits them, and the time to judge tokens by. Every answer is as of now."""
+
+    def now(self) -> int:
+        """The time that counts (`Store.now`)."""
 
     async def holder(self, token: str) -> str | None:
         """The id of the operator whose valid token this is."""

@@ -1,5 +1,6 @@
 """The Auth service of a cloud: who callers are, and what they may (entry point `magistrala`)."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -21,17 +22,18 @@ class Remote(Grants):
 
     Args:
         settings: where it is.
+        now: the time that access tokens are judged by, in microseconds since 1970.
 
     Raises:
         StartError: what it takes is not installed, or a certificate cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
         self._stack = AsyncExitStack()
         self.links: dict[str, Link] = {}
         auth = AuthService(self._linked(settings, "auth"))
         super().__init__(auth, DomainsService(self._linked(settings, "domains")) if settings.domains_grpc_url else None)
-        verifier = self._verifier(settings.auth_jwks_url) if settings.auth_jwks_url else None
+        verifier = self._verifier(settings.auth_jwks_url, now) if settings.auth_jwks_url else None
         self._callers = Callers(auth, self.allows, verifier, unverified=settings.allow_unverified_user)
 
     async def __aenter__(self) -> Self:
@@ -49,7 +51,7 @@ class Remote(Grants):
         self._stack.push_async_callback(link.close)
         return link
 
-    def _verifier(self, url: str) -> Verifier:
+    def _verifier(self, url: str, now: Callable[[], int]) -> Verifier:
         try:
             from edgeclients.auth.jwks import Keys
             from edgeclients.auth.tokens import Tokens
@@ -57,10 +59,10 @@ class Remote(Grants):
             raise StartError(f"MG_AUTH_JWKS_URL needs {error.name}: install edgeclients[cloud]") from error
         keys = Keys(url)
         self._stack.push_async_callback(keys.close)
-        return Tokens(keys)
+        return Tokens(keys, now)
 
 
-def create(settings: Settings, operators: Operators) -> Remote:  # noqa: ARG001 - local operators are a standalone service's
+def create(settings: Settings, operators: Operators) -> Remote:
     """What asks the Auth service that the settings name.
 
     Raises:
@@ -68,4 +70,4 @@ def create(settings: Settings, operators: Operators) -> Remote:  # noqa: ARG001 
     """
     if not settings.auth_grpc_url:
         raise StartError("MG_AUTH_GRPC_URL is missing: the authenticator `magistrala` asks an Auth service")
-    return Remote(settings)
+    return Remote(settings, operators.now)

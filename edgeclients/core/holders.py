@@ -33,7 +33,10 @@ class Holders:
         self._noted: TTLCache[bytes, None] = TTLCache(_REMEMBERED, _RETRY_SECONDS)
         self._noting: set[asyncio.Task[None]] = set()
 
-    async def holder(self, token: str) -> str | None:  # noqa: D102 - see ports.Operators
+    def now(self) -> int:  # noqa: D102 - see ports.Operators, here and below
+        return self._store.now()
+
+    async def holder(self, token: str) -> str | None:  # noqa: D102
         if not token.startswith(OPERATOR_TOKEN_PREFIX) or len(token) > OPERATOR_TOKEN_CHARACTERS:
             return None
         digests = self._keyring.token_digests(token)

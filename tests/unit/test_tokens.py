@@ -16,6 +16,7 @@ from edgeclients.auth.jwks import APART, KEPT, Keys
 from edgeclients.auth.tokens import Tokens
 from edgeclients.errors import Unauthenticated, Unavailable
 from edgeclients.peers.auth import Bearer
+from tests.support.clocks import SECOND, SetClock
 from tests.support.cloud.keys import Key, KeyServer
 from tests.unit.test_circuit import Clock
 
@@ -51,7 +52,7 @@ async def door(server: KeyServer) -> AsyncIterator[Door]:
         clock = Clock()
         keys = Keys(server.url, clock)
         stack.push_async_callback(keys.close)
-        yield Door(Tokens(keys), server, clock)
+        yield Door(Tokens(keys, SetClock().now), server, clock)
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
@@ -90,6 +91,7 @@ async def test_a_claim_that_is_wrong(door: Door, claims: dict[str, Any]) -> None
 
 
 A_WEEK = 7 * 86400  # seconds
+A_YEAR = 365 * 86_400
 
 
 @pytest.mark.parametrize(("claim", "seconds"), [("exp", -1), ("nbf", A_WEEK), ("iat", A_WEEK)])
@@ -236,3 +238,20 @@ async def test_who_has_a_known_key_does_not_wait_for_a_fetch(door: Door) -> None
     door.server.gate.set()
     with pytest.raises(Unauthenticated):
         await waiting
+
+
+async def test_tokens_are_judged_by_the_clock_that_counts(server: KeyServer) -> None:
+    """Which need not be this host's."""
+    clock = SetClock()
+    async with AsyncExitStack() as stack:
+        keys = Keys(server.url)
+        stack.push_async_callback(keys.close)
+        tokens = Tokens(keys, clock.now)
+        now = int(time.time()) + 10 * A_YEAR
+        token = KEY.sign("ann", iat=now - 10, nbf=now - 10, exp=now + 600)
+        with pytest.raises(Unauthenticated):
+            await tokens.verify(token)
+        clock.move(10 * A_YEAR * SECOND)
+        assert (await tokens.verify(token)).user_id == "ann"
+        with pytest.raises(Unauthenticated):
+            await tokens.verify(KEY.sign("ann"))
