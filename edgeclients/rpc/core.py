@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc._cython import cygrpc
@@ -10,6 +10,9 @@ from grpc.aio._server import Server
 
 Methods: TypeAlias = Mapping[str, Mapping[str, grpc.RpcMethodHandler]]
 Options: TypeAlias = Sequence[tuple[str, int]]
+
+
+_REST_SECONDS: Final = 1.0
 
 
 class LastingServer(Server):  # type: ignore[misc] # grpc.aio has no types
@@ -26,6 +29,11 @@ class LastingServer(Server):  # type: ignore[misc] # grpc.aio has no types
         for service, handlers in methods.items():
             self.add_registered_method_handlers(service, handlers)
             self._server.handlers |= {f"/{service}/{name}".encode(): handler for name, handler in handlers.items()}
+
+    async def stop(self, grace: float | None) -> None:
+        """Accept no more calls, give those that have begun `grace` seconds."""
+        await super().stop(grace)
+        await self._server.rest()
 
     async def ended(self) -> BaseException | None:
         """Wait until its loop takes no more calls, and why: None if it was stopped."""
@@ -56,6 +64,14 @@ class _Core(cygrpc.AioServer):  # type: ignore[misc] # likewise
         taker = self._events.create_task(self._refuse_all() if method is None else self._take_all(method))
         self._takers.append(taker)
         return asyncio.shield(taker)
+
+    async def rest(self) -> None:
+        """Return when nobody waits for calls any more, which is how each of them ends: with an error that is no news."""
+        if self._takers:
+            done, _ = await asyncio.wait(self._takers, timeout=_REST_SECONDS)
+            for taker in done:
+                if not taker.cancelled():
+                    taker.exception()
 
     async def _take_all(self, method: bytes) -> None:
         name, handler = method.decode(), self.handlers[method]

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +20,22 @@ class Migration(NamedTuple):
     checksum: str
 
 
-@lru_cache
+_kept: dict[Path, tuple[Migration, ...]] = {}
+
+
+def keep(folder: Path) -> None:
+    """Have `available` know the migrations in `folder` from now on without looking, where it may not be able to."""
+    _kept[folder] = available(folder)
+
+
 def available(folder: Path) -> tuple[Migration, ...]:
     """The migrations in `folder`, in order.
 
     Raises:
         StartError: there are none, or their numbers have a gap.
     """
+    if folder in _kept:
+        return _kept[folder]
     found = []
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)

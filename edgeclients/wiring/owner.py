@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeclients.files import schema_path
 from edgeclients.store import datadir
-from edgeclients.store.migrate import available
+from edgeclients.store.migrate import keep
 
 _LATER = (
     "argon2.low_level",
@@ -33,5 +33,5 @@ def become_owner(path: Path) -> None:
             with contextlib.suppress(ImportError):  # what is not in a bundle is not asked for there
                 importlib.import_module(name)
         for engine in ("sqlite", "postgres"):
-            available(schema_path(engine))
+            keep(schema_path(engine))
     datadir.become_owner(path)

@@ -38,6 +38,12 @@ class LeaseContract:
         assert await lease(harness.store, "b")
         assert not await lease(harness.store, "a")
 
+    async def test_a_lease_taken_while_the_clock_was_ahead_keeps_nobody_out(self, harness: Harness) -> None:
+        """It ends more than a day from now."""
+        assert await lease(harness.store, "a", 2 * 86_400)
+        assert await lease(harness.store, "b", 60)
+        assert not await lease(harness.store, "a")
+
     async def test_a_released_lease_is_free(self, harness: Harness) -> None:
         assert await lease(harness.store, "a")
         await harness.store.run(lambda tx: tx.release_outbox("b"))

@@ -10,14 +10,15 @@ from edgeclients.model import Gap, OutboxState
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
+from edgeclients.times import DAY
 
 _LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
 
-# By the server's own clock. One that ends later than any taken now was taken while that was ahead.
+# By the server's own clock. One that ends more than a day from now was taken while that was ahead.
 _LEASE = f"""
 UPDATE relay SET lease_owner = $1, lease_until = {NOW} + $2::bigint * 1000000
 WHERE id = 1 AND (
-    lease_owner IS NULL OR lease_owner = $1 OR lease_until NOT BETWEEN {NOW} + 1 AND {NOW} + $2::bigint * 1000000
+    lease_owner IS NULL OR lease_owner = $1 OR lease_until NOT BETWEEN {NOW} + 1 AND {NOW} + {DAY}
 ) RETURNING 1
 """
 

@@ -8,7 +8,7 @@ import msgspec
 from edgeclients.model import Gap, OutboxState
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 from edgeclients.store.sqlite.rows import fetch
-from edgeclients.times import SECOND
+from edgeclients.times import DAY, SECOND
 
 _REMOVE = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq, length(payload)"
 
@@ -35,9 +35,9 @@ class SqliteRelay:
     async def lease_outbox(self, owner: str, seconds: int) -> bool:  # noqa: D102 - see ports.OutboxTransaction, here and below
         done = self._connection.execute(
             "UPDATE relay SET lease_owner = ?1, lease_until = ?3 + ?2"
-            # One that ends later than any taken now was taken while the clock was ahead.
-            " WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = ?1 OR lease_until NOT BETWEEN ?3 + 1 AND ?3 + ?2)",
-            (owner, seconds * SECOND, self.now),
+            # One that ends more than a day from now was taken while the clock was ahead.
+            " WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = ?1 OR lease_until NOT BETWEEN ?3 + 1 AND ?3 + ?4)",
+            (owner, seconds * SECOND, self.now, DAY),
         )
         return done.rowcount == 1
 
