@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from edgeclients.cache.hints import Hints
 from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.model import Effects
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, come_true
 
 
 class Losing:
@@ -36,3 +36,44 @@ async def test_they_end_though_a_cancellation_is_lost() -> None:
     async with asyncio.timeout(PATIENCE):
         await redis.sending.wait()
         await hints.close()
+
+
+class Channel:
+    """A subscription that breaks while it is asked whether it lives."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.pinging = asyncio.Event()
+
+    async def __aenter__(self) -> "Channel":
+        self.begun += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.pinging.clear()
+
+    async def subscribe(self, _: str) -> None:
+        pass
+
+    async def ping(self) -> None:
+        self.pinging.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def get_message(self, timeout: float) -> None:
+        await self.pinging.wait()
+        raise ConnectionError
+
+
+async def test_they_listen_anew_though_a_cancellation_is_lost() -> None:
+    redis = Losing()
+    channel = Channel()
+    redis.pubsub = lambda: channel  # type: ignore[method-assign]
+    hints = Hints(cast("Redis", redis), bytes(32), SharedTokenCache(60, 10, lambda: 0), lambda: None, "a store", b"sender")
+    hints.start()
+
+    async def again() -> bool:
+        return channel.begun > 2
+
+    await come_true(again, "another subscription")
+    await hints.close()
