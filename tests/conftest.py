@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
@@ -103,6 +103,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service, shared: use a domain of your own (fixture `api`)."""
+    with serving(request, tmp_path_factory) as running:
+        yield running
+
+
+@contextmanager
+def serving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on the storage that a test is run on."""
     folder = tmp_path_factory.mktemp("service")
     with ExitStack() as stack:
         env = {"MG_CLIENTS_LOG_LEVEL": "debug"}

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from edgeclients.files import schema_path
+from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.description import may_refuse, may_take
 from tests.support.service import Service
@@ -66,6 +67,13 @@ CHECKS = [
     accepted,
     refused,
 ]
+
+
+@pytest.fixture(scope="session")
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One of its own: what these requests use up of what is rationed would be missing elsewhere."""
+    with serving(request, tmp_path_factory) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ if path:
     for number in map(int, streams):
         os.dup2(terminal, number)
     os.close(terminal)
-if nohup:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)  # whatever the tests were started under
 os.execv(command[0], command)
 """
 
