@@ -411,6 +411,7 @@ class OperatorToken(Struct, frozen=True):
     created_at: int
     expires_at: int | None = None
     last_used_at: int | None = None
+    counted_from: int | None = None  # see `times.ends_at`
 
 
 class SecretRow(Struct, frozen=True):
@@ -422,6 +423,7 @@ class SecretRow(Struct, frozen=True):
     hash: str
     expires_at: int | None = None
     retired_at: int | None = None
+    counted_from: int | None = None
 
 
 class SecretRead(Struct, frozen=True):

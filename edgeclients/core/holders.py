@@ -10,6 +10,7 @@ from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS, OPERATOR_TOKEN_PREFI
 from edgeclients.errors import DomainError
 from edgeclients.model import DomainStanding, OperatorToken
 from edgeclients.ports import Store, Transaction
+from edgeclients.times import ends_at, is_told_right
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Holders:
             return None
         digests = self._keyring.token_digests(token)
         found = await self._store.operator_token(digests)
-        if found is None or (found.expires_at is not None and found.expires_at <= self._store.now()):
+        if found is None or has_ended(found, self._store.now()):
             return None
         self._note_use(found, token)
         return found.operator_id
@@ -57,7 +58,7 @@ class Holders:
     def _note_use(self, token: OperatorToken, clear: str) -> None:
         """Write down that `token` is used, behind its caller's back; and move it to the newest pepper."""
         digest, key_id = self._keyring.keep_token(clear)
-        if key_id == token.key_id and self._is_fresh(token.last_used_at):
+        if key_id == token.key_id and self._is_fresh(token.last_used_at) and not self._has_to_count(token):
             return
         if token.digest in self._noted:
             return
@@ -75,6 +76,19 @@ class Holders:
         except DomainError as error:
             _log.warning("last use of an operator's token was not noted", extra={"error": type(error).__name__})
 
+    def _has_to_count(self, token: OperatorToken) -> bool:
+        """Whether its lifetime counts from now, as far as is noted."""
+        now = self._store.now()
+        counts = token.counted_from is not None and is_told_right(token.counted_from, now)
+        return token.expires_at is not None and not counts and not is_told_right(token.created_at, now)
+
     def _is_fresh(self, used_at: int | None) -> bool:
         """Whether a noted use is recent, by a clock that may have jumped either way."""
         return used_at is not None and 0 <= self._store.now() - used_at < _HOUR
+
+
+def has_ended(token: OperatorToken, now: int) -> bool:
+    """Whether a token does not work any more."""
+    if token.expires_at is None:
+        return False
+    return ends_at(token.created_at, token.expires_at, token.counted_from, now) <= now

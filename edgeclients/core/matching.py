@@ -24,17 +24,18 @@ class Matching:
     def usable(self, read: SecretRead) -> list[SecretRow]:
         """Secrets of enabled clients that have not expired."""
         now = self._store.now()
-        return [row for row in read.rows if row.status == Status.ENABLED and (row.expires_at is None or row.expires_at > now)]
+        return [row for row in read.rows if row.status == Status.ENABLED and ((end := _end_of(row, now)) is None or end > now)]
 
     def proof(self, presented: Presented, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
         """Whose secret `presented` is, if it is somebody's."""
         for row in self.usable(read):
             if (presented.by_id or row.domain_id == presented.subject) and matches(row):
                 self._upkeep.after_success(row, presented.secret)
-                return Proof(row.client_id, read.revision, self._end_of(row), row.hash)
+                return Proof(row.client_id, read.revision, _end_of(row, self._store.now()), row.hash)
         return None
 
-    def _end_of(self, row: SecretRow) -> int | None:
-        if row.expires_at is None or row.retired_at is None:
-            return None
-        return ends_at(row.retired_at, row.expires_at, self._store.now())
+
+def _end_of(row: SecretRow, now: int) -> int | None:
+    if row.expires_at is None or row.retired_at is None:
+        return row.expires_at
+    return ends_at(row.retired_at, row.expires_at, row.counted_from, now)

@@ -12,6 +12,7 @@ from edgeclients.core.ids import new_operator_token, new_uuid
 from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session, is_domain
 from edgeclients.ports import Store, Transaction
+from edgeclients.times import ends_at
 
 # A member's id (contract A4) that can be part of a token: printable ASCII without blanks.
 _ID = re.compile(r"[A-Za-z0-9._@-]{1,36}")
@@ -135,7 +136,8 @@ class Operators:
         """
         if all(operator.id != operator_id for operator in await self._store.operators()):
             raise UnknownOperator
-        return await self._store.operator_tokens(operator_id)
+        now = self._store.now()
+        return tuple(_ending(token, now) for token in await self._store.operator_tokens(operator_id))
 
     async def remove_token(self, operator_id: str, name: str) -> None:
         """Remove a token; whoever calls with it is refused from now on.
@@ -150,6 +152,13 @@ class Operators:
                 raise UnknownToken
 
         await self._store.run(unit)
+
+
+def _ending(token: OperatorToken, now: int) -> OperatorToken:
+    """`token`, which expires when it does, whatever was thought when it was made."""
+    if token.expires_at is None:
+        return token
+    return msgspec.structs.replace(token, expires_at=ends_at(token.created_at, token.expires_at, token.counted_from, now))
 
 
 async def _operator(tx: Transaction, operator_id: str) -> LocalOperator:

@@ -89,6 +89,7 @@ _TOLD = {
     "wrong": "the clock is wrong, it says a time before this program was made: the newest time stored stands in for it",
     "behind": "the clock is behind the newest change: it is wrong now, or was when that was made",
     "ahead": "the clock was set forward: it is wrong now, or was before",
+    "away": "the clock is more than a day ahead of the newest change: none was made for so long, or it is wrong",
     "host": "this host's clock differs from the database server's, which counts",
 }
 
@@ -117,7 +118,7 @@ class Clock:
     def forgettable(self) -> int:
         """When a credential must have expired to be deleted; 0 while the clock is in doubt, and for a day after that."""
         at, kept = self._read(), self._kept[0]
-        steady = at >= RELEASED_AT and not self._jumped(at) and kept.steady_since + DAY < at
+        steady = at >= RELEASED_AT and not self._jumped(at) and kept.steady_since < at - DAY
         return at if steady else 0
 
     def reading(self) -> Reading:
@@ -153,8 +154,8 @@ class Clock:
             self._find("wrong", min(difference, at - RELEASED_AT))
         elif difference < -MINUTE:
             self._find("behind", difference)
-        elif difference > MINUTE and self._confirmed:
-            self._find("ahead", difference)
+        elif difference > (MINUTE if self._confirmed else DAY):
+            self._find("ahead" if self._confirmed else "away", difference)
         else:
             self._told &= {"host"}
             if self._found.kind == "wrong" or ticks() - self._found.found > DAY * 1000:

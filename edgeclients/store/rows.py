@@ -29,29 +29,33 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.store.clause import Clause
-from edgeclients.times import DAY, MINUTE
+from edgeclients.times import DAY, FIRST, MINUTE
 
 ROLE_COLUMNS = "r.id, r.entity_id, r.name, r.actions, r.created_at, r.created_by, r.updated_at, r.updated_by"
 
-TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at"  # noqa: S105 - no password
+TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at, counted_from"  # noqa: S105 - no password
 
 OPERATORS = (
     "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
     " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
 )
 
-# Of a credential that is used now: one made more than a day ahead of the clock lives from now on (`times.ends_at`).
+# Of a credential that is used now: if a wrong clock has made it, its lifetime counts from its first use (`times.ends_at`).
 COUNT_FROM_NOW = (
-    "expires_at = CASE WHEN {made} > {ahead} THEN {now} + expires_at - {made} ELSE expires_at END,"
-    " {made} = CASE WHEN {made} > {ahead} THEN {now} ELSE {made} END"
+    f"counted_from = CASE WHEN expires_at IS NULL OR {{made}} BETWEEN {FIRST} AND {{ahead}}"
+    f" OR counted_from BETWEEN {FIRST} AND {{ahead}} THEN counted_from ELSE {{now}} END"
 )
+
+# Later than any time: a clock that is evidently wrong is in doubt until it is right, and for a day then. With the time behind
+# it, so that each commit writes something.
+_NEVER_STEADY = 1 << 62
 
 # What a commit keeps of a `clock.Reading`: see `clock.KeptTime`.
 KEEP_TIME = (
     "newest_at = CASE WHEN NOT {plausible} THEN newest_at"
     f" WHEN newest_at > {{at}} + {MINUTE} THEN {{at}} ELSE {{greatest}}(newest_at, {{at}}) END,"
-    " steady_since = CASE WHEN NOT {plausible} OR {jumped}"
-    f" OR newest_at > {{at}} + {DAY} THEN {{at}} ELSE steady_since END"
+    f" steady_since = CASE WHEN NOT {{plausible}} THEN {_NEVER_STEADY} + {{at}}"
+    f" WHEN {{jumped}} OR newest_at > {{at}} + {DAY} OR steady_since > {{at}} THEN {{at}} ELSE steady_since END"
 )
 
 OUTBOX_STATE = """
@@ -150,7 +154,7 @@ def to_connection(row: Sequence[Any]) -> Connection:
 
 
 def to_secrets(rows: Sequence[Sequence[Any]], revision: int) -> SecretRead:
-    """What rows of client_id, domain_id, status, secret, expires_at, retired_at say."""
+    """What rows of client_id, domain_id, status, secret, expires_at, retired_at, counted_from say."""
     return SecretRead(revision, tuple(SecretRow(*row) for row in rows))
 
 

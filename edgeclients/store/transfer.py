@@ -45,14 +45,16 @@ STATE = _table(
 CONTENT = (
     _table("peppers", "key_id check_value created_at"),
     CLIENTS,
-    _table("secret_retirements", "lookup client_id domain_id secret secret_scheme expires_at last_used_at retired_at"),
+    _table(
+        "secret_retirements", "lookup client_id domain_id secret secret_scheme expires_at last_used_at retired_at counted_from"
+    ),
     _table("connections", "channel_id domain_id client_id type", keys=4),
     _table("clients_roles", "entity_id name id actions created_at created_by updated_at updated_by", keys=2),
     _table("clients_role_members", "entity_id member_id role_id", keys=2),
     LAST_SEEN,
     _table("operators", "id name created_at"),
     _table("operator_domains", "operator_id domain_id standing", keys=2),
-    _table("operator_tokens", "digest key_id operator_id name created_at expires_at last_used_at"),
+    _table("operator_tokens", "digest key_id operator_id name created_at expires_at last_used_at counted_from"),
     _table("revocations", "revision client_id at"),
     _table("outbox", "seq stream client_id payload occurred_at"),
 )

@@ -7,6 +7,10 @@ ALTER TABLE store_state ADD COLUMN steady_since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE secret_retirements ADD COLUMN retired_at INTEGER NOT NULL DEFAULT 0;
 UPDATE secret_retirements SET retired_at = expires_at - 2592000000000;
 
+-- When one that a wrong clock had made was first used: its lifetime counts from there.
+ALTER TABLE secret_retirements ADD COLUMN counted_from INTEGER;
+ALTER TABLE operator_tokens ADD COLUMN counted_from INTEGER;
+
 UPDATE clients SET updated_at = created_at, changed_at = created_at WHERE updated_at < created_at;
 UPDATE clients_roles SET updated_at = created_at WHERE updated_at < created_at;
 

@@ -8,7 +8,7 @@ import pytest
 from edgeclients.errors import SecretTaken
 from edgeclients.model import UNSAID, Client, ClientFilter, DomainStanding, LocalOperator, OperatorToken, Retirement
 from edgeclients.ports import Store, Transaction
-from edgeclients.times import RELEASED_AT
+from edgeclients.times import RELEASED_AT, ends_at
 from tests.conformance.harness import KEYRING, Harness, add, event, new_client
 from tests.support.clocks import DAY, SECOND, YEAR
 
@@ -41,8 +41,11 @@ async def rotate(store: Store, client: Client, grace: int) -> str:
 
 
 async def ends(store: Store, client: Client, kept: str) -> int | None:
-    """When a secret expires; None if it is not there."""
-    return next((row.expires_at for row in (await store.secrets_of(client.id)).rows if row.hash == kept), None)
+    """When a retiring secret ends, as things stand; None if it is not there."""
+    for row in (await store.secrets_of(client.id)).rows:
+        if row.hash == kept and row.expires_at is not None and row.retired_at is not None:
+            return ends_at(row.retired_at, row.expires_at, row.counted_from, store.now())
+    return None
 
 
 async def hire(store: Store, lifetime: int) -> OperatorToken:
@@ -155,7 +158,6 @@ class ClockContract:
         harness.clock.move(10 * YEAR)
         kept = await rotate(harness.store, client, HOUR)
         harness.clock.move(-10 * YEAR)
-        assert near(await ends(harness.store, client, kept) or 0, harness.clock.now() + 10 * YEAR + HOUR)
         await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
         first = await ends(harness.store, client, kept)
         assert near(first or 0, harness.clock.now() + HOUR)
@@ -178,11 +180,60 @@ class ClockContract:
         harness.clock.move(-10 * YEAR)
         await harness.store.run(lambda tx: tx.touch_operator_token(made, b"digest", "key"))
         used = await token_of(harness.store)
-        assert near(used.expires_at or 0, harness.clock.now() + DAY)
-        assert used.created_at == used.last_used_at
+        assert near(used.counted_from or 0, harness.clock.now())
+        assert (used.created_at, used.expires_at) == (made.created_at, made.expires_at), "what it was made with stays"
         harness.clock.move(HOUR)
         await harness.store.run(lambda tx: tx.touch_operator_token(used, b"digest", "key"))
-        assert (await token_of(harness.store)).expires_at == used.expires_at
+        assert (await token_of(harness.store)).counted_from == used.counted_from
+
+    @pytest.mark.parametrize("by", [2 * DAY, YEAR])
+    async def test_a_use_while_the_clock_is_behind_takes_nothing_away(self, harness: Harness, by: int) -> None:
+        """However plausible it is."""
+        harness.clock.move(2 * YEAR)
+        (client,) = await add(harness.store, new_client())
+        kept = await rotate(harness.store, client, DAY)
+        made = await hire(harness.store, DAY)
+        expires_at = await ends(harness.store, client, kept)
+        harness.clock.move(-by)
+        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+        await harness.store.run(lambda tx: tx.touch_operator_token(made, b"digest", "key"))
+        assert near(await ends(harness.store, client, kept) or 0, harness.clock.now() + DAY)
+        harness.clock.move(by)
+        assert await ends(harness.store, client, kept) == expires_at
+        token = await token_of(harness.store)
+        assert ends_at(token.created_at, token.expires_at or 0, token.counted_from, harness.store.now()) == made.expires_at
+
+    async def test_what_was_made_before_the_clock_was_ever_right_lives_its_time_from_its_first_use(
+        self, harness: Harness
+    ) -> None:
+        harness.clock.show(UPTIME)
+        (client,) = await add(harness.store, new_client())
+        kept = await rotate(harness.store, client, HOUR)
+        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+        harness.clock.show(RELEASED_AT + YEAR)
+        for _ in range(3):
+            await add(harness.store, new_client())
+        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+        first = await ends(harness.store, client, kept)
+        assert near(first or 0, harness.clock.now() + HOUR)
+        harness.clock.move(30 * MINUTE)
+        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+        assert await ends(harness.store, client, kept) == first
+
+    async def test_a_clock_that_was_evidently_wrong_is_in_doubt_for_a_day(self, harness: Harness) -> None:
+        (client,) = await add(harness.store, new_client())
+        kept = await rotate(harness.store, client, HOUR)
+        harness.clock.show(UPTIME)
+        await commit(harness.store)
+        harness.clock.show(harness.store.now() + 10 * HOUR)
+        for _ in range(2):
+            await add(harness.store, new_client())
+            harness.clock.move(10 * HOUR)
+        assert await ends(harness.store, client, kept) is not None
+        await add(harness.store, new_client())
+        harness.clock.move(10 * HOUR)
+        await add(harness.store, new_client())
+        assert await ends(harness.store, client, kept) is None
 
     async def test_last_seen_does_not_go_back(self, harness: Harness) -> None:
         ahead, other = await add(harness.store, new_client(), new_client())

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from edgeclients.errors import DomainError, NotFound, TokenNameTaken
 from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, DomainStanding, LocalOperator, OperatorToken
 from edgeclients.ports import Store, Transaction
+from edgeclients.times import FIRST
 from tests.conformance.harness import SECOND, Harness, add
 from tests.conformance.roles import bare, give, new_role, state
 
@@ -19,7 +20,7 @@ BOB = LocalOperator("bob", "Bob", 2_000, {"d1": MEMBER})
 
 def token(operator: LocalOperator, name: str, digest: str = "", **fields: Any) -> OperatorToken:
     """A token to be written; its digest is made of its name if none is given."""
-    made = OperatorToken(operator.id, name, (digest or f"{operator.id} {name}").encode(), "key", 3_000)
+    made = OperatorToken(operator.id, name, (digest or f"{operator.id} {name}").encode(), "key", FIRST)
     return replace(made, **fields)
 
 

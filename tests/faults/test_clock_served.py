@@ -125,6 +125,17 @@ def test_a_clock_that_ran_ahead_once_spoils_nothing(tmp_path: Path, clock: Shift
         assert told(service) == ("ok", 0)
 
 
+def test_a_start_with_a_clock_that_is_ahead_is_told(tmp_path: Path, clock: ShiftedClock) -> None:
+    with clock.serving(tmp_path / "data") as service, Api(service, "d") as api:
+        api.create()
+    clock.set(YEARS)
+    with clock.serving(tmp_path / "data") as service, Api(service, "d") as api:
+        api.create()
+        status, seconds = told(service)
+        assert (status, abs(seconds - YEARS) < SLOW.total_seconds()) == ("differs", True)
+        assert sum("more than a day ahead of the newest change" in line["msg"] for line in service.lines) == 1
+
+
 def test_a_gateway_that_boots_in_1970_goes_on_by_its_newest_change(tmp_path: Path, clock: ShiftedClock) -> None:
     with clock.serving(tmp_path / "data") as service, Api(service, "d") as api:
         client = api.create()

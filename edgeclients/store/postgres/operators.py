@@ -78,7 +78,7 @@ class PostgresOperators:
     async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
         try:
             await self._link.execute(
-                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 *astuple(token),
             )
         except asyncpg.UniqueViolationError as error:

@@ -13,22 +13,22 @@ _VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT s.at FROM last_seen s WHERE s.client_
 _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.created_at, c.id"
 
 _SECRETS_OF = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint, NULL::bigint, s.revision
+SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint, NULL::bigint, NULL::bigint, s.revision
 FROM store_state s, clients c WHERE c.id = $1
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, s.revision
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
 FROM store_state s, secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.client_id = $1
 """
 
 # All digests in one statement: a secret that moves from one to another meanwhile is found under either.
 _SECRETS_BY_LOOKUP = """
-SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, found.retired_at, s.revision
+SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, found.retired_at, found.counted_from, s.revision
 FROM store_state s, (
     SELECT c.id, c.domain_id, c.status, c.secret, NULL::bigint AS expires_at, NULL::bigint AS retired_at,
-        c.secret_lookup AS lookup
+        NULL::bigint AS counted_from, c.secret_lookup AS lookup
     FROM clients c WHERE c.secret_lookup = ANY ($1)
     UNION ALL
-    SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.lookup
+    SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, r.lookup
     FROM secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.lookup = ANY ($1)
 ) found ORDER BY array_position($1, found.lookup)
 """
@@ -98,4 +98,4 @@ async def schemes(link: Link, domain_id: str) -> tuple[str, ...]:
 
 
 def _secrets(rows: list[Sequence[Any]]) -> SecretRead:
-    return to_secrets([row[:6] for row in rows], rows[0][6] if rows else 0)
+    return to_secrets([row[:7] for row in rows], rows[0][7] if rows else 0)

@@ -71,7 +71,7 @@ class SqliteOperators:
     async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
         try:
             self._connection.execute(
-                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 astuple(token),
             )
         except sqlite3.IntegrityError as error:

@@ -19,18 +19,18 @@ _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
 _VIEW = _CLIENT.replace(" FROM", ", (SELECT at FROM activity.last_seen WHERE client_id = id) FROM", 1)
 
 _SECRETS_OF = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, s.revision
+SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, NULL, s.revision
 FROM store_state s JOIN clients c ON c.id = ?1
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, s.revision
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
 FROM store_state s JOIN secret_retirements r ON r.client_id = ?1 JOIN clients c ON c.id = r.client_id
 """
 
 _SECRETS_BY_LOOKUP = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, s.revision
+SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, NULL, s.revision
 FROM store_state s JOIN clients c ON c.secret_lookup = ?1
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, s.revision
+SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
 FROM store_state s JOIN secret_retirements r ON r.lookup = ?1 JOIN clients c ON c.id = r.client_id
 """
 
@@ -139,4 +139,4 @@ class Reader:
 
 
 def _secrets(rows: list[Any]) -> SecretRead:
-    return to_secrets([row[:6] for row in rows], rows[0][6] if rows else 0)
+    return to_secrets([row[:7] for row in rows], rows[0][7] if rows else 0)
