@@ -50,7 +50,8 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
             made.load_verify_locations(cadata=pem.authorities(tls.client_ca))
             made.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError, OSError) as error:
-        raise pem.unusable(f"{prefix}_SERVER_CERT, _SERVER_KEY or _CLIENT_CA_CERTS", error) from error
+        others = "or _SERVER_KEY" if tls.client_ca is None else "_SERVER_KEY or _CLIENT_CA_CERTS"
+        raise pem.unusable(f"{prefix}_SERVER_CERT{' ' if tls.client_ca is None else ', '}{others}", error) from error
     return made
 
 

@@ -20,6 +20,7 @@ _PENDING: Final = 8192
 _CONNECTIONS: Final = 512
 _SETTINGS_MILLISECONDS: Final = 10_000
 _PING_MILLISECONDS: Final = 500
+_IDLE_MILLISECONDS: Final = 300_000
 
 
 def options(*, shared: bool) -> Options:
@@ -38,6 +39,8 @@ def options(*, shared: bool) -> Options:
         ("grpc.server.max_pending_requests", _PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
         ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+        # Those who ask nothing must not keep others out for ever; who means to ask again connects by itself.
+        ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.http2.lookahead_bytes", _LOOKAHEAD_BYTES),
         # What this finds out makes the windows of all calls grow, read or not, until each holds a whole message.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 20  # at listening again
 _PAUSE_SECONDS = 0.25  # between them
+_SOUND_SECONDS = 60.0  # of serving after which an end is no longer one of a row
 _GRACE_SECONDS = 7.0  # for calls that a loop which has ended had begun
 
 
@@ -114,11 +116,17 @@ class GrpcServer:
 
     async def _watch(self) -> None:
         """Serve again whenever that has ended, whatever ended it."""
+        in_a_row = 0
         while True:
+            began = time.monotonic()
             why = await self._server.ended()
+            in_a_row = in_a_row + 1 if time.monotonic() - began < _SOUND_SECONDS else 0
+            if in_a_row > _ATTEMPTS:
+                raise EndedError(f"gRPC ends again and again ({type(why).__name__})")
             _log.error("gRPC has ended and is started again", exc_info=why)
             self._now(serving=False)
             self._leave(self._server)
+            await asyncio.sleep(_PAUSE_SECONDS if in_a_row else 0)
             await self._begin_again()
             self._now(serving=True)
             _log.info("gRPC serves again")

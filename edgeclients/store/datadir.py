@@ -10,6 +10,9 @@ from edgeclients.files import remedy, sync_directory
 
 DATABASE = "clients.db"
 LOCK = "lock"
+_SERVED = b"served\n"
+_MADE_LAST = "operator.token"
+_MADE_TO_SERVE = ("pepper", _MADE_LAST)
 
 
 class DataDirectory:
@@ -23,6 +26,7 @@ class DataDirectory:
         """
         self.path = path
         try:
+            is_first = not (path / LOCK).exists()
             missing = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in missing:
@@ -44,6 +48,17 @@ class DataDirectory:
             raise StartError(
                 f"data directory {path} is in use by another edgeclients: stop that one, or set MG_CLIENTS_DATA_DIR"
             ) from error
+
+        # Not what a first start has left that never served: only then there is a lock, and nothing in it.
+        made = [name for name in _MADE_TO_SERVE if (path / name).exists()]
+        if os.pread(self._lock, 1, 0):
+            made.append(LOCK)
+        self.left = tuple(made) if is_first or LOCK in made or _MADE_LAST in made else ()
+        """Files of a service that has served from here, or of another directory."""
+
+    def served(self) -> None:
+        """Note that a service serves from here."""
+        os.pwrite(self._lock, _SERVED, 0)
 
     def close(self) -> None:
         """Let others have the directory."""

@@ -107,13 +107,13 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         if traces is not None:
             stack.push_async_callback(traces.close, _LAST_SPANS)
 
-        needs_directory = _needs_directory(settings)
-        if needs_directory:
-            stack.callback(DataDirectory(settings.data_dir).close)
+        directory = DataDirectory(settings.data_dir) if _needs_directory(settings) else None
+        if directory is not None:
+            stack.callback(directory.close)
         cache = caching.make(settings, lambda: store.now())  # noqa: PLW0108 - there is no store yet
         news = asyncio.Event()
         commits = Commits(cache.apply, lambda effects: news.set() if effects.told else None)
-        storage = await stack.enter_async_context(opened(settings, commits, reloading))
+        storage = await stack.enter_async_context(opened(settings, commits, reloading, directory))
         store, keyring = storage.store, storage.keyring
         await store.run(_write_check)
         metrics = Metrics()
@@ -201,7 +201,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         yield Running(
             f"{'https' if http_tls else 'http'}://{authority(settings.http_host, http_port)}",
             authority(settings.grpc_host, grpc.port),
-            settings.data_dir if needs_directory else None,
+            directory.path if directory is not None else None,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
             app.complete,
             reloading.reload,

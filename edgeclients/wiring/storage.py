@@ -19,7 +19,7 @@ from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.clock import Clock
-from edgeclients.store.datadir import DATABASE
+from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.sqlite import completeness
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ARGON2_SETS = 2
-_LEFT_BY_SERVICES = ("pepper", "operator.token", "activity.db")
 _SENDER = "gateway"  # one process has the data directory, and takes over from itself after a crash
 _CLOUD_PROBE_SECONDS = 5.0  # a probe wears out nothing there, and a process that is not ready gets no other work
 
@@ -77,29 +76,37 @@ class Storage(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading) -> AsyncIterator[Storage]:
+async def opened(
+    settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading, directory: DataDirectory | None
+) -> AsyncIterator[Storage]:
     """The storage that the settings name, brought up to date.
 
     Args:
         settings: the settings.
         on_commit: called after each commit, before its caller hears of it.
         reloading: of certificates on the way there.
+        directory: the data directory, where anything is kept there.
 
     Raises:
         StartError: it cannot be used, and why.
     """
-    storages = _postgres(settings, on_commit, reloading) if settings.mode == "cloud" else _sqlite(settings, on_commit)
+    storages = (
+        _postgres(settings, on_commit, reloading) if settings.mode == "cloud" else _sqlite(settings, on_commit, directory)
+    )
     async with storages as storage:
         yield storage
 
 
 @contextlib.asynccontextmanager
-async def _sqlite(settings: Settings, on_commit: Callable[[Effects], None]) -> AsyncIterator[Storage]:
-    old = [name for name in _LEFT_BY_SERVICES if (settings.data_dir / name).exists()]
+async def _sqlite(
+    settings: Settings, on_commit: Callable[[Effects], None], directory: DataDirectory | None
+) -> AsyncIterator[Storage]:
     with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE)) as database:
-        incomplete = _incompleteness(database, old)
+        incomplete = _incompleteness(database, directory.left if directory else ())
         keyring = _settled(settings, database)
         database.use()
+        if directory:
+            directory.served()
         async with SqliteStore(database, store_limits(settings), on_commit) as store:
             yield Storage(
                 "sqlite", store, store.clock, store.writer, store.activity, keyring, PROBE_SECONDS, _SENDER, incomplete

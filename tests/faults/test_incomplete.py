@@ -50,7 +50,7 @@ def test_a_copy_without_the_log(tmp_path: Path, starts: int) -> None:
         assert len(api.listed()) == 1
 
 
-@pytest.mark.parametrize("left", ["pepper", "operator.token", "activity.db"])
+@pytest.mark.parametrize("left", ["pepper", "operator.token", "lock"])
 def test_a_database_begun_anew(tmp_path: Path, left: str) -> None:
     data = tmp_path / "data"
     with started(data) as service, Api(service, "d") as api:
@@ -85,3 +85,12 @@ def test_a_database_that_is_whole_is_not_said_to_be_less(tmp_path: Path) -> None
         copy.joinpath("clients.db-wal").unlink()
     with started(copy) as service:
         assert incomplete(service) == "write_ahead_log_missing"
+
+
+def test_a_first_start_that_failed_leaves_no_alarm(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with ready_to_run():
+        assert run("serve", data=data, env={"MG_CLIENTS_PEPPER_FILE": "/nowhere"}).code != 0
+    (data / "pepper").write_bytes(bytes(range(32)))  # as after a first start that ended behind making it
+    with started(data) as service:
+        assert incomplete(service) is None

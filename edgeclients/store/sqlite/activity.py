@@ -98,7 +98,9 @@ def prepare(database: Path) -> None:
                 raise
             _begin_anew(path)
     except (sqlite3.Error, OSError) as error:
-        raise StartError(f"{path} cannot be used ({_reason(error)}): make it writable for this user, or remove it") from error
+        raise StartError(
+            f"{path} cannot be used ({_reason(error)}): see that the disk has room and this user may write it, or remove it"
+        ) from error
 
 
 def check_readable(database: Path) -> None:
