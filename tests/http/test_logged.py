@@ -38,6 +38,12 @@ def told(service: Service, begun: int, status: int) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.fixture(autouse=True)
+def complete(service: Service) -> None:
+    """Operations have names as soon as the routes are there, which takes longer than the start."""
+    assert asking.get(f"{service.http}/docs").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "message"),
     [
