@@ -5,6 +5,7 @@ Ratios compare with a baseline in the same run, in turns. Nothing is asserted: t
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,21 +62,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(*(f"{name}: {text}" for name, text in machine.items()), "", sep="\n", flush=True)
     table = []
     for storage in parsed.storage or STORAGES:
-        for number, name in enumerate(one for one in parsed.only or MEASUREMENTS if (one, storage) != ("core", "cloud")):
-            with _home(storage, parsed.folder) as home:
+        names = [one for one in parsed.only or MEASUREMENTS if (one, storage) != ("core", "cloud")]
+        with _homes(storage, parsed.folder, shared=parsed.quick) as homes:
+            for number, (name, home) in enumerate(zip(names, homes, strict=False)):
                 if not number:
                     print(f"\n{home.title}", _LINE.format(*_HEAD), sep="\n", flush=True)
                 began = time.monotonic()
                 rows = [_judged(row, storage) for row in MEASUREMENTS[name](Run(parsed.quick, home.folder, home))]
-            table += [{"storage": storage, **row.as_data()} for row in rows]
-            for row in rows:
-                print(*_lines(row), sep="\n", flush=True)
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+                table += [{"storage": storage, **row.as_data()} for row in rows]
+                for row in rows:
+                    print(*_lines(row), sep="\n", flush=True)
+                print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     if parsed.json:
         parsed.json.write_text(json.dumps({**machine, "rows": table}, indent=1, ensure_ascii=False) + "\n")
     if parsed.curves:
         with _home(STORAGES[0], parsed.folder) as home:
             curves.draw(Run(parsed.quick, home.folder, home), parsed.curves)
+
+
+@contextlib.contextmanager
+def _homes(storage: str, parent: Path | None, *, shared: bool) -> Iterator[Iterator[Home]]:
+    """Places of a kind, each gone when the next is asked for; `shared`: the same one all the time."""
+
+    def each() -> Generator[Home, None, None]:
+        while True:
+            with _home(storage, parent) as home:
+                yield from itertools.repeat(home) if shared else [home]
+
+    with contextlib.closing(each()) as homes:
+        yield homes
 
 
 @contextlib.contextmanager
