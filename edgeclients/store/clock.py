@@ -11,8 +11,6 @@ from typing import NamedTuple, Protocol
 from edgeclients.model import rfc3339
 from edgeclients.times import DAY, MINUTE, RELEASED_AT, SECOND
 
-MICROSECOND = SECOND
-
 _log = logging.getLogger(__name__)
 
 

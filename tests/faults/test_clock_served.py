@@ -61,6 +61,15 @@ def rotated(api: Api, client: dict[str, Any], grace: int) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def hired(service: Service) -> str:
+    """A new operator's token, for a day."""
+    people = People(service)
+    people.run("add", "ann", "--domain", "d=member")
+    token = people.token("ann", "laptop", "--expires-in", "24h")
+    people.close()
+    return token
+
+
 def works(service: Service, client: dict[str, Any]) -> bool:
     """Whether the first secret of a client does."""
     with grpc.insecure_channel(service.grpc) as channel:
@@ -96,10 +105,7 @@ def test_a_clock_that_ran_ahead_once_spoils_nothing(tmp_path: Path, clock: Shift
     with clock.serving(tmp_path / "data") as service, Api(service, "d") as api:
         client = api.create()
         rotated(api, client, grace=86_400)
-        people = People(service)
-        people.run("add", "ann", "--domain", "d=member")
-        token = people.token("ann", "laptop", "--expires-in", "24h")
-        people.close()
+        token = hired(service)
         assert (works(service, client), listed(service, token)) == (True, 200)
         assert told(service) == ("ok", 0)
 
@@ -155,10 +161,7 @@ def test_the_database_servers_clock_is_the_one_for_all(tmp_path: Path, cloud: Cl
     with clock.serving(tmp_path / "data", cloud.env) as service, Api(service, "d") as api:
         client = api.create()
         rotated(api, client, grace=86_400)
-        people = People(service)
-        people.run("add", "ann", "--domain", "d=member")
-        token = people.token("ann", "laptop", "--expires-in", "24h")
-        people.close()
+        token = hired(service)
         assert (works(service, client), listed(service, token)) == (True, 200)
         status, seconds = told(service)
         assert (status, abs(seconds - YEARS) < SLOW.total_seconds()) == ("differs", True)

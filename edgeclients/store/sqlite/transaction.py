@@ -6,16 +6,17 @@ from typing import Any
 
 from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
-from edgeclients.store.clock import MICROSECOND, Clock
+from edgeclients.store.clock import Clock
 from edgeclients.store.rows import client_values, fold
 from edgeclients.store.sqlite import outbox, roles, search, secrets
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, tags_text, to_client
+from edgeclients.times import SECOND
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
-_KEEP_REVOCATIONS = 600 * MICROSECOND
+_KEEP_REVOCATIONS = 600 * SECOND
 
 _INSERT_CLIENT = """
 INSERT INTO clients (
