@@ -59,7 +59,7 @@ def cloud(own: Packaged, tmp_path: Path) -> Iterator[Cloud]:
 
 
 class Load:
-    """Callers who go on whatever they are told, and what they were told."""
+    """Callers who go on whatever they are told, and what they were told: in answer to calls begun since it was last cleared."""
 
     def __init__(self, service: Service, domain: str) -> None:
         self.http: Counter[int] = Counter()
@@ -92,15 +92,15 @@ class Load:
 
     def until_all_get(self, http: set[int], rpc: str) -> None:
         """Go on until what everybody is told next is one of these."""
-        self.http.clear()
-        self.rpc.clear()
+        self.http, self.rpc = Counter(), Counter()
         self.until(lambda: self.rpc[rpc] >= ASKING and all(self.http[status] for status in http))
 
     def _write(self) -> None:
         with Api(self._service, self._domain) as api:
             while not self._stop.is_set():
+                told = self.http
                 answer = api.request("POST", "/clients", json={"name": str(uuid.uuid4())})
-                self.http[answer.status_code] += 1
+                told[answer.status_code] += 1
                 if answer.status_code == 201:
                     self.created.append(answer.json()["id"])
                 else:
@@ -109,17 +109,19 @@ class Load:
     def _read(self) -> None:
         with Api(self._service, self._domain) as api:
             while not self._stop.is_set():
-                self.http[api.request("GET", "/clients?limit=3").status_code] += 1
+                told = self.http
+                told[api.request("GET", "/clients?limit=3").status_code] += 1
 
     def _ask(self) -> None:
         wrong = basic(self._client["id"], str(uuid.uuid4()))  # never remembered, so the database is asked each time
         with grpc.insecure_channel(self._service.grpc) as channel:
             stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
             while not self._stop.is_set():
+                told = self.rpc
                 try:
                     stub.Authenticate(clients_pb2.AuthnReq(token=wrong))
                 except grpc.RpcError as error:
-                    self.rpc[error.code().name] += 1
+                    told[error.code().name] += 1
 
 
 def is_ready(service: Service) -> bool:

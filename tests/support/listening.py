@@ -5,6 +5,8 @@ from typing import Any
 
 import psutil
 
+from tests.support.ports import free_port
+
 V4, V6 = "127.0.0.1", "::1"
 
 
@@ -32,7 +34,7 @@ def listening(pid: int, port: int) -> set[tuple[int, str]]:
 def just_used() -> int:
     """A free port on which a connection over IPv6, or IPv4 where there is none, has just ended."""
     host = max(families())
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+    with socket.create_server((host, free_port()), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
         port = int(server.getsockname()[1])
         with socket.create_connection((host, port)) as caller:
             server.accept()[0].close()  # who closes first is who remembers it

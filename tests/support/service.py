@@ -128,3 +128,5 @@ def started(data: Path, env: Mapping[str, str] = {}, command: Sequence[str] = ()
     finally:
         if service.process.poll() is None:
             service.stop()
+        else:
+            service.end()
