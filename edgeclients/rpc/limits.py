@@ -2,7 +2,7 @@
 
 Of one connection: 1024 calls open, 16 KiB of each message that is not read, 8 messages of up to 4 MiB that are (see
 `receiving`), 16 calls with large messages or answers. That is about 80 MiB, and of all callers as often as there are
-connections, 512. What it does not bound: bytes a second, connections a second, and for how long somebody keeps his connection
+connections. What it does not bound: bytes a second, connections a second, and for how long somebody keeps his connection
 and the small answers that he does not read. Memory comes back once nobody needs it (see `edgeclients.ops.memory`).
 """
 
@@ -17,16 +17,16 @@ _METADATA_BYTES: Final = 64 * 1024
 _LOOKAHEAD_BYTES: Final = 16 * 1024
 _STREAMS: Final = 1024
 _PENDING: Final = 8192
-_CONNECTIONS: Final = 512
 _SETTINGS_MILLISECONDS: Final = 10_000
 _PING_MILLISECONDS: Final = 500
 _IDLE_MILLISECONDS: Final = 300_000
 
 
-def options(*, shared: bool) -> Options:
+def options(connections: int, *, shared: bool) -> Options:
     """Options of gRPC for a server.
 
     Args:
+        connections: how many there may be at a time; one more is closed at once.
         shared: whether other processes of ours listen on the same port.
     """
     return (
@@ -38,7 +38,7 @@ def options(*, shared: bool) -> Options:
         # Past these calls are cancelled at random: that is for resets, and far from what is worked on at a time.
         ("grpc.server.max_pending_requests", _PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
-        ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+        ("grpc.max_allowed_incoming_connections", connections),
         # Those who ask nothing must not keep others out for ever; who means to ask again connects by itself.
         ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
         ("grpc.max_concurrent_streams", _STREAMS),

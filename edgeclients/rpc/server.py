@@ -53,6 +53,7 @@ class GrpcServer:
         port: 0 takes a free one.
         tls: what is shown and demanded now; None serves without TLS.
         most: calls worked on at a time.
+        connections: how many there may be at a time.
         shared: whether other processes of ours listen on the same port.
         receive: seconds until a caller's message has come.
 
@@ -67,6 +68,7 @@ class GrpcServer:
         port: int,
         tls: Callable[[], Tls] | None,
         most: int,
+        connections: int,
         *,
         shared: bool = False,
         receive: float = SECONDS,
@@ -82,6 +84,7 @@ class GrpcServer:
             reflection.V1ALPHA: reflects,
         }
         self._host, self._tls, self._shared = host, tls, shared
+        self._options = options(connections, shared=shared)
         self._watching: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self.serving = False
@@ -111,7 +114,7 @@ class GrpcServer:
         await asyncio.gather(self._server.stop(grace), *self._leaving)
 
     def _made(self, port: int) -> tuple[LastingServer, int]:
-        server = LastingServer(self._methods, options(shared=self._shared))
+        server = LastingServer(self._methods, self._options)
         return server, _listen(server, self._host, port, self._tls, shared=self._shared)
 
     async def _watch(self) -> None:

@@ -1,6 +1,7 @@
-"""Open files: whether there may be as many as the service needs, and how many of them HTTP's callers may have.
+"""Open files: whether there may be as many as the service needs, and how many of them callers may have.
 
-It is tried first of all: gRPC ends the process with SIGSEGV or SIGABRT where there is no file descriptor left for its loop.
+It is tried first of all: gRPC ends the process with SIGSEGV or SIGABRT where there is no file descriptor left for its loop, and
+with SIGBUS where it is stopped while there is none left for a caller (it accepts in one thread what it frees in another).
 """
 
 import contextlib
@@ -8,21 +9,33 @@ import errno
 import logging
 import os
 import resource
+from typing import NamedTuple
 
 from edgeclients.errors import StartError
 from edgeclients.settings import PEERS, Settings
 
 _log = logging.getLogger(__name__)
 
-# Measured: 36 until it serves, on IPv4 and IPv6, and 5 more to write who was seen. The rest is for who calls.
-_SERVING = 56
+# Measured: 36 until it serves, on IPv4 and IPv6, and 5 more to write who was seen. Who is one too many has one until he is
+# sent away.
+_SERVING = 44
+_FEW_CALLERS = 7  # on each of the two ports, at least
+_STANDARD = 3  # open already: input, output, error
 OF_COMMAND = 32  # one that works beside the service has 17 open
 _IN_THE_CLOUD = 16  # besides connections to PostgreSQL: Redis for the cache and for events, spans
 _OF_A_PEER = 4
 _SUPERVISING = 16
 _OF_A_WORKER = 4
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
-_NOT_FOR_HTTP = 256  # the database's, gRPC connections, logs
+_GRPC_CONNECTIONS = 512
+_SHARE_OF_GRPC = 4  # a broker has few connections with many calls; a user interface opens more
+
+
+class Connections(NamedTuple):
+    """How many there may be at a time."""
+
+    http: int
+    grpc: int
 
 
 def require(needed: int) -> None:
@@ -46,10 +59,8 @@ def require(needed: int) -> None:
 
 
 def of_service(settings: Settings) -> int:
-    """How many files a process that serves has open."""
-    named = [peer for peer in PEERS if getattr(settings, f"{peer}_grpc_url")]
-    cloud = settings.db_max_connections + _IN_THE_CLOUD if settings.mode == "cloud" else 0
-    return _SERVING + cloud + _OF_A_PEER * len(named)
+    """How many files a process has to be able to open that serves a few callers."""
+    return _without_callers(settings) + 2 * _FEW_CALLERS
 
 
 def of_supervisor(settings: Settings) -> int:
@@ -57,13 +68,24 @@ def of_supervisor(settings: Settings) -> int:
     return _SUPERVISING + _OF_A_WORKER * settings.workers
 
 
-def connections_allowed(wanted: int) -> int:
-    """How many HTTP connections there may be, so that files are left for everything else."""
+def connections_allowed(settings: Settings) -> Connections:
+    """How many connections there may be, so that files are left for everything else."""
+    wanted = Connections(settings.http_max_connections, _GRPC_CONNECTIONS)
     limit = _raise_limit()
-    allowed = wanted if limit == resource.RLIM_INFINITY else max(1, min(wanted, limit - _NOT_FOR_HTTP))
-    if allowed < wanted:
-        _log.warning("only %s files may be open: at most %s HTTP connections at a time", limit, allowed)
-    return allowed
+    if limit == resource.RLIM_INFINITY:
+        return wanted
+    left = limit - _STANDARD - _without_callers(settings)
+    grpc = min(wanted.grpc, max(_FEW_CALLERS, left // _SHARE_OF_GRPC))
+    http = min(wanted.http, max(_FEW_CALLERS, left - grpc))
+    if http < wanted.http:
+        _log.warning("only %s files may be open: at most %s HTTP connections at a time", limit, http)
+    return Connections(http, grpc)
+
+
+def _without_callers(settings: Settings) -> int:
+    named = [peer for peer in PEERS if getattr(settings, f"{peer}_grpc_url")]
+    cloud = settings.db_max_connections + _IN_THE_CLOUD if settings.mode == "cloud" else 0
+    return _SERVING + cloud + _OF_A_PEER * len(named)
 
 
 def _raise_limit() -> int:

@@ -182,10 +182,23 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         for one in sockets:
             stack.callback(one.close)
         http_port = sockets[0].getsockname()[1]
-        grpc = GrpcServer(service, settings.grpc_host, settings.grpc_port, grpc_tls, settings.grpc_max_requests, shared=shared)
+        connected = descriptors.connections_allowed(settings)
+        grpc = GrpcServer(
+            service,
+            settings.grpc_host,
+            settings.grpc_port,
+            grpc_tls,
+            settings.grpc_max_requests,
+            connected.grpc,
+            shared=shared,
+        )
         context = tls.following(http_tls) if http_tls else None
         http = HttpServer(
-            tracing.of_http(traces, gate), sockets, _connection_limits(settings), settings.http_idle_timeout, context
+            tracing.of_http(traces, gate),
+            sockets,
+            _connection_limits(settings, connected.http),
+            settings.http_idle_timeout,
+            context,
         )
         readiness.grpc = lambda: grpc.serving
         stack.push_async_callback(_stop, readiness, http, grpc)
@@ -253,13 +266,13 @@ def _plugin(name: str) -> PluginFactory:
     return factory
 
 
-def _connection_limits(settings: Settings) -> ConnectionLimits:
+def _connection_limits(settings: Settings, connections: int) -> ConnectionLimits:
     return ConnectionLimits(
         settings.http_read_header_timeout,
         settings.http_read_timeout,
         settings.http_write_timeout,
         settings.http_max_header_bytes,
-        descriptors.connections_allowed(settings.http_max_connections),
+        connections,
         max(ConnectionLimits().drained_bytes, 4 * settings.http_max_bulk_bytes),
     )
 
