@@ -1,6 +1,7 @@
 """`grpc.health.v1.Health`: whether this server, or one of its services, serves."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from edgeclients.rpc.traced import Context
 
 NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 WATCHERS: Final = 256  # a server's; each keeps its call for as long as it likes
+WATCHERS_EACH: Final = 16  # one connection's
 
 _Response = health_pb2.HealthCheckResponse
 
@@ -32,7 +34,7 @@ class Health:
         self._receiving = receiving
         self._status = _Response.NOT_SERVING
         self._changed = asyncio.Event()
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()  # by connection
 
     def methods(self) -> dict[str, grpc.RpcMethodHandler]:
         """What a gRPC server is given."""
@@ -60,9 +62,10 @@ class Health:
 
     async def _watch(self, context: Context) -> None:
         service = await self._asked(context)
-        if self._watchers >= WATCHERS:
+        connection = context.peer()
+        if self._watchers.total() >= WATCHERS or self._watchers[connection] >= WATCHERS_EACH:
             raise Throttled
-        self._watchers += 1
+        self._watchers[connection] += 1
         try:
             while True:
                 changed = self._changed
@@ -70,7 +73,9 @@ class Health:
                 await context.write(self._answer(status).SerializeToString())
                 await changed.wait()
         finally:
-            self._watchers -= 1
+            self._watchers[connection] -= 1
+            if not self._watchers[connection]:
+                del self._watchers[connection]
 
     async def _asked(self, context: Context) -> str:
         request: Any = decoded(health_pb2.HealthCheckRequest, await self._receiving.message(context))

@@ -76,3 +76,15 @@ def test_a_process_that_cannot_serve_again_says_so_and_ends(tmp_path: Path) -> N
     finally:
         if service.process.poll() is None:
             service.kill()
+
+
+def test_a_process_that_serves_only_to_end_again_says_so_and_ends(tmp_path: Path) -> None:
+    service = Service.launch(tmp_path / "data", command=breaking("ever_again")).wait_ready()
+    try:
+        service.process.send_signal(signal.SIGWINCH)
+        assert service.end() == 1
+        assert _told(service, "gRPC serves again") > 3
+        assert _told(service, "gRPC ends again and again (CancelledError)") == 1
+    finally:
+        if service.process.poll() is None:
+            service.kill()

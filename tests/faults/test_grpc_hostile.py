@@ -1,8 +1,10 @@
 """Whoever reaches the gRPC port sends what he likes: he gets an answer or an end, and nobody else hears of it."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import psutil
@@ -10,7 +12,7 @@ import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
-from edgeclients.rpc.health import WATCHERS
+from edgeclients.rpc.health import WATCHERS, WATCHERS_EACH
 from edgeclients.rpc.receiving import EACH, LARGE_EACH
 from tests.support import asking, http2
 from tests.support.api import Api, basic
@@ -34,6 +36,13 @@ HEALTH = b"/grpc.health.v1.Health/"
 REFLECTION = b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 RETRIEVE = b"/clients.v1.ClientsService/RetrieveEntities"
 WATCH = HEALTH + b"Watch"
+IMPATIENT = """
+import sys
+from edgeclients.cli.main import main
+from edgeclients.rpc import limits
+limits._IDLE_MILLISECONDS = 1500
+sys.exit(main(["serve"]))
+"""
 ATTACKERS = 4
 STREAMS = 200
 
@@ -248,13 +257,34 @@ def first_of(hostile: Http2, stream: int) -> int | None:
 
 
 def test_watchers_leave_room_for_others(victim: Service, honest: Honest) -> None:
-    with Http2(victim.grpc) as one, Http2(victim.grpc) as other:
-        for place in range(WATCHERS):
-            hostile = (one, other)[place % 2]
-            assert first_of(hostile, hostile.call(fields(WATCH), message(b""))) is None
-        assert status_in(other.end_of(other.call(fields(WATCH), message(b"")))) == number(Code.RESOURCE_EXHAUSTED)
+    with contextlib.ExitStack() as stack:
+        for _ in range(WATCHERS // WATCHERS_EACH):
+            hostile = stack.enter_context(Http2(victim.grpc))
+            for _ in range(WATCHERS_EACH):
+                assert first_of(hostile, hostile.call(fields(WATCH), message(b""))) is None
+            assert _watches_too_many(hostile)
+        assert _watches_too_many(stack.enter_context(Http2(victim.grpc)))
     with Http2(victim.grpc) as later:
         wait_until(lambda: first_of(later, later.call(fields(WATCH), message(b""))) is None, "a place to watch from")
+
+
+def _watches_too_many(caller: Http2) -> bool:
+    return status_in(caller.end_of(caller.call(fields(WATCH), message(b"")))) == number(Code.RESOURCE_EXHAUSTED)
+
+
+def test_who_asks_nothing_is_not_kept_for_ever(tmp_path: Path) -> None:
+    """Nor is who only sends pings; who waits for an answer is."""
+    with started(tmp_path / "data", command=[sys.executable, "-c", IMPATIENT]) as service, Http2(service.grpc) as watcher:
+        watcher.call(fields(WATCH), message(b""))
+        with Http2(service.grpc) as idle, pytest.raises(OSError, match=r"GOAWAY|closed|reset|Broken"):
+            _stay(idle)
+        watcher.ping()
+
+
+def _stay(caller: Http2) -> None:
+    for _ in range(PATIENCE):
+        caller.ping()
+        time.sleep(1)  # as keep-alive has it: not more often than it may
 
 
 def test_pings_without_calls_are_answered(victim: Service) -> None:
