@@ -6,12 +6,12 @@ whoever needs its content decodes it once. A client's secret is in none of these
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, IntFlag, StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
 
@@ -138,6 +138,20 @@ class Client(Struct, frozen=True):
     updated_by: str | None
     metadata: str
     private_metadata: str
+
+
+class ClientDraft(Struct, frozen=True, kw_only=True):
+    """A client as a caller wants it; empty means not given."""
+
+    id: str = ""
+    name: str = ""
+    tags: Sequence[str] = ()
+    identity: str = ""
+    secret: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    private_metadata: Mapping[str, Any] = field(default_factory=dict)
+    status: Status = Status.ENABLED
+    parent_group_id: str = ""
 
 
 class StoredSecret(Struct, frozen=True):
@@ -445,8 +459,8 @@ class Effects(Struct, frozen=True):
 
     `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
     names clients that are no more; `told` says that there are events in the outbox that were not there before; `roles`
-    says that people may have gained or lost rights, and is not a commit's but a use case's to tell; `unsure` says that
-    nobody knows whether the commit was made, and so what of it is revoked.
+    says that a role has changed, or who has one; `unsure` says that nobody knows whether the commit was made, and so what
+    of it is revoked.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()

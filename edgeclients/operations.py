@@ -1,41 +1,119 @@
-"""What callers ask for, by the names of contract 12.4, and what that takes."""
+"""What callers ask for: one row for each operation (schema/README.md#permissions)."""
 
+from enum import StrEnum
 from typing import Final
 
-from edgeclients.model import Action
+from msgspec import Struct
 
-# Not about one client.
-CREATE: Final = "create_clients"
-LIST: Final = "list_clients"
-LIST_OF_USER: Final = "list_user_clients"
+from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action
 
-PERMISSIONS: Final = {
-    "view": Action.READ,
-    "view_with_roles": Action.READ,
-    "update": Action.UPDATE,
-    "update_tags": Action.UPDATE,
-    "update_secret": Action.UPDATE,
-    "enable": Action.UPDATE,
-    "disable": Action.UPDATE,
-    "delete": Action.DELETE,
-    "set_parent_group": Action.SET_PARENT_GROUP,
-    "remove_parent_group": Action.SET_PARENT_GROUP,
-    "connect_to_channel": Action.CONNECT_TO_CHANNEL,
-    "disconnect_from_channel": Action.CONNECT_TO_CHANNEL,
-    # The prefix is that of contract 12.6: clients and roles both have an `update`.
-    "role_add": Action.MANAGE_ROLE,
-    "role_remove": Action.MANAGE_ROLE,
-    "role_update": Action.MANAGE_ROLE,
-    "role_add_actions": Action.MANAGE_ROLE,
-    "role_remove_actions": Action.MANAGE_ROLE,
-    "role_remove_all_actions": Action.MANAGE_ROLE,
-    "role_retrieve": Action.VIEW_ROLE_USERS,
-    "role_retrieve_all": Action.VIEW_ROLE_USERS,
-    "role_list_actions": Action.VIEW_ROLE_USERS,
-    "role_list_members": Action.VIEW_ROLE_USERS,
-    "role_list_entity_members": Action.VIEW_ROLE_USERS,
-    "role_add_members": Action.ADD_ROLE_USERS,
-    "role_remove_members": Action.REMOVE_ROLE_USERS,
-    "role_remove_all_members": Action.REMOVE_ROLE_USERS,
-}
-"""What each operation on a client needs; `view_with_roles` also shows whatever else the caller may do."""
+CLIENT, DOMAIN, GROUP = "client", "domain", "group"
+
+
+class _Row(Struct, frozen=True):
+    """An operation.
+
+    `action` is what it takes. `about` is what it is done to. `callout` is the name that a callout knows it by, and `scope` that
+    of a personal access token's scope; both are `name` unless given, and a `callout` of "" is not asked for.
+    """
+
+    name: str
+    action: Action = NO_ACTIONS
+    about: str = CLIENT
+    callout: str | None = None
+    scope: str | None = None
+    several: bool = False
+    shows_actions: bool = False
+
+
+def _role(name: str, action: Action, callout: str | None = None, scope: str | None = None) -> _Row:
+    """An operation on roles: clients and roles both have an `update`, and only a callout knows them by the same name."""
+    return _Row(f"role_{name}", action, callout=callout or name, scope=scope)
+
+
+class Operation(StrEnum):
+    """One operation. As a string it is its name.
+
+    Attributes:
+        action: what the caller needs; of a list, on each client that is shown.
+        about: what it is done to: a client, a domain or a group.
+        callout: the name a callout knows it by; "" if no callout is asked.
+        scope: the name that the scope of a personal access token knows it by.
+        several: whether it is done to several clients at once; for a callout it is done to the domain then.
+        shows_actions: whether it also shows every action that the caller may take.
+    """
+
+    CREATE_CLIENTS = _Row("create_clients", about=DOMAIN)
+    LIST_CLIENTS = _Row("list_clients", Action.READ, DOMAIN)
+    LIST_USER_CLIENTS = _Row("list_user_clients", Action.READ, DOMAIN)
+    LIST_AVAILABLE_ACTIONS = _Row("list_available_actions", about=DOMAIN)
+
+    VIEW = _Row("view", Action.READ)
+    VIEW_WITH_ROLES = _Row("view_with_roles", Action.READ, callout="view", scope="view", shows_actions=True)
+    UPDATE = _Row("update", Action.UPDATE)
+    UPDATE_TAGS = _Row("update_tags", Action.UPDATE)
+    UPDATE_SECRET = _Row("update_secret", Action.UPDATE)
+    ENABLE = _Row("enable", Action.UPDATE)
+    DISABLE = _Row("disable", Action.UPDATE)
+    DELETE = _Row("delete", Action.DELETE)
+    SET_PARENT_GROUP = _Row("set_parent_group", Action.SET_PARENT_GROUP)
+    REMOVE_PARENT_GROUP = _Row("remove_parent_group", Action.SET_PARENT_GROUP)
+    CONNECT = _Row("connect_to_channel", Action.CONNECT_TO_CHANNEL, several=True)
+    DISCONNECT = _Row("disconnect_from_channel", Action.CONNECT_TO_CHANNEL, several=True)
+
+    ROLE_ADD = _role("add", Action.MANAGE_ROLE)
+    ROLE_REMOVE = _role("remove", Action.MANAGE_ROLE)
+    ROLE_UPDATE = _role("update", Action.MANAGE_ROLE)
+    ROLE_ADD_ACTIONS = _role("add_actions", Action.MANAGE_ROLE)
+    ROLE_REMOVE_ACTIONS = _role("remove_actions", Action.MANAGE_ROLE)
+    ROLE_REMOVE_ALL_ACTIONS = _role("remove_all_actions", Action.MANAGE_ROLE)
+    ROLE_RETRIEVE = _role("retrieve", Action.VIEW_ROLE_USERS)
+    ROLE_RETRIEVE_ALL = _role("retrieve_all", Action.VIEW_ROLE_USERS)
+    ROLE_LIST_ACTIONS = _role("list_actions", Action.VIEW_ROLE_USERS)
+    ROLE_LIST_MEMBERS = _role("list_members", Action.VIEW_ROLE_USERS)
+    ROLE_LIST_ENTITY_MEMBERS = _role("list_entity_members", Action.VIEW_ROLE_USERS, "list_members", "role_list_members")
+    ROLE_ADD_MEMBERS = _role("add_members", Action.ADD_ROLE_USERS)
+    ROLE_REMOVE_MEMBERS = _role("remove_members", Action.REMOVE_ROLE_USERS)
+    ROLE_REMOVE_ALL_MEMBERS = _role("remove_all_members", Action.REMOVE_ROLE_USERS)
+
+    SET_CHILD_CLIENT = _Row("set_child_client", about=GROUP, callout="")
+    REMOVE_CHILD_CLIENT = _Row("remove_child_client", about=GROUP, callout="")
+
+    action: Action
+    about: str
+    callout: str
+    scope: str
+    several: bool
+    shows_actions: bool
+
+    def __new__(cls, row: _Row) -> "Operation":
+        """The member that `row` describes."""
+        self = str.__new__(cls, row.name)
+        self._value_ = row.name
+        self.action = row.action
+        self.about = row.about
+        self.callout = row.name if row.callout is None else row.callout
+        self.scope = row.scope or row.name
+        self.several = row.several
+        self.shows_actions = row.shows_actions
+        return self
+
+    @property
+    def wanted_actions(self) -> Action:
+        """What has to be known of the caller's actions on clients."""
+        return ALL_ACTIONS if self.shows_actions else self.action
+
+    @property
+    def on_roles(self) -> bool:
+        """Whether it is done to roles of a client."""
+        return self.startswith("role_")
+
+
+ON_A_CLIENT: Final = tuple(operation for operation in Operation if operation.about == CLIENT)
+"""The operations on a client, or on some of them."""
+
+# Magistrala's Clients service has these two in its settings; there is no route for them (schema/README.md#callouts).
+_WITHOUT_ROUTE: Final = {"check_actions_exists", "check_members_exists"}
+
+CALLOUTS: Final = {operation.callout for operation in Operation if operation.callout} | _WITHOUT_ROUTE
+"""The names that a callout may be asked by. Roles and clients share `update`."""

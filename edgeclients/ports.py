@@ -34,6 +34,7 @@ from edgeclients.model import (
     Viewed,
     Viewer,
 )
+from edgeclients.operations import Operation
 
 T = TypeVar("T")
 
@@ -433,12 +434,12 @@ class Authorizer(Protocol):
     any group, and takes anybody for a member.
     """
 
-    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:
         """What `session` may do in its domain, as far as `operation` on these clients needs to know.
 
         Args:
             session: who calls, and where.
-            operation: a name of `operations`.
+            operation: which; as a string it is its name.
             client_ids: clients it is about, if it is about any that exist.
 
         Raises:
@@ -447,7 +448,7 @@ class Authorizer(Protocol):
             Unavailable: whoever knows cannot be asked.
         """
 
-    async def group_actions(self, session: Session, operation: str, group_ids: Sequence[str]) -> Mapping[str, Action]:
+    async def group_actions(self, session: Session, operation: Operation, group_ids: Sequence[str]) -> Mapping[str, Action]:
         """What `session` may do to the clients of these parent groups, as far as `operation` needs to know.
 
         Asked only where the standing in the domain says `by_group`. A group left out gives nothing.
@@ -457,7 +458,7 @@ class Authorizer(Protocol):
         """
         return {}
 
-    async def admit_to_group(self, session: Session, operation: str, group_id: str) -> None:
+    async def admit_to_group(self, session: Session, operation: Operation, group_id: str) -> None:
         """Return if `session` may put clients into a group (`set_child_client`), or take them out (`remove_child_client`).
 
         Raises:

@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from edgeclients import operations
 from edgeclients.auth.answers import Answers
+from edgeclients.concurrency import each
 from edgeclients.errors import DomainForbidden, Forbidden
-from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, Session, Standing
-from edgeclients.operations import PERMISSIONS
+from edgeclients.model import NO_ACTIONS, Action, Session, Standing
+from edgeclients.operations import Operation
 from edgeclients.peers.auth import AuthService, Question, Scope
 from edgeclients.peers.domains import DomainsService, DomainStatus
 from edgeclients.ports import Authorizer
-from edgeclients.together import each
 
-# Operations that a personal access token has under another name.
-_SCOPES: Final = {"view_with_roles": "view", "role_list_entity_members": "role_list_members"}
 _ANY: Final = "*"
 # Of what is asked about; answers are kept, and callers may name what they like.
 _NAME_CHARACTERS: Final = 512
@@ -39,24 +36,24 @@ class Grants(Authorizer):
             return False
         return await self._answers.get(question)
 
-    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:  # noqa: D102
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:  # noqa: D102
         entered = await self._enter(session)
         await self._check_scope(session, entered, operation, client_ids)
-        if operation == operations.CREATE:
+        if operation is Operation.CREATE_CLIENTS:
             creates = await self.allows(_of_domain(session, operation, "client_create_permission"))
             return Standing(NO_ACTIONS, creates)
-        granted = await self._granted(_actions(operation), _of_domain(session, operation, ""))
+        granted = await self._granted(operation.wanted_actions, _of_domain(session, operation, ""))
         return Standing(granted, creates=False, by_group=True)
 
     async def group_actions(  # noqa: D102
-        self, session: Session, operation: str, group_ids: Sequence[str]
+        self, session: Session, operation: Operation, group_ids: Sequence[str]
     ) -> Mapping[str, Action]:
         async def granted(group_id: str) -> Action:
-            return await self._granted(_actions(operation), _of_group(session, operation, "", group_id))
+            return await self._granted(operation.wanted_actions, _of_group(session, operation, "", group_id))
 
         return dict(zip(group_ids, await each(granted, group_ids), strict=True))
 
-    async def admit_to_group(self, session: Session, operation: str, group_id: str) -> None:  # noqa: D102
+    async def admit_to_group(self, session: Session, operation: Operation, group_id: str) -> None:  # noqa: D102
         question = _of_group(session, operation, "set_child_permission", group_id)
         if session.pat_id:
             question = question._replace(scope=_scope(session, "groups", operation, group_id))
@@ -89,17 +86,16 @@ class Grants(Authorizer):
     async def _status(self, domain_id: str) -> DomainStatus:
         return DomainStatus.ENABLED if self._statuses is None else await self._statuses.get(domain_id)
 
-    async def _check_scope(self, session: Session, entered: Question, operation: str, client_ids: Sequence[str]) -> None:
+    async def _check_scope(self, session: Session, entered: Question, operation: Operation, client_ids: Sequence[str]) -> None:
         """Raise `Forbidden` if a personal access token is not for this, whatever its owner may.
 
         Asked together with something that is true, so that the answer is about the token alone.
         """
         if not session.pat_id:
             return
-        name = _SCOPES.get(operation, operation)
 
         async def fits(client_id: str) -> bool:
-            return await self.allows(entered._replace(scope=_scope(session, "clients", name, client_id)))
+            return await self.allows(entered._replace(scope=_scope(session, "clients", operation, client_id)))
 
         if len(client_ids) == 1:
             admitted = await fits(client_ids[0])
@@ -123,32 +119,25 @@ class Grants(Authorizer):
         return granted
 
 
-def _actions(operation: str) -> Action:
-    """What is to be known about for an operation on clients."""
-    if operation == "view_with_roles":
-        return ALL_ACTIONS
-    return PERMISSIONS.get(operation, Action.READ)
-
-
 def _subject(session: Session) -> str:
     """The caller as policies name it (contract 12.2)."""
     return session.user_id if session.super_admin else f"{session.domain_id}_{session.user_id}"
 
 
-def _kind(operation: str) -> str:
-    return "users" if operation.startswith("role_") else ""
+def _kind(operation: Operation) -> str:
+    return "users" if operation.on_roles else ""
 
 
-def _of_domain(session: Session, operation: str, permission: str) -> Question:
+def _of_domain(session: Session, operation: Operation, permission: str) -> Question:
     return Question(_subject(session), permission, "domain", session.domain_id, session.domain_id, _kind(operation))
 
 
-def _of_group(session: Session, operation: str, permission: str, group_id: str) -> Question:
+def _of_group(session: Session, operation: Operation, permission: str, group_id: str) -> Question:
     return Question(_subject(session), permission, "group", group_id, session.domain_id, _kind(operation))
 
 
-def _scope(session: Session, entity_type: str, operation: str, entity_id: str) -> Scope:
-    return Scope(session.pat_id, session.user_id, session.domain_id, entity_type, entity_id, operation)
+def _scope(session: Session, entity_type: str, operation: Operation, entity_id: str) -> Scope:
+    return Scope(session.pat_id, session.user_id, session.domain_id, entity_type, entity_id, operation.scope)
 
 
 # Contract 12.3: who may be in a domain in this state.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
 from edgeclients.files import remedy, write_private
 from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
+from edgeclients.operations import Operation
 from edgeclients.ports import Authorizer, Operators
 from edgeclients.settings import Settings, fault_of_token, read_token
 from edgeclients.text import decoded
@@ -51,7 +52,7 @@ class Standalone(Authorizer):
             raise Unauthenticated
         return Identity(holder, super_admin=False)
 
-    async def standing(self, session: Session, operation: str, client_ids: Sequence[str] = ()) -> Standing:  # noqa: ARG002, D102
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:  # noqa: ARG002, D102
         if self._domains and session.domain_id not in self._domains:
             raise DomainForbidden
         if session.super_admin:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgeclients import together
+from edgeclients import concurrency
 from edgeclients.cache.denials import Denials
 from edgeclients.cache.shared import SharedTokenCache
 from edgeclients.model import Effects
@@ -98,7 +98,7 @@ class Hints:
 
     async def close(self) -> None:
         """Stop."""
-        await together.ended(self._tasks)
+        await concurrency.ended(self._tasks)
 
     async def _publish(self) -> None:
         while True:
@@ -117,7 +117,7 @@ class Hints:
                 await self._hear(channel)
             finally:
                 self._answered_at = float("-inf")
-                await together.ended([pinging])
+                await concurrency.ended([pinging])
                 if not pinging.cancelled():
                     pinging.exception()  # that it failed, too, is no news
 

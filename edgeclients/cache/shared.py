@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from edgeclients import together
+from edgeclients import concurrency
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.errors import DomainError
 from edgeclients.model import Effects, Revocations
@@ -123,7 +123,7 @@ class RevocationWatch:
     async def close(self) -> None:
         """Look no more."""
         if self._task:
-            await together.ended([self._task])
+            await concurrency.ended([self._task])
 
     async def look(self) -> None:
         """Ask once.

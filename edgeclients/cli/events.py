@@ -3,11 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from edgeclients.cli.beside import as_json, command
+from edgeclients.cli.administration import as_json, command
 from edgeclients.model import OutboxState, rfc3339
 
 if TYPE_CHECKING:
-    from edgeclients.wiring.beside import Administration
+    from edgeclients.wiring.administration import Administration
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

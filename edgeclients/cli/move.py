@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeclients.addresses import PostgresPlace, postgres_place
-from edgeclients.cli.beside import as_json, run_to_end
+from edgeclients.cli.administration import as_json, run_to_end
 from edgeclients.cli.terminal import table
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def _place(text: str) -> PostgresPlace:
 
 
 async def _move(loaded: "Settings", parsed: argparse.Namespace) -> str:
-    from edgeclients.wiring import moving  # what it imports is not needed to print a help text
+    from edgeclients.wiring import migration
 
     if parsed.to is not None:
-        rows = await moving.to_database(loaded, parsed.to, parsed.pepper)
+        rows = await migration.to_database(loaded, parsed.to, parsed.pepper)
     else:
-        rows = await moving.from_database(loaded, parsed.origin, parsed.pepper)
+        rows = await migration.from_database(loaded, parsed.origin, parsed.pepper)
     if parsed.output == "json":
         return as_json({"rows": rows})
     return table(("TABLE", "ROWS"), [(name, str(count)) for name, count in rows.items()]) + "\nEvery row was compared."

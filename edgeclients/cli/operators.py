@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from edgeclients import settings
-from edgeclients.cli.beside import as_json, command
+from edgeclients.cli.administration import as_json, command
 from edgeclients.cli.terminal import check_output, say, table
 from edgeclients.errors import StartError
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, rfc3339
 
 if TYPE_CHECKING:
-    from edgeclients.core.credentials import Keyring
-    from edgeclients.wiring.beside import Administration
+    from edgeclients.core.secrets.keyring import Keyring
+    from edgeclients.wiring.administration import Administration
 
 _LONGEST = 100 * 365 * 24 * 3600.0
 

@@ -15,9 +15,9 @@ import uvloop
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
+from edgeclients.concurrency import GivenUpError, unless, whenever
 from edgeclients.errors import DomainError, EndedError, StartError, text_of
 from edgeclients.signals import Signals
-from edgeclients.together import GivenUpError, unless, whenever
 from edgeclients.wiring import descriptors
 from edgeclients.wiring.service import Running, build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
@@ -45,6 +45,7 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
         _log.warning("%s is not a setting", name)
     supervising = loaded.workers > 1 and lifeline is None
     try:
+        descriptors.raise_limit()
         descriptors.require((descriptors.of_supervisor if supervising else descriptors.of_service)(loaded))
         if supervising:
             gc.enable()

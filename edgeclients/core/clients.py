@@ -10,16 +10,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from edgeclients.core import callouts, events, limits
-from edgeclients.core.access import Access, EffectiveRole, Permit, admitted, effective_roles
+from edgeclients.core import events, limits
+from edgeclients.core.authz import callouts
+from edgeclients.core.authz.access import Access, EffectiveRole, Permit, admitted, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
-from edgeclients.core.secrets import Kept, Secrets, Wish
+from edgeclients.core.secrets.issue import Kept, Secrets, Wish
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
     ALL_ACTIONS,
     Client,
+    ClientDraft,
     ClientFilter,
     Event,
     NewClient,
@@ -30,24 +32,11 @@ from edgeclients.model import (
     Status,
     Viewed,
 )
+from edgeclients.operations import Operation
 from edgeclients.ports import Channels, Store, Transaction
 
 ADMIN_ROLE = "admin"
 _INLINE = 64  # more clients than this are prepared off the event loop
-
-
-class ClientDraft(Struct, frozen=True, kw_only=True):
-    """A client as a caller wants it; empty means not given."""
-
-    id: str = ""
-    name: str = ""
-    tags: Sequence[str] = ()
-    identity: str = ""
-    secret: str = ""
-    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    private_metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    status: Status = Status.ENABLED
-    parent_group_id: str = ""
 
 
 class ClientChange(Struct, frozen=True, kw_only=True):
@@ -104,7 +93,7 @@ class Clients:
         ids = [draft.id or new_uuid() for draft in drafts]
         await self._access.consult(
             session,
-            "create_clients",
+            Operation.CREATE_CLIENTS,
             ("domain", session.domain_id),
             lambda: {"entities": callouts.entities(session, ids, drafts), "count": len(drafts)},
         )
@@ -139,13 +128,13 @@ class Clients:
         Raises:
             NotFound: there is none in this domain, or the caller (a super admin, then) has no role on it.
         """
-        permit, viewed = await self._viewed(session, client_id, "view_with_roles")
+        permit, viewed = await self._viewed(session, client_id, Operation.VIEW_WITH_ROLES)
         roles = effective_roles(permit, viewed.client, await self._store.role_held(client_id, session.user_id))
         if not roles:
             raise NotFound
         return viewed, roles
 
-    async def _viewed(self, session: Session, client_id: str, operation: str = "view") -> tuple[Permit, Viewed]:
+    async def _viewed(self, session: Session, client_id: str, operation: Operation = Operation.VIEW) -> tuple[Permit, Viewed]:
         permit = await self._access.permit(session, operation, client_id)
         viewed = await self._store.view(client_id) if is_uuid(client_id) else None
         if viewed is None:
@@ -178,7 +167,7 @@ class Clients:
             fields["metadata"] = metadata_text(change.metadata)
         if change.private_metadata is not None:
             fields["private_metadata"] = metadata_text(change.private_metadata)
-        permit = await self._access.permit(session, "update", client_id)
+        permit = await self._access.permit(session, Operation.UPDATE, client_id)
 
         async def unit(tx: Transaction) -> Client:
             old = await enabled(tx, permit, client_id)
@@ -196,7 +185,7 @@ class Clients:
             NotFound: there is no such enabled client in this domain.
         """
         kept = check_tags(tags)
-        permit = await self._access.permit(session, "update_tags", client_id)
+        permit = await self._access.permit(session, Operation.UPDATE_TAGS, client_id)
 
         async def unit(tx: Transaction) -> Client:
             old = await enabled(tx, permit, client_id)
@@ -214,7 +203,7 @@ class Clients:
             NotFound: there is none in this domain.
             StatusUnchanged: it is enabled.
         """
-        return await self._switch(session, client_id, "enable", Status.ENABLED)
+        return await self._switch(session, client_id, Operation.ENABLE, Status.ENABLED)
 
     async def disable(self, session: Session, client_id: str) -> Client:
         """Keep a client from authenticating, at once.
@@ -223,7 +212,7 @@ class Clients:
             NotFound: there is none in this domain.
             StatusUnchanged: it is disabled.
         """
-        return await self._switch(session, client_id, "disable", Status.DISABLED)
+        return await self._switch(session, client_id, Operation.DISABLE, Status.DISABLED)
 
     async def remove(self, session: Session, client_id: str) -> None:
         """Remove a client with all that hangs on it.
@@ -233,7 +222,7 @@ class Clients:
         Raises:
             NotFound: there is none in this domain.
         """
-        permit = await self._access.permit(session, "delete", client_id)
+        permit = await self._access.permit(session, Operation.DELETE, client_id)
         if self._channels is not None:
             await self._access.admitted(permit, client_id)
             if await self._store.connections(client_id):
@@ -247,7 +236,7 @@ class Clients:
 
         await self._store.run(unit)
 
-    async def _switch(self, session: Session, client_id: str, operation: str, status: Status) -> Client:
+    async def _switch(self, session: Session, client_id: str, operation: Operation, status: Status) -> Client:
         permit = await self._access.permit(session, operation, client_id)
 
         async def unit(tx: Transaction) -> Client:

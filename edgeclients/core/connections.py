@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from edgeclients.core import limits
-from edgeclients.core.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, Permit, admitted
 from edgeclients.core.rules import check_id, check_text
 from edgeclients.errors import (
     AlreadyConnected,
@@ -20,6 +20,7 @@ from edgeclients.errors import (
     TooManyElements,
 )
 from edgeclients.model import Client, Connection, ConnectionType, Session, Status
+from edgeclients.operations import Operation
 from edgeclients.ports import Store, Transaction
 
 _ID_CHARACTERS = 36
@@ -49,7 +50,7 @@ class Connections:
             AlreadyConnected: one of the connections exists.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, "connect_to_channel", *client_ids, **_told(channel_ids, types))
+        permit = await self._access.permit(session, Operation.CONNECT, *client_ids, **_told(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             for client in await _admitted(tx, permit, client_ids):
@@ -70,7 +71,7 @@ class Connections:
             NotFound: a client is not in this domain.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, "disconnect_from_channel", *client_ids, **_told(channel_ids, types))
+        permit = await self._access.permit(session, Operation.DISCONNECT, *client_ids, **_told(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             await _admitted(tx, permit, client_ids)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from edgeclients.core import events
-from edgeclients.core.access import Access, Permit
-from edgeclients.core.callouts import page_query
+from edgeclients.core.authz.access import Access, Permit
+from edgeclients.core.authz.callouts import page_query
 from edgeclients.core.roles import changed, role_of, staying_managed
 from edgeclients.core.rules import check_members
 from edgeclients.errors import MemberOfOtherRole, MemberOfRole, MissingMembers, NotFound
 from edgeclients.model import MemberFilter, MemberPage, MembershipPage, Session
+from edgeclients.operations import Operation
 from edgeclients.ports import Store, Transaction
 
 
@@ -40,7 +41,7 @@ class Members:
             await self._access.members(session, added)
 
         permit = await self._access.permit(
-            session, "role_add_members", client_id, also=domain_members, role_id=role_id, members=members
+            session, Operation.ROLE_ADD_MEMBERS, client_id, also=domain_members, role_id=role_id, members=members
         )
 
         async def unit(tx: Transaction) -> None:
@@ -52,7 +53,7 @@ class Members:
             await changed(tx, session, role)
             await tx.append([events.members_added(session, role, added)])
 
-        await self._access.change_roles(unit)
+        await self._store.run(unit)
 
     async def page(self, session: Session, client_id: str, role_id: str, offset: int, limit: int) -> MemberPage:
         """Some members of a role.
@@ -60,7 +61,9 @@ class Members:
         Raises:
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_list_members", client_id, role_id=role_id, offset=offset, limit=limit)
+        permit = await self._access.permit(
+            session, Operation.ROLE_LIST_MEMBERS, client_id, role_id=role_id, offset=offset, limit=limit
+        )
         await self._access.admitted(permit, client_id)
         role = await self._store.role(client_id, role_id)
         if role is None:
@@ -73,7 +76,9 @@ class Members:
         Raises:
             NotFound: there is no such client in this domain.
         """
-        permit = await self._access.permit(session, "role_list_entity_members", client_id, page_query=page_query(wanted))
+        permit = await self._access.permit(
+            session, Operation.ROLE_LIST_ENTITY_MEMBERS, client_id, page_query=page_query(wanted)
+        )
         await self._access.admitted(permit, client_id)
         return await self._store.memberships(client_id, wanted)
 
@@ -86,7 +91,7 @@ class Members:
             NotFound: the client is not in this domain, or has no such role.
         """
         unwanted = _some(members)
-        permit = await self._access.permit(session, "role_remove_members", client_id, role_id=role_id, members=members)
+        permit = await self._access.permit(session, Operation.ROLE_REMOVE_MEMBERS, client_id, role_id=role_id, members=members)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -95,7 +100,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.members_removed(session, role, removed)])
 
-        await self._access.change_roles(staying_managed(unit, client_id))
+        await self._store.run(staying_managed(unit, client_id))
 
     async def remove_all(self, session: Session, client_id: str, role_id: str) -> None:
         """Take a role from everybody who has it.
@@ -104,7 +109,7 @@ class Members:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove_all_members", client_id, role_id=role_id)
+        permit = await self._access.permit(session, Operation.ROLE_REMOVE_ALL_MEMBERS, client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -112,7 +117,7 @@ class Members:
                 await changed(tx, session, role)
                 await tx.append([events.all_members_removed(session, role)])
 
-        await self._access.change_roles(staying_managed(unit, client_id))
+        await self._store.run(staying_managed(unit, client_id))
 
 
 def _some(members: Sequence[str]) -> tuple[str, ...]:

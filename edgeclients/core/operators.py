@@ -7,8 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from edgeclients.core import events, limits
-from edgeclients.core.credentials import Keyring
 from edgeclients.core.ids import new_operator_token, new_uuid
+from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session, is_domain
 from edgeclients.ports import Store, Transaction

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgeclients.concurrency import each
 from edgeclients.core import events
-from edgeclients.core.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, Permit, admitted
 from edgeclients.core.rules import check_id
 from edgeclients.errors import Busy, GroupNotEnabled, GroupOfOtherDomain, HasParent, MissingParentGroup, SameParent
 from edgeclients.model import Client, Session
+from edgeclients.operations import Operation
 from edgeclients.ports import Groups, Store, Transaction
-from edgeclients.together import each
 
 
 class Parents:
@@ -58,7 +59,7 @@ class Parents:
             _check_free(await self._access.admitted(permit, client_id), group_id)
             await self._admit(session, group_id)
 
-        permit = await self._access.permit(session, "set_parent_group", client_id, also=usable, parent_id=group_id)
+        permit = await self._access.permit(session, Operation.SET_PARENT_GROUP, client_id, also=usable, parent_id=group_id)
 
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
@@ -76,11 +77,11 @@ class Parents:
             NotFound: there is no such client in this domain.
             Busy: it was put into another group just now.
         """
-        permit = await self._access.permit(session, "remove_parent_group", client_id)
+        permit = await self._access.permit(session, Operation.REMOVE_PARENT_GROUP, client_id)
         left = (await self._access.admitted(permit, client_id)).parent_group_id
         if left is None:
             return
-        await self._access.group(session, "remove_child_client", left)
+        await self._access.group(session, Operation.REMOVE_CHILD_CLIENT, left)
 
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
@@ -100,7 +101,7 @@ class Parents:
             await self._store.run(lambda tx: tx.unset_parent_group(group_id))
 
     async def _admit(self, session: Session, group_id: str) -> None:
-        await self._access.group(session, "set_child_client", group_id)
+        await self._access.group(session, Operation.SET_CHILD_CLIENT, group_id)
         if self._groups is None:
             return
         group = await self._groups.group(group_id)

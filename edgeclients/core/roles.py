@@ -9,11 +9,12 @@ from functools import wraps
 import msgspec
 
 from edgeclients.core import events, limits
-from edgeclients.core.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, Permit, admitted
 from edgeclients.core.ids import new_role_id
 from edgeclients.core.rules import check_actions, check_members, check_role_name
 from edgeclients.errors import ActionHeld, LastManagingRole, MemberOfOtherRole, MissingActions, NotFound, TooManyRoles
 from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action, NewRole, Role, RolePage, Session
+from edgeclients.operations import Operation
 from edgeclients.ports import Store, Transaction, Unit
 
 
@@ -60,7 +61,7 @@ class Roles:
 
         permit = await self._access.permit(
             session,
-            "role_add",
+            Operation.ROLE_ADD,
             client_id,
             also=domain_members,
             role_name=name,
@@ -77,12 +78,12 @@ class Roles:
             await tx.add_role(role)
             await tx.append([events.role_added(session, role)])
 
-        await self._access.change_roles(unit)
+        await self._store.run(unit)
         return role
 
     async def available_actions(self, session: Session) -> Action:
         """What a role of a client can allow."""
-        await self._access.consult(session, "list_available_actions", ("client", ""), dict)
+        await self._access.consult(session, Operation.LIST_AVAILABLE_ACTIONS, ("client", ""), dict)
         return ALL_ACTIONS
 
     async def one(self, session: Session, client_id: str, role_id: str) -> Role:
@@ -91,7 +92,7 @@ class Roles:
         Raises:
             NotFound: the client is not in this domain, or has no such role.
         """
-        return await self._read(session, "role_retrieve", client_id, role_id)
+        return await self._read(session, Operation.ROLE_RETRIEVE, client_id, role_id)
 
     async def page(self, session: Session, client_id: str, offset: int, limit: int) -> RolePage:
         """Some roles of a client, the oldest first.
@@ -99,7 +100,7 @@ class Roles:
         Raises:
             NotFound: there is no such client in this domain.
         """
-        permit = await self._access.permit(session, "role_retrieve_all", client_id, offset=offset, limit=limit)
+        permit = await self._access.permit(session, Operation.ROLE_RETRIEVE_ALL, client_id, offset=offset, limit=limit)
         await self._access.admitted(permit, client_id)
         return await self._store.roles(client_id, offset, limit)
 
@@ -112,7 +113,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         check_role_name(name)
-        permit = await self._access.permit(session, "role_update", client_id, role_id=role_id, new_role_name=name)
+        permit = await self._access.permit(session, Operation.ROLE_UPDATE, client_id, role_id=role_id, new_role_name=name)
 
         async def unit(tx: Transaction) -> Role:
             old = await role_of(tx, permit, client_id, role_id)
@@ -120,7 +121,7 @@ class Roles:
             await tx.append([events.role_renamed(session, new)])
             return new
 
-        return await self._access.change_roles(unit)
+        return await self._store.run(unit)
 
     async def remove(self, session: Session, client_id: str, role_id: str) -> None:
         """Remove a role with its memberships.
@@ -129,14 +130,14 @@ class Roles:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove", client_id, role_id=role_id)
+        permit = await self._access.permit(session, Operation.ROLE_REMOVE, client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
             await tx.remove_role(role)
             await tx.append([events.role_removed(session, role)])
 
-        await self._access.change_roles(staying_managed(unit, client_id))
+        await self._store.run(staying_managed(unit, client_id))
 
     async def add_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
         """Let a role's members do more.
@@ -147,7 +148,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(actions)
-        permit = await self._access.permit(session, "role_add_actions", client_id, role_id=role_id, actions=actions)
+        permit = await self._access.permit(session, Operation.ROLE_ADD_ACTIONS, client_id, role_id=role_id, actions=actions)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -156,7 +157,7 @@ class Roles:
             await changed(tx, session, role, actions=role.actions | added)
             await tx.append([events.actions_added(session, role, added)])
 
-        await self._access.change_roles(unit)
+        await self._store.run(unit)
 
     async def actions(self, session: Session, client_id: str, role_id: str) -> Action:
         """What a role's members may do.
@@ -164,7 +165,7 @@ class Roles:
         Raises:
             NotFound: the client is not in this domain, or has no such role.
         """
-        return (await self._read(session, "role_list_actions", client_id, role_id)).actions
+        return (await self._read(session, Operation.ROLE_LIST_ACTIONS, client_id, role_id)).actions
 
     async def remove_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
         """Let a role's members do less; what they may not do anyway does no harm.
@@ -175,7 +176,7 @@ class Roles:
             NotFound: the client is not in this domain, or has no such role.
         """
         removed = _some(actions)
-        permit = await self._access.permit(session, "role_remove_actions", client_id, role_id=role_id, actions=actions)
+        permit = await self._access.permit(session, Operation.ROLE_REMOVE_ACTIONS, client_id, role_id=role_id, actions=actions)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -183,7 +184,7 @@ class Roles:
                 await changed(tx, session, role, actions=role.actions & ~removed)
                 await tx.append([events.actions_removed(session, role, role.actions & removed)])
 
-        await self._access.change_roles(staying_managed(unit, client_id))
+        await self._store.run(staying_managed(unit, client_id))
 
     async def remove_all_actions(self, session: Session, client_id: str, role_id: str) -> None:
         """Let a role's members do nothing.
@@ -192,7 +193,7 @@ class Roles:
             LastManagingRole: nobody could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
-        permit = await self._access.permit(session, "role_remove_all_actions", client_id, role_id=role_id)
+        permit = await self._access.permit(session, Operation.ROLE_REMOVE_ALL_ACTIONS, client_id, role_id=role_id)
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
@@ -200,9 +201,9 @@ class Roles:
                 await changed(tx, session, role, actions=NO_ACTIONS)
                 await tx.append([events.all_actions_removed(session, role)])
 
-        await self._access.change_roles(staying_managed(unit, client_id))
+        await self._store.run(staying_managed(unit, client_id))
 
-    async def _read(self, session: Session, operation: str, client_id: str, role_id: str) -> Role:
+    async def _read(self, session: Session, operation: Operation, client_id: str, role_id: str) -> Role:
         permit = await self._access.permit(session, operation, client_id, role_id=role_id)
         await self._access.admitted(permit, client_id)
         role = await self._store.role(client_id, role_id)

@@ -10,10 +10,10 @@ from litestar.exceptions import ClientException, HTTPException, MethodNotAllowed
 from litestar.routes import HTTPRoute
 
 from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
-from edgeclients.http import channels, clients, credentials, members, parents, roles, site
-from edgeclients.http.call import Call
-from edgeclients.http.names import Named, OperationNames
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
+from edgeclients.http.routes import channels, clients, members, parents, roles, secrets, site
+from edgeclients.http.routes.names import Named, OperationNames
+from edgeclients.http.wire.call import Call
 
 if TYPE_CHECKING:
     from litestar.types.internal_types import RouteHandlerMapItem
@@ -72,7 +72,7 @@ def build(
     of_channels = channels.routes(cases.connections) if serve_channels else []
     of_clients = [
         *clients.routes(cases.clients, limits.bulk),
-        *credentials.routes(cases.rotation),
+        *secrets.routes(cases.rotation),
         *parents.routes(cases.parents),
         *roles.routes(cases.roles),
         *members.routes(cases.members),

@@ -16,12 +16,12 @@ from edgeclients import __version__
 from edgeclients.errors import DomainError, row_of
 from edgeclients.files import schema_path
 from edgeclients.http.app import build
-from edgeclients.http.docs import CHANNEL_ID, CLIENT_ID, DESCRIBED, DOMAIN_ID, ROLE_ID, Described
-from edgeclients.http.failures import JSON, ErrorBody
-from edgeclients.http.fields import UUID
-from edgeclients.http.parameters import Parameter
+from edgeclients.http.edge.failures import JSON, ErrorBody
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.schemas import Schemas
+from edgeclients.http.wire.docs import CHANNEL_ID, CLIENT_ID, DESCRIBED, DOMAIN_ID, ROLE_ID, Described
+from edgeclients.http.wire.fields import UUID
+from edgeclients.http.wire.parameters import Parameter
+from edgeclients.http.wire.schemas import Schemas
 from edgeclients.ops.health import health_document
 
 _INFO: Final = {

@@ -7,7 +7,7 @@ from edgeclients.core.connections import Connections
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
 from edgeclients.core.roles import Roles
-from edgeclients.core.rotation import Rotation
+from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
 

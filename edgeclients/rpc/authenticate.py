@@ -6,12 +6,12 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from edgeclients._pb.clients.v1 import clients_pb2
-from edgeclients.core.authentication import Authentication
+from edgeclients.core.authn.authentication import Authentication
 from edgeclients.errors import DomainError, MalformedRequest, row_of, text_of
 from edgeclients.ops.metrics import Requests
+from edgeclients.rpc.failures import telling
 from edgeclients.rpc.limits import admit
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.telling import telling
 from edgeclients.rpc.traced import Context, Handler, Prove, TracedCalls
 
 NAME = "Authenticate"

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from edgeclients.errors import NotFound, Throttled
+from edgeclients.rpc.failures import decoded, told
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.telling import decoded, told
 from edgeclients.rpc.traced import Context
 
 NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
+from edgeclients.rpc.failures import decoded, told
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.telling import decoded, told
 from edgeclients.rpc.traced import Context
 
 METHOD: Final = "ServerReflectionInfo"

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients._pb.common.v1 import common_pb2
-from edgeclients.core.authentication import Authentication
+from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.parents import Parents
@@ -17,9 +17,9 @@ from edgeclients.errors import row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
+from edgeclients.rpc.failures import decoded, telling
 from edgeclients.rpc.limits import admit
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.telling import decoded, telling
 from edgeclients.rpc.traced import Context, Handler, TracedCalls
 
 if TYPE_CHECKING:

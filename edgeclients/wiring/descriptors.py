@@ -38,13 +38,19 @@ class Connections(NamedTuple):
     grpc: int
 
 
+def raise_limit() -> None:
+    """Allow this process as many open files as the system lets it have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def require(needed: int) -> None:
-    """Return if so many files can be opened beside those that are; the limit is raised as far as the system lets us.
+    """Return if so many files can be opened beside those that are.
 
     Raises:
         StartError: they cannot.
     """
-    _raise_limit()
     with contextlib.ExitStack() as opened:
         try:
             for _ in range(needed):
@@ -71,7 +77,7 @@ def of_supervisor(settings: Settings) -> int:
 def connections_allowed(settings: Settings) -> Connections:
     """How many connections there may be, so that files are left for everything else."""
     wanted = Connections(settings.http_max_connections, _GRPC_CONNECTIONS)
-    limit = _raise_limit()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
         return wanted
     left = limit - _STANDARD - _without_callers(settings)
@@ -86,11 +92,3 @@ def _without_callers(settings: Settings) -> int:
     named = [peer for peer in PEERS if getattr(settings, f"{peer}_grpc_url")]
     cloud = settings.db_max_connections + _IN_THE_CLOUD if settings.mode == "cloud" else 0
     return _SERVING + cloud + _OF_A_PEER * len(named)
-
-
-def _raise_limit() -> int:
-    """The limit for open files, raised as far as the system lets us."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard

@@ -1,68 +1,33 @@
-"""From settings to a running service, in order."""
+"""From settings to a running service: storage, use cases, servers."""
 
 import asyncio
 import contextlib
-import ipaddress
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple
 
-from edgeclients.addresses import authority
 from edgeclients.auth.standalone import Standalone
-from edgeclients.auth.standalone import create as standalone
-from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.access import Access
-from edgeclients.core.authentication import Authentication
-from edgeclients.core.checks import CheckLane
-from edgeclients.core.clients import Clients
-from edgeclients.core.connections import Connections
-from edgeclients.core.entities import Entities
-from edgeclients.core.hashing import Argon2Threads, HashLane
-from edgeclients.core.holders import Holders
-from edgeclients.core.members import Members
-from edgeclients.core.parents import Parents
-from edgeclients.core.roles import Roles
-from edgeclients.core.rotation import Rotation
-from edgeclients.core.secrets import Secrets
-from edgeclients.errors import StartError
-from edgeclients.http.callers import Callers
-from edgeclients.http.clocks import ConnectionLimits
-from edgeclients.http.deferred import DeferredApp
-from edgeclients.http.gate import Gate
-from edgeclients.http.hot import HotReads
-from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.scope import RoutedApp
-from edgeclients.http.server import HttpServer
-from edgeclients.model import Effects
-from edgeclients.ops import disk, logs, memory, tls
+from edgeclients.core.authn.operator_tokens import Holders
+from edgeclients.events.relay import Relay
+from edgeclients.http.parts import Operations
+from edgeclients.ops import logs, memory
 from edgeclients.ops.health import Readiness, health_document, no_relay
-from edgeclients.ops.listen import bind
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ops.reload import Reloading
-from edgeclients.peers.link import address_of
-from edgeclients.ports import Authenticator, Authorizer, Operators, Transaction
-from edgeclients.rpc.server import GrpcServer, runtime
-from edgeclients.rpc.services import ClientsService
-from edgeclients.settings import PEERS, Settings
+from edgeclients.peers.link import Link
+from edgeclients.ports import Transaction
+from edgeclients.rpc.server import runtime
+from edgeclients.settings import Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import asking, caching, calling, certificates, descriptors, relaying, telling, tracing
-from edgeclients.wiring.storage import opened
-from edgeclients.wiring.watching import watch_clock, watch_storage
+from edgeclients.wiring import authenticators, cache, certificates, events, peers, servers, telemetry, tracing, use_cases
+from edgeclients.wiring.cache import Cached
+from edgeclients.wiring.context import Commits, Context
+from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch_clock, watch_storage
+from edgeclients.wiring.servers import Certificates
+from edgeclients.wiring.storage import Storage, opened
 
-_log = logging.getLogger(__name__)
-
-PLUGINS = "edgeclients.auth"
-_GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
 _LAST_EVENTS = 1.0  # seconds to send what waits
 _LAST_SPANS = 0.5  # seconds likewise
-
-
-class AuthPlugin(Authenticator, Authorizer, Protocol):
-    """What an `edgeclients.auth` entry point makes of the settings, and of the local operators."""
-
-
-PluginFactory: TypeAlias = Callable[[Settings, Operators], AuthPlugin]
 
 
 class Running(NamedTuple):
@@ -72,21 +37,9 @@ class Running(NamedTuple):
     grpc: str
     data_dir: Path | None
     token_file: Path | None
-    complete: Callable[[], Awaitable[object]]  # returns when every route is there
-    reload: Callable[[], Awaitable[None]]  # reads certificates and keys anew
-    ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is served no more
-
-
-class Commits:
-    """Tells whoever listens what a commit causes."""
-
-    def __init__(self, *listeners: Callable[[Effects], None]) -> None:
-        self.listeners = list(listeners)
-
-    def __call__(self, effects: Effects) -> None:
-        """A commit has happened; its caller hears of it behind this."""
-        for listener in self.listeners:
-            listener(effects)
+    complete: Callable[[], Awaitable[object]]  # returns when every route can be used
+    reload: Callable[[], Awaitable[None]]  # reads certificates and keys again
+    ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is not served any more
 
 
 @contextlib.asynccontextmanager
@@ -98,143 +51,47 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
     """
     async with contextlib.AsyncExitStack() as stack:
         reloading = Reloading()
-        http_tls = certificates.http_server(reloading, settings)
-        grpc_tls = certificates.grpc_server(reloading, settings)
-        plugin = _plugin(settings.authenticator)
+        shown = Certificates(certificates.http_server(reloading, settings), certificates.grpc_server(reloading, settings))
+        plugin = authenticators.find(settings.authenticator)
         stack.enter_context(runtime())
         health = health_document(settings.instance_id)
         traces = tracing.start(settings, health["instance_id"])
+        context = Context(settings, reloading, Metrics(), traces, stack)
         if traces is not None:
             stack.push_async_callback(traces.close, _LAST_SPANS)
+            tracing.watch(context.metrics, traces)
 
-        directory = DataDirectory(settings.data_dir) if _needs_directory(settings) else None
-        if directory is not None:
-            stack.callback(directory.close)
-        cache = caching.make(settings, lambda: store.now())  # noqa: PLW0108 - there is no store yet
-        news = asyncio.Event()
-        commits = Commits(cache.apply, lambda effects: news.set() if effects.told else None)
+        commits = Commits()
+        directory = _data_directory(context)
         storage = await stack.enter_async_context(opened(settings, commits, reloading, directory))
-        store, keyring = storage.store, storage.keyring
-        await store.run(_write_check)
-        metrics = Metrics()
-        asked = tracing.of_store(traces, store, storage.backend)
-        holders = Holders(asked, keyring)
-        stack.push_async_callback(holders.close)
-        auth = plugin(settings, holders)
-        if isinstance(auth, contextlib.AbstractAsyncContextManager):
-            await stack.enter_async_context(auth)
-        joining = caching.joined(settings, cache, store, keyring, metrics, auth.roles_changed, reloading)
-        cached = await stack.enter_async_context(joining)
-        if cached.publish is not None:
-            commits.listeners.append(cached.publish)
-        callout = calling.callout(settings, reloading)
-        if callout is not None:
-            stack.push_async_callback(callout.close)
-        access = Access(asked, auth, tracing.of_callout(traces, callout), cached.publish)
+        await storage.store.run(_write_check)
+        store = tracing.of_store(traces, storage.store, storage.backend)
+        operators = Holders(store, storage.keyring)
+        stack.push_async_callback(operators.close)
+        auth = await authenticators.start(context, plugin, operators)
+        cached = await cache.start(context, storage, commits, auth.roles_changed)
 
-        of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
-        stack.callback(of_checks.close)
-        stack.callback(of_writes.close)
-        checks, writes = CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting)
-        authentication = Authentication(asked, cache, keyring, checks, writes, cached.proofs)
-        stack.push_async_callback(authentication.close)
-        secrets = Secrets(asked, keyring, writes)
-        neighbours = asking.Neighbours(settings)
+        neighbours = peers.Neighbours(settings)
         stack.push_async_callback(neighbours.close)
-        parents, connections = Parents(asked, access, neighbours.groups), Connections(asked, access)
-        clients, rotation = Clients(asked, access, secrets, parents, neighbours.channels), Rotation(asked, access, secrets)
-        cases = UseCases(clients, rotation, parents, connections, Roles(asked, access), Members(asked, access))
+        core = use_cases.build(context, store, storage.keyring, auth, cached.tokens, cached.proofs, neighbours)
+        watch_authentication(context.metrics, cached.tokens, core.authentication)
+        watch_checks(context.metrics, core.authentication, core.checks)
+        readiness = _readiness(context, storage, commits, cached, {**peers.of_authenticator(auth), **neighbours.links})
 
-        watch_storage(metrics, storage)
-        _watch(metrics, cache, authentication)
-        _watch_checks(metrics, authentication, checks)
-        if traces is not None:
-            tracing.watch(metrics, traces)
-        relay = relaying.start(settings, store, news, storage.sender, reloading)
-        if relay is not None:
-            stack.push_async_callback(relay.stop, _LAST_EVENTS)
-            relaying.watch(metrics, relay)
-        links = {**asking.of_authenticator(auth), **neighbours.links}
-        certificates.peers(reloading, links.values())
-        readiness = Readiness(
-            storage.state,
-            lambda: store.run(_write_check),
-            relay.document if relay is not None else no_relay,
-            cached.document,
-            (asking.watch(metrics, links), watch_clock(metrics, storage.clock)),
-            storage.probe_seconds,
-            store.now,
-        )
-        operations = Operations(health, readiness, metrics)
-        bodies = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
-        app = DeferredApp(lambda: _application(cases, operations, bodies, serve_channels=not settings.channels_grpc_url))
-        gate = Gate(
-            app,
-            Callers(auth, settings.wrong_tokens),
-            HotReads(clients, operations.health),
-            metrics.http,
-            settings.http_max_requests,
-        )
-        service = ClientsService(authentication, Entities(asked), connections, parents, metrics.grpc, traces)
-
-        shared = settings.workers > 1
-        sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP", shared=shared)
-        for one in sockets:
-            stack.callback(one.close)
-        http_port = sockets[0].getsockname()[1]
-        connected = descriptors.connections_allowed(settings)
-        grpc = GrpcServer(
-            service,
-            settings.grpc_host,
-            settings.grpc_port,
-            grpc_tls,
-            settings.grpc_max_requests,
-            connected.grpc,
-            shared=shared,
-        )
-        context = tls.following(http_tls) if http_tls else None
-        http = HttpServer(
-            tracing.of_http(traces, gate),
-            sockets,
-            _connection_limits(settings, connected.http),
-            settings.http_idle_timeout,
-            context,
-        )
-        readiness.grpc = lambda: grpc.serving
-        stack.push_async_callback(_stop, readiness, http, grpc)
-        await grpc.start()
-        await http.start()
-        app.begin()
-        _warn_if_open(settings)
-        readiness.serving = True
+        serving = await servers.start(context, core, auth, Operations(health, readiness, context.metrics), shown)
         stack.callback(asyncio.ensure_future(memory.keep_giving_back()).cancel)
-        telemetry = await telling.start(settings, store)
-        if telemetry is not None:
-            stack.callback(telemetry.stop)
+        reports = await telemetry.start(settings, storage.store)
+        if reports is not None:
+            stack.callback(reports.stop)
         yield Running(
-            f"{'https' if http_tls else 'http'}://{authority(settings.http_host, http_port)}",
-            authority(settings.grpc_host, grpc.port),
+            serving.http,
+            serving.grpc,
             directory.path if directory is not None else None,
             auth.operator.token_file if isinstance(auth, Standalone) else None,
-            app.complete,
+            serving.complete,
             reloading.reload,
-            grpc.ended,
+            serving.ended,
         )
-
-
-def _application(cases: UseCases, operations: Operations, bodies: BodyLimits, *, serve_channels: bool) -> RoutedApp:
-    from edgeclients.http.app import build as build_app
-
-    return build_app(cases, operations, bodies, serve_channels=serve_channels)
-
-
-async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
-    readiness.serving = False
-    await asyncio.gather(http.stop(), grpc.stop(_GRACE))
-
-
-async def _write_check(tx: Transaction) -> None:
-    """Nothing, but committed: storage that can be written."""
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -242,79 +99,43 @@ def set_up_logs(settings: Settings) -> None:
     logs.set_up(settings.log_level)
 
 
-def _needs_directory(settings: Settings) -> bool:
-    """Whether anything is kept in the data directory: the database, or what the standalone operator is known by."""
-    return settings.mode == "gateway" or (settings.authenticator == "standalone" and not settings.standalone_id)
+def _data_directory(context: Context) -> DataDirectory | None:
+    """The data directory, if anything is kept there: the database, or what the standalone operator is known by."""
+    settings = context.settings
+    keeps_operator = settings.authenticator == "standalone" and not settings.standalone_id
+    if settings.mode != "gateway" and not keeps_operator:
+        return None
+    directory = DataDirectory(settings.data_dir)
+    context.stack.callback(directory.close)
+    return directory
 
 
-def _plugin(name: str) -> PluginFactory:
-    """What makes the authenticator called `name`.
-
-    Raises:
-        StartError: none of that name is installed.
-    """
-    if name == "standalone":
-        return standalone  # its own entry point; looking for others takes longer than all the rest of it
-    from importlib.metadata import entry_points
-
-    found = {entry.name: entry for entry in entry_points(group=PLUGINS)}
-    if name not in found:
-        raise StartError(
-            f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (there are: {', '.join(sorted(found))})"
-        )
-    factory: PluginFactory = found[name].load()
-    return factory
+async def _write_check(tx: Transaction) -> None:
+    """Nothing, but committed: storage that can be written."""
 
 
-def _connection_limits(settings: Settings, connections: int) -> ConnectionLimits:
-    return ConnectionLimits(
-        settings.http_read_header_timeout,
-        settings.http_read_timeout,
-        settings.http_write_timeout,
-        settings.http_max_header_bytes,
-        connections,
-        max(ConnectionLimits().drained_bytes, 4 * settings.http_max_bulk_bytes),
+def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cached, links: Mapping[str, Link]) -> Readiness:
+    """What `/ready` says, with the relay of events, which is started here."""
+    relay = _relay(context, storage, commits)
+    certificates.peers(context.reloading, links.values())
+    watch_storage(context.metrics, storage)
+    return Readiness(
+        storage.state,
+        lambda: storage.store.run(_write_check),
+        relay.document if relay is not None else no_relay,
+        cached.document,
+        (peers.watch(context.metrics, links), watch_clock(context.metrics, storage.clock)),
+        storage.probe_seconds,
+        storage.store.now,
     )
 
 
-def _watch(metrics: Metrics, cache: MemoryTokenCache, authentication: Authentication) -> None:
-    counts = authentication.counts
-    metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
-    metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
-    metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
-    metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
-
-
-def _watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckLane) -> None:
-    counts = authentication.counts
-    metrics.counters("clients_authenticate_denied", "Authenticate denied, by reason", "reason", lambda: counts.denied)
-    metrics.counter(
-        "clients_authenticate_put_off", "Authenticate put off: too many chosen secrets to check", lambda: counts.put_off
-    )
-    metrics.counter("clients_argon2_checks", "Chosen secrets hashed to be checked", lambda: checks.runs)
-    metrics.gauge("clients_argon2_waiting", "Chosen secrets waiting to be checked", lambda: checks.waiting)
-
-
-def _warn_if_open(settings: Settings) -> None:
-    if not _is_loopback(settings.http_host) and not settings.http_cert:
-        _log.warning(
-            "HTTP is open to the network without TLS: set MG_CLIENTS_HTTP_SERVER_CERT and _KEY, or MG_CLIENTS_HTTP_HOST"
-        )
-    for peer in PEERS:
-        address = address_of(settings, peer)
-        if address.url and not address.server_ca and not _is_loopback(address.url.rpartition(":")[0]):
-            _log.warning("%s_URL is spoken to without TLS: set %s_SERVER_CA_CERTS", address.prefix, address.prefix)
-    if settings.grpc_server_ca and not settings.grpc_client_ca:
-        _log.warning("no client certificates are demanded: that takes MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
-    if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:
-        _log.warning(
-            "gRPC is open to whoever reaches it: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and MG_CLIENTS_GRPC_CLIENT_CA_CERTS, "
-            "or MG_CLIENTS_GRPC_HOST"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _relay(context: Context, storage: Storage, commits: Commits) -> Relay | None:
+    """What sends events; None where they stay."""
+    news = asyncio.Event()
+    commits.add(lambda effects: news.set() if effects.told else None)
+    relay = events.start(context.settings, storage.store, news, storage.sender, context.reloading)
+    if relay is not None:
+        context.stack.push_async_callback(relay.stop, _LAST_EVENTS)
+        events.watch(context.metrics, relay)
+    return relay

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from edgeclients.core.credentials import Argon2, Keyring
 from edgeclients.core.ids import new_uuid
+from edgeclients.core.secrets.keyring import Argon2, Keyring
 from edgeclients.errors import StartError
 from edgeclients.model import Effects
 from edgeclients.ops import tls

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, cast
 
 from edgeclients.errors import StartError
+from edgeclients.http.edge.traced import traced
 from edgeclients.http.scope import App
-from edgeclients.http.traced import traced
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ports import Callout, Store
 from edgeclients.settings import Settings

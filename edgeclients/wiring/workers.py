@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from edgeclients import __version__
 from edgeclients.addresses import authority
+from edgeclients.concurrency import GivenUpError, unless, whenever
 from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
 from edgeclients.settings import Settings
 from edgeclients.signals import Signals
-from edgeclients.together import GivenUpError, unless, whenever
 
 __all__ = ["Lifeline", "WorkerError", "supervise"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclients.core.callouts import NAMES
+from edgeclients.core.authz.callouts import NAMES
 from tests.support.callee import Reply, asked_by_http
 from tests.support.certificates import Authority
 from tests.support.cloud.keys import Key

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from hypothesis import HealthCheck, settings
 
-from edgeclients.core.credentials import Keyring, generate
+from edgeclients.core.secrets.keyring import Keyring, generate
 from edgeclients.model import ALL_ACTIONS, Client, Effects, Event, NewClient, NewRole, StoredSecret
 from edgeclients.ports import Store, Transaction
 from tests.support.clocks import SetClock

@@ -333,6 +333,35 @@ class RoleContract:
         assert (await harness.store.memberships(gone.id, MemberFilter())).total == 1
         assert await state(harness.store, stays) == others
 
+    async def test_a_commit_that_changes_roles_says_so(self, harness: Harness) -> None:
+        """A client's first role is no change: nobody had any before."""
+        (client,) = await add(harness.store, bare())
+        assert not any(effect.roles for effect in harness.effects)
+        (role,) = await give(harness.store, new_role(client, "reader", members=["a"]))
+        renamed = replace(role, name="viewer")
+        changes: list[tuple[Callable[[Transaction], Awaitable[object]], bool]] = [
+            (lambda tx: tx.replace_role(role, renamed), True),
+            (lambda tx: tx.add_members(renamed, ["b"]), True),
+            (lambda tx: tx.remove_members(renamed, ["nobody"]), False),
+            (lambda tx: tx.remove_members(renamed, ["b"]), True),
+            (lambda tx: tx.leave_roles("nobody", "x"), False),
+            (lambda tx: tx.leave_roles("a", "x"), True),
+            (lambda tx: tx.roles_held(client.id, ["a"]), False),
+            (lambda tx: tx.remove_role(renamed), True),
+        ]
+        assert harness.effects[-1].roles
+        for change, changes_roles in changes:
+            await harness.store.run(change)
+            assert harness.effects[-1].roles == changes_roles
+
+    async def test_a_change_of_roles_that_fails_says_nothing(self, harness: Harness) -> None:
+        (client,) = await add(harness.store, bare())
+        await give(harness.store, new_role(client, "reader"))
+        before = len(harness.effects)
+        with pytest.raises(RoleNameTaken):
+            await give(harness.store, new_role(client, "reader"))
+        assert len(harness.effects) == before
+
 
 class RoleListContract:
     async def test_roles_come_the_oldest_first(self, harness: Harness) -> None:

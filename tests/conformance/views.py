@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edgeclients.core.access import Access
+from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import Clients
-from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.parents import Parents
-from edgeclients.core.secrets import Secrets
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.core.secrets.pool import Argon2Threads, HashLane
 from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import (
     ALL_ACTIONS,

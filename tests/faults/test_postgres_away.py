@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -16,7 +17,7 @@ import pytest
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.errors import StartError, Unavailable
 from edgeclients.files import schema_path
-from edgeclients.model import Effects
+from edgeclients.model import Effects, Role
 from edgeclients.ports import Transaction
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres.connect import connect
@@ -228,8 +229,17 @@ async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgr
                 await store.run(lambda tx: tx.revoke([new.client.id]))
             assert told[-1] == Effects(granted=True, told=True, unsure=True)
             assert store.writer.failing
+            role = new.role.role()
+            with pytest.raises(Unavailable):
+                await store.run(partial(_revoke_and_leave, new.client.id, role))
+            assert told[-1] == Effects(granted=True, told=True, roles=True, unsure=True)
             await add(store, new_client())
             assert not store.writer.failing
+
+
+async def _revoke_and_leave(client_id: str, role: Role, tx: Transaction) -> None:
+    await tx.revoke([client_id])
+    await tx.remove_members(role, None)
 
 
 def test_several_that_start_at_once_migrate_once(cloud: Cloud, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeclients.core.callouts import NAMES
+from edgeclients.core.authz.callouts import NAMES
 from tests.support.api import Api, error_of
 from tests.support.callee import Asked, Callee, Reply, asked_by_http
 from tests.support.commands import ready_to_run

@@ -12,11 +12,11 @@ from typing import Any
 import uvloop
 
 from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.authentication import Authentication
-from edgeclients.core.checks import CheckLane
+from edgeclients.core.authn.authentication import Authentication
+from edgeclients.core.authn.queue import CheckLane
 from edgeclients.core.clients import ClientDraft
-from edgeclients.core.credentials import Keyring
-from edgeclients.core.hashing import Argon2Threads, HashLane
+from edgeclients.core.secrets.keyring import Keyring
+from edgeclients.core.secrets.pool import Argon2Threads, HashLane
 from tests.perf import fleet
 from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread

@@ -7,13 +7,13 @@ from typing import Protocol, TypeAlias
 
 from edgeclients.auth.standalone import Operator, Standalone
 from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.access import Access
+from edgeclients.core.authn.operator_tokens import Holders
+from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import Clients
-from edgeclients.core.credentials import Keyring
-from edgeclients.core.hashing import Argon2Threads, HashLane
-from edgeclients.core.holders import Holders
 from edgeclients.core.parents import Parents
-from edgeclients.core.secrets import Secrets
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.core.secrets.keyring import Keyring
+from edgeclients.core.secrets.pool import Argon2Threads, HashLane
 from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.store.limits import StoreLimits

@@ -3,8 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from edgeclients.core.credentials import Argon2, Keyring
-from edgeclients.core.hashing import Argon2Threads
+from edgeclients.core.secrets.keyring import Argon2, Keyring
+from edgeclients.core.secrets.pool import Argon2Threads
 
 
 class Held(NamedTuple):

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.access import Access
-from edgeclients.core.authentication import Authentication
-from edgeclients.core.checks import CheckLane
+from edgeclients.core.authn.authentication import Authentication
+from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import ClientDraft, Clients
-from edgeclients.core.credentials import Keyring
-from edgeclients.core.hashing import Argon2Threads, HashLane
 from edgeclients.core.parents import Parents
-from edgeclients.core.rotation import Rotation, SecretChange
-from edgeclients.core.secrets import Secrets
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.core.secrets.keyring import Keyring
+from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.rotation import Rotation, SecretChange
 from edgeclients.errors import CredentialsDenied
 from edgeclients.model import EVERYTHING, Client, Session, Standing
 from edgeclients.ports import Authorizer

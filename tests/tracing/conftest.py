@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgeclients.core.callouts import NAMES
+from edgeclients.core.authz.callouts import NAMES
 from tests.support.api import Api
 from tests.support.callee import Callee, asked_by_http
 from tests.support.callers import calling

@@ -9,7 +9,7 @@ import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients.files import schema_path
-from edgeclients.http.traced import span_name
+from edgeclients.http.edge.traced import span_name
 from edgeclients.ops.traced import TracedStore
 from edgeclients.ops.tracing import Tracing
 from edgeclients.ports import Store

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from edgeclients.core.checks import ALL_FAILURES, WAITING_WHILE_RATIONED, Check, CheckLane
-from edgeclients.core.credentials import Argon2
-from edgeclients.core.hashing import Argon2Threads
-from edgeclients.core.ration import Ration
+from edgeclients.core.authn.queue import ALL_FAILURES, WAITING_WHILE_RATIONED, Check, CheckLane
+from edgeclients.core.secrets.keyring import Argon2
+from edgeclients.core.secrets.pool import Argon2Threads
+from edgeclients.core.token_bucket import Ration
 from edgeclients.errors import CheckRationed, Unavailable
 from tests.conformance.harness import KEYRING
 from tests.support.lanes import HeldThreads, settle

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeclients.core.authentication import Authentication
-from edgeclients.core.checks import FAILURES
-from edgeclients.core.credentials import Keyring
+from edgeclients.core.authn.authentication import Authentication
+from edgeclients.core.authn.queue import FAILURES
+from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import CheckRationed, CredentialsDenied, Unavailable
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from edgeclients.core.credentials import Argon2, Keyring, Pepper, generate, is_generated_form, scheme_of
+from edgeclients.core.secrets.keyring import Argon2, Keyring, Pepper, generate, is_generated_form, scheme_of
 
 PEPPER = bytes(range(32))
 OTHER = bytes(range(1, 33))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeclients.core.credentials import Keyring
-from edgeclients.core.holders import Holders
+from edgeclients.core.authn.operator_tokens import Holders
 from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS
 from edgeclients.core.operators import Operators
+from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import Unavailable
 from edgeclients.model import DomainStanding, Effects, OperatorToken
 from edgeclients.store.limits import StoreLimits
@@ -267,7 +267,8 @@ async def test_a_store_that_cannot_write_refuses_nobody(at: Opened, caplog: pyte
     for _ in range(5):
         assert await holders.holder(token) == ID
         await holders.close()
-    assert [(record.levelno, record.name) for record in caplog.records] == [(logging.WARNING, "edgeclients.core.holders")]
+    told = [(record.levelno, record.name) for record in caplog.records]
+    assert told == [(logging.WARNING, "edgeclients.core.authn.operator_tokens")]
     assert token not in caplog.text
     assert (await kept(at.store)).last_used_at is None
 

@@ -1,6 +1,6 @@
 """Token buckets: a number at once, then so many a second."""
 
-from edgeclients.core.ration import Ration, whole_seconds
+from edgeclients.core.token_bucket import Ration, whole_seconds
 
 
 class Clock:

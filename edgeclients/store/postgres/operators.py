@@ -49,6 +49,8 @@ async def standing(link: Link, operator_id: str, domain_id: str) -> DomainStandi
 class PostgresOperators:
     """`ports.OperatorTransaction` on the connection of a unit."""
 
+    roles_changed = False
+
     def __init__(self, link: Link, now: int) -> None:
         self._link = link
         self.now = now
@@ -70,7 +72,9 @@ class PostgresOperators:
         await self._link.execute("DELETE FROM operators WHERE id = $1", operator_id)
 
     async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
-        return await roles.leave_all(self._link, member_id, self.now, by)
+        left = await roles.leave_all(self._link, member_id, self.now, by)
+        self.roles_changed = self.roles_changed or bool(left)
+        return left
 
     async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
         return int(await self._link.fetchval("SELECT count(*) FROM operator_tokens WHERE operator_id = $1", operator_id))

@@ -59,7 +59,12 @@ async def held(link: Link, client_id: str, member_id: str) -> Role | None:
 
 
 class PostgresRoles:
-    """`ports.RoleTransaction` on the connection of a unit."""
+    """`ports.RoleTransaction` on the connection of a unit.
+
+    `roles_changed` says whether the unit has changed a role or who has one.
+    """
+
+    roles_changed = False
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -83,12 +88,14 @@ class PostgresRoles:
         return bool(await self._link.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
 
     async def add_role(self, role: NewRole) -> None:  # noqa: D102
+        self.roles_changed = True
         try:
             await insert(self._link, [role])
         except asyncpg.UniqueViolationError as error:
             raise _name_taken(error) from error
 
     async def replace_role(self, old: Role, new: Role) -> None:  # noqa: D102
+        self.roles_changed = True
         key = (old.entity_id, old.name, old.id)
         try:
             await self._link.execute(_UPDATE, new.name, int(new.actions), new.updated_at, new.updated_by, *key)
@@ -96,10 +103,12 @@ class PostgresRoles:
             raise _name_taken(error) from error
 
     async def remove_role(self, role: Role) -> None:  # noqa: D102
+        self.roles_changed = True
         await self.remove_members(role, None)
         await self._link.execute("DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name)
 
     async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:  # noqa: D102
+        self.roles_changed = True
         await self._link.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
 
     async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:  # noqa: D102
@@ -108,7 +117,9 @@ class PostgresRoles:
         if member_ids is not None:
             sql += " AND member_id = ANY ($3)"
             parameters += (list(map(key, member_ids)),)
-        return tuple(member for (member,) in await self._link.fetch(f"{sql} RETURNING member_id", *parameters))
+        removed = await self._link.fetch(f"{sql} RETURNING member_id", *parameters)
+        self.roles_changed = self.roles_changed or bool(removed)
+        return tuple(member for (member,) in removed)
 
 
 async def insert(link: Link, roles: Sequence[NewRole]) -> None:

@@ -86,12 +86,13 @@ class Writer:
         except BaseException:
             await roll_back(link)
             raise
-        effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), bool(transaction.events))
+        told, roles = bool(transaction.events), transaction.roles_changed
+        effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), told, roles)
         try:
             await link.execute("COMMIT")
         except BaseException:
             # It may be committed all the same, or not at all: then there is no such revision, and nobody may wait for it.
-            self._tell(Effects(granted=True, told=True, unsure=True))
+            self._tell(Effects(granted=True, told=True, roles=roles, unsure=True))
             raise
         self._clock.committed(settled.time)
         self.last_commit_at = self._clock.now()

@@ -39,6 +39,8 @@ def standing(connection: sqlite3.Connection, operator_id: str, domain_id: str) -
 class SqliteOperators:
     """`ports.OperatorTransaction` on the writer's connection, for the length of one unit."""
 
+    roles_changed = False
+
     def __init__(self, connection: sqlite3.Connection, now: int) -> None:
         self._connection = connection
         self.now = now
@@ -62,7 +64,9 @@ class SqliteOperators:
         self._connection.execute("DELETE FROM operators WHERE id = ?", (operator_id,))
 
     async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
-        return roles.leave_all(self._connection, member_id, self.now, by)
+        left = roles.leave_all(self._connection, member_id, self.now, by)
+        self.roles_changed = self.roles_changed or bool(left)
+        return left
 
     async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
         sql = "SELECT count(*) FROM operator_tokens WHERE operator_id = ?"

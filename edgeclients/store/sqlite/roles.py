@@ -60,7 +60,12 @@ def held(connection: sqlite3.Connection, client_id: str, member_id: str) -> Role
 
 
 class SqliteRoles:
-    """`ports.RoleTransaction` on the writer's connection, for the length of one unit."""
+    """`ports.RoleTransaction` on the writer's connection, for the length of one unit.
+
+    `roles_changed` says whether the unit has changed a role or who has one.
+    """
+
+    roles_changed = False
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -83,12 +88,14 @@ class SqliteRoles:
         return bool(fetch(self._connection, _MANAGED, (client_id, int(Action.MANAGE_ROLE)))[0][0])
 
     async def add_role(self, role: NewRole) -> None:  # noqa: D102
+        self.roles_changed = True
         try:
             insert(self._connection, [role])
         except sqlite3.IntegrityError as error:
             raise _name_taken(error) from error
 
     async def replace_role(self, old: Role, new: Role) -> None:  # noqa: D102
+        self.roles_changed = True
         key = (old.entity_id, old.name, old.id)
         try:
             self._connection.execute(_UPDATE, (new.name, int(new.actions), new.updated_at, new.updated_by, *key))
@@ -96,10 +103,12 @@ class SqliteRoles:
             raise _name_taken(error) from error
 
     async def remove_role(self, role: Role) -> None:  # noqa: D102
+        self.roles_changed = True
         await self.remove_members(role, None)
         self._connection.execute("DELETE FROM clients_roles WHERE entity_id = ? AND name = ?", (role.entity_id, role.name))
 
     async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:  # noqa: D102
+        self.roles_changed = True
         self._connection.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
 
     async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:  # noqa: D102
@@ -108,7 +117,9 @@ class SqliteRoles:
         if member_ids is not None:
             sql += " AND member_id IN (SELECT value FROM json_each(?))"
             parameters += (msgspec.json.encode(member_ids).decode(),)
-        return tuple(member for (member,) in fetch(self._connection, f"{sql} RETURNING member_id", parameters))
+        removed = fetch(self._connection, f"{sql} RETURNING member_id", parameters)
+        self.roles_changed = self.roles_changed or bool(removed)
+        return tuple(member for (member,) in removed)
 
 
 def insert(connection: sqlite3.Connection, roles: Sequence[NewRole]) -> None:

@@ -48,7 +48,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
     def effects(self) -> Effects:
         """What the commit of this unit must cause."""
         told = any(added.rows for added in self.added)
-        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), told)
+        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), told, self.roles_changed)
 
     async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
         rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()

@@ -1,0 +1,1 @@
+"""Whose token this is: parsing, checking, remembering."""

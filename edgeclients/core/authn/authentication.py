@@ -1,0 +1,140 @@
+"""`Authenticate`: whose token is this? Free of any transport (design 3).
+
+A hit costs a keyed hash and a look into the cache. On a miss the token is unpacked, one indexed read finds the secrets it
+could be, and the secret's form says which hash to compute. Every failure is `CredentialsDenied`: no oracle.
+"""
+
+from typing import NoReturn
+
+from edgeclients.core import limits
+from edgeclients.core.authn.chosen import ChosenSecrets
+from edgeclients.core.authn.maintenance import Upkeep
+from edgeclients.core.authn.matching import Matching
+from edgeclients.core.authn.proofs import Recollection
+from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authn.tokens import Presented, Proof, unpack
+from edgeclients.core.secrets.keyring import Keyring, is_generated_form
+from edgeclients.core.secrets.pool import HashLane
+from edgeclients.errors import CheckRationed, CredentialsDenied
+from edgeclients.ports import Proofs, Store, TokenCache
+
+_TRIES = 10  # reads of a row that is revoked while it is read
+
+
+class Counts:
+    """How often `authenticate` went which way, since the start.
+
+    Denials are counted by reason. None of the reasons says whether a secret was right.
+    """
+
+    __slots__ = ("denied", "hits", "misses", "put_off")
+
+    def __init__(self) -> None:
+        self.hits = self.misses = self.put_off = 0
+        self.denied = {"malformed": 0, "unmatched": 0, "remembered": 0}
+
+
+class Authentication:
+    """Answers whose token it is.
+
+    Args:
+        store: where secrets are.
+        cache: recent answers.
+        keyring: the peppers.
+        checks: the lane for chosen secrets that are presented.
+        writes: the lane for hashes that are to be stored.
+        proofs: what other processes have checked, where there are any.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cache: TokenCache,
+        keyring: Keyring,
+        checks: CheckLane,
+        writes: HashLane,
+        proofs: Proofs | None = None,
+    ) -> None:
+        self._store = store
+        self._note_seen = store.note_seen
+        self._cache = cache
+        self._keyring = keyring
+        self._upkeep = Upkeep(store, keyring, writes)
+        self._matching = Matching(store, self._upkeep)
+        self._chosen = ChosenSecrets(
+            store, cache, keyring, checks, self._matching, Recollection(proofs, store, self._matching, self._upkeep)
+        )
+        self.counts = Counts()
+
+    async def authenticate(self, token: bytes) -> str:
+        """The id of the client that `token` proves.
+
+        Raises:
+            CredentialsDenied: it proves nobody.
+            CheckRationed: too many chosen secrets are being checked.
+            Unavailable, Busy: the storage cannot answer.
+        """
+        return self.recall(token) or await self.prove(token)
+
+    def recall(self, token: bytes) -> str | None:
+        """The id of the client that `token` was found to prove, as far as that is known and still holds."""
+        if len(token) > limits.TOKEN_BYTES:
+            return None  # not worth hashing
+        client_id = self._cache.hit(self._cache.key(token))
+        if client_id is not None:
+            self.counts.hits += 1
+            self._note_seen(client_id)
+        return client_id
+
+    async def prove(self, token: bytes) -> str:
+        """What `authenticate` does where `recall` knows nothing."""
+        self.counts.misses += 1
+        if len(token) > limits.TOKEN_BYTES:
+            self._deny("malformed")
+        client_id = await self._prove(self._cache.key(token), token)
+        self._note_seen(client_id)
+        return client_id
+
+    async def close(self) -> None:
+        """Check nothing more, and wait for what has begun."""
+        await self._chosen.close()
+        await self._upkeep.close()
+
+    async def _prove(self, key: bytes, token: bytes) -> str:
+        """The id of the client that `token` proves, which is in the cache from here on."""
+        presented = unpack(token)
+        if presented is None:
+            self._deny("malformed")
+        # Again where the client lost access to something between the row's being read and now: then the row says what holds.
+        for _ in range(_TRIES):
+            proof = await self._check(key, token, presented)
+            if proof is None:
+                self._deny("unmatched")
+            if self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at):
+                return proof.client_id
+        self.counts.put_off += 1
+        raise CheckRationed("the client changes too fast")
+
+    async def _check(self, key: bytes, token: bytes, presented: Presented) -> Proof | None:
+        if is_generated_form(presented.secret):
+            return await self._check_generated(presented)
+        if self._cache.denied(key):
+            self._deny("remembered")
+        try:
+            return await self._chosen.check(key, token, presented)
+        except CheckRationed:
+            self.counts.put_off += 1
+            raise
+
+    async def _check_generated(self, presented: Presented) -> Proof | None:
+        if presented.by_id:
+            read = await self._store.secrets_of(presented.subject)
+        else:
+            read = await self._store.secrets_by_lookup(self._keyring.lookups(presented.subject, presented.secret))
+        return self._matching.proof(
+            presented, read, lambda row: self._keyring.matches(row.hash, row.domain_id, presented.secret)
+        )
+
+    def _deny(self, reason: str) -> NoReturn:
+        self.counts.denied[reason] += 1
+        raise CredentialsDenied(reason)

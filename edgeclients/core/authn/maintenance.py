@@ -1,0 +1,86 @@
+"""What the use of a secret sets going, behind its client's back."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edgeclients.core.secrets.keyring import Keyring, scheme_of
+from edgeclients.core.secrets.pool import HashLane
+from edgeclients.errors import DomainError
+from edgeclients.model import SecretRow
+from edgeclients.ports import Store, Transaction
+
+_log = logging.getLogger(__name__)
+
+_AT_A_TIME = 32  # beyond, the next use will do
+
+
+class Upkeep:
+    """Notes the use of retiring secrets, and keeps secrets under the present pepper and parameters.
+
+    Args:
+        store: where secrets are.
+        keyring: the peppers.
+        writes: the lane for hashes that are to be stored.
+    """
+
+    def __init__(self, store: Store, keyring: Keyring, writes: HashLane) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._writes = writes
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def after_success(self, row: SecretRow, secret: str) -> None:
+        """The client of `row` has proved itself with `secret`."""
+        if row.expires_at is not None:
+            self.start(self._touch(row))
+        elif self._keyring.is_outdated(row.hash):
+            self.start(self._refresh(row, secret))
+
+    async def close(self) -> None:
+        """Wait for what was started."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, whose failing is nobody's business, if not too much is being done."""
+        if len(self._tasks) >= _AT_A_TIME:
+            work.close()
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("secret upkeep failed unexpectedly", exc_info=error)
+
+    async def _touch(self, row: SecretRow) -> None:
+        await self._try(lambda tx: tx.touch_retirement(row.client_id, row.hash))
+
+    async def _refresh(self, row: SecretRow, secret: str) -> None:
+        scheme = self._keyring.argon2
+        if scheme_of(row.hash) is None:
+            kept = self._keyring.keep_generated(row.domain_id, secret)
+        else:
+            try:
+                digest = await self._writes.digest(scheme, row.domain_id, secret)
+            except DomainError:
+                return
+            kept = self._keyring.keep_chosen(row.domain_id, scheme, digest, ())
+
+        async def unit(tx: Transaction) -> None:
+            client = await tx.client(row.client_id)
+            if client is not None and (await tx.secret(client.id)).hash == row.hash:
+                await tx.set_secret(client, kept)
+
+        await self._try(unit)
+
+    async def _try(self, unit: Callable[[Transaction], Coroutine[Any, Any, None]]) -> None:
+        """Run a unit nobody waits for: if it fails, the next use of the secret tries again."""
+        try:
+            await self._store.run(unit)
+        except DomainError as error:
+            _log.info("secret upkeep put off", extra={"error": type(error).__name__})

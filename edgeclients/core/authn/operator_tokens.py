@@ -1,0 +1,94 @@
+"""Who holds a local operator's token: read from the store on every request, so that what is removed is dead at once."""
+
+import asyncio
+import logging
+
+from cachetools import TTLCache
+
+from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS, OPERATOR_TOKEN_PREFIX
+from edgeclients.core.secrets.keyring import Keyring
+from edgeclients.errors import DomainError
+from edgeclients.model import DomainStanding, OperatorToken
+from edgeclients.ports import Store, Transaction
+from edgeclients.times import ends_at, is_told_right
+
+_log = logging.getLogger(__name__)
+
+# How exact "last used" is: a write an hour and token is what an SD card bears.
+_HOUR = 3600 * 1_000_000
+_RETRY_SECONDS = 60
+_REMEMBERED = 1000
+
+
+class Holders:
+    """`ports.Operators`.
+
+    Args:
+        store: where operators and their tokens are.
+        keyring: the peppers.
+    """
+
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._noted: TTLCache[bytes, None] = TTLCache(_REMEMBERED, _RETRY_SECONDS)
+        self._noting: set[asyncio.Task[None]] = set()
+
+    def now(self) -> int:  # noqa: D102 - see ports.Operators, here and below
+        return self._store.now()
+
+    async def holder(self, token: str) -> str | None:  # noqa: D102
+        if not token.startswith(OPERATOR_TOKEN_PREFIX) or len(token) > OPERATOR_TOKEN_CHARACTERS:
+            return None
+        digests = self._keyring.token_digests(token)
+        found = await self._store.operator_token(digests)
+        if found is None or has_ended(found, self._store.now()):
+            return None
+        self._note_use(found, token)
+        return found.operator_id
+
+    async def standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+        return await self._store.operator_standing(operator_id, domain_id)
+
+    async def close(self) -> None:
+        """Finish what is being noted."""
+        if self._noting:
+            await asyncio.wait(self._noting)
+
+    def _note_use(self, token: OperatorToken, clear: str) -> None:
+        """Write down that `token` is used, behind its caller's back; and move it to the newest pepper."""
+        digest, key_id = self._keyring.keep_token(clear)
+        if key_id == token.key_id and self._is_fresh(token.last_used_at) and not self._has_to_count(token):
+            return
+        if token.digest in self._noted:
+            return
+        self._noted[token.digest] = None
+        task = asyncio.ensure_future(self._write(token, digest, key_id))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+    async def _write(self, token: OperatorToken, digest: bytes, key_id: str) -> None:
+        async def unit(tx: Transaction) -> None:
+            await tx.touch_operator_token(token, digest, key_id)
+
+        try:
+            await self._store.run(unit)
+        except DomainError as error:
+            _log.warning("last use of an operator's token was not noted", extra={"error": type(error).__name__})
+
+    def _has_to_count(self, token: OperatorToken) -> bool:
+        """Whether its lifetime counts from now, as far as is noted."""
+        now = self._store.now()
+        counts = token.counted_from is not None and is_told_right(token.counted_from, now)
+        return token.expires_at is not None and not counts and not is_told_right(token.created_at, now)
+
+    def _is_fresh(self, used_at: int | None) -> bool:
+        """Whether a noted use is recent, by a clock that may have jumped either way."""
+        return used_at is not None and 0 <= self._store.now() - used_at < _HOUR
+
+
+def has_ended(token: OperatorToken, now: int) -> bool:
+    """Whether a token does not work any more."""
+    if token.expires_at is None:
+        return False
+    return ends_at(token.created_at, token.expires_at, token.counted_from, now) <= now

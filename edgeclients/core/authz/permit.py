@@ -1,0 +1,73 @@
+"""What a caller brings to an operation, and whether that is enough: pure, without I/O."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from edgeclients.errors import Forbidden, NotFound
+from edgeclients.model import BY_DOMAIN, BY_GROUP, DIRECT, NO_ACTIONS, Action, Client, Role, Session, Standing
+
+_NO_GROUPS: Mapping[str, Action] = MappingProxyType({})
+
+
+class Permit(Struct, frozen=True):
+    """What is known of a caller before the client is: the standing in the domain, what parent groups give, what is needed."""
+
+    session: Session
+    action: Action
+    standing: Standing
+    groups: Mapping[str, Action] = _NO_GROUPS
+
+    @property
+    def granted(self) -> bool:
+        """Whether the domain gives the action, on every client of it."""
+        return int(self.standing.actions) & int(self.action) != 0  # as enum members they take ten times as long
+
+    def grants(self, client: Client) -> bool:
+        """Whether the domain gives the action on this client, or its parent group does."""
+        return self.granted or self.action in self.by_group(client)
+
+    def by_group(self, client: Client) -> Action:
+        """What the parent group of this client is known to give."""
+        return self.groups.get(client.parent_group_id or "", NO_ACTIONS)
+
+    def admit(self, client: Client | None, held: Role | None) -> Client:
+        """`client`, if the caller may do this to it, having the role `held` there.
+
+        Raises:
+            NotFound: there is no such client in the caller's domain.
+            Forbidden: there is, and the caller may not.
+        """
+        if client is None or client.domain_id != self.session.domain_id:
+            raise NotFound
+        if not self.grants(client) and (held is None or self.action not in held.actions):
+            raise Forbidden
+        return client
+
+
+class EffectiveRole(Struct, frozen=True):
+    """By what somebody may do something to a client: a role of it, or what its group or the domain grants (without an id)."""
+
+    role_id: str
+    role_name: str
+    actions: Action
+    access_type: str
+    access_provider_id: str
+
+
+def effective_roles(permit: Permit, client: Client, held: Role | None) -> tuple[EffectiveRole, ...]:
+    """By what the caller may do something to a client, having the role `held` there.
+
+    For a super admin, whom nobody granted anything, it is the role alone (contract 3.4).
+    """
+    roles = []
+    if held is not None and held.actions:
+        roles.append(EffectiveRole(held.id, held.name, held.actions, DIRECT, ""))
+    if permit.session.super_admin:
+        return tuple(roles)
+    if by_group := permit.by_group(client):
+        roles.append(EffectiveRole("", "", by_group, BY_GROUP, client.parent_group_id or ""))
+    if permit.standing.actions:
+        roles.append(EffectiveRole("", "", permit.standing.actions, BY_DOMAIN, permit.session.domain_id))
+    return tuple(roles)

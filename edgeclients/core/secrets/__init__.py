@@ -1,0 +1,1 @@
+"""Clients' secrets: how they are kept, made and replaced."""

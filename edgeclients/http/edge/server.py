@@ -1,0 +1,88 @@
+"""Serving HTTP from the event loop that others share."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from uvicorn import Config, Server
+
+from edgeclients.http.edge.clocks import ConnectionLimits
+from edgeclients.http.edge.protocol import LimitedProtocol, limited
+from edgeclients.ops.listen import BACKLOG
+
+_GRACE = 7  # seconds for requests that have begun; all of a shutdown has 10
+
+
+class HttpServer:
+    """uvicorn, as a task among others; signals are somebody else's."""
+
+    def __init__(
+        self,
+        app: Any,
+        sockets: Sequence[socket.socket],
+        limits: ConnectionLimits,
+        idle: float,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        config = Config(
+            app,
+            loop="none",
+            http=limited(limits),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=max(1, round(idle)),
+            timeout_graceful_shutdown=_GRACE,
+            backlog=BACKLOG,
+        )
+        config.load()
+        config.ssl = tls
+        self._sockets = list(sockets)
+        self._server = _QuietServer(config, limits.read_header)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Accept connections from here on."""
+        serving = self._task = asyncio.ensure_future(self._server.serve(self._sockets))
+        while not self._server.started:
+            if serving.done():
+                self._task = None
+                serving.result()
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Accept no more, finish what has begun."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _QuietServer(Server):
+    """uvicorn's server, on sockets that exist, with a time limit on TLS handshakes, and no signals of its own."""
+
+    def __init__(self, config: Config, handshake: float) -> None:
+        super().__init__(config)
+        self._handshake = handshake
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+        config, loop = self.config, asyncio.get_running_loop()
+        tls: dict[str, Any] = {"ssl": config.ssl, "ssl_handshake_timeout": self._handshake} if config.ssl else {}
+
+        kind = cast("type[LimitedProtocol]", config.http_protocol_class)
+
+        def protocol() -> asyncio.Protocol:
+            return kind(config=config, server_state=self.server_state, app_state=self.lifespan.state)
+
+        self.servers = [await loop.create_server(protocol, sock=one, backlog=config.backlog, **tls) for one in sockets or ()]
+        self.started = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

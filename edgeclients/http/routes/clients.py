@@ -1,0 +1,286 @@
+"""Routes of clients (contract 3)."""
+
+import asyncio
+from typing import Annotated
+
+from litestar import delete, get, patch, post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core import limits
+from edgeclients.core.clients import ClientChange, Clients, Created
+from edgeclients.errors import (
+    BodyTooLarge,
+    EmptyList,
+    Forbidden,
+    GroupNotEnabled,
+    GroupOfOtherDomain,
+    IdTaken,
+    InvalidBody,
+    InvalidDirection,
+    InvalidId,
+    InvalidIdentity,
+    InvalidLimit,
+    InvalidMetadata,
+    InvalidName,
+    InvalidOrder,
+    InvalidQuery,
+    InvalidSecret,
+    InvalidStatus,
+    InvalidTags,
+    NotFound,
+    QueryTimedOut,
+    SecretTaken,
+    StatusUnchanged,
+    SuperAdminOnly,
+    Throttled,
+    TooManyChosenSecrets,
+    TooManyElements,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.wire.answers import answer, empty
+from edgeclients.http.wire.call import Call, Turnstile, body_of, session_of
+from edgeclients.http.wire.clients import (
+    ClientBody,
+    ClientsBody,
+    CreateClient,
+    PageBody,
+    UpdateClient,
+    UpdateTags,
+    decoder,
+    query,
+    to_body,
+    to_body_with_roles,
+    to_page,
+    to_viewed,
+)
+from edgeclients.http.wire.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.wire.fields import shown
+from edgeclients.http.wire.parameters import Parameter, boolean, by_name, read
+
+_create = decoder(CreateClient)
+_create_many = decoder(list[CreateClient])
+_update = decoder(UpdateClient)
+_update_tags = decoder(UpdateTags)
+
+_VIEW_PARAMETERS = by_name(
+    Parameter(
+        "roles",
+        boolean,
+        {"type": "boolean", "default": False},
+        "With the caller's roles on the client, and without private metadata; 404 if the caller has none.",
+    )
+)
+
+_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
+_STORED = (Forbidden, Unavailable)
+_NEW = (
+    *_BODY,
+    InvalidStatus,
+    InvalidId,
+    InvalidName,
+    InvalidIdentity,
+    InvalidTags,
+    InvalidMetadata,
+    InvalidSecret,
+    IdTaken,
+    SecretTaken,
+    NotFound,
+    GroupOfOtherDomain,
+    GroupNotEnabled,
+    Throttled,
+    *_STORED,
+)
+_CREATED_EXAMPLE = CLIENT_EXAMPLE | {"credentials": {"secret": "1f0c6a52-8a6e-4a1b-9a5f-6a8f7d0f3c21"}}
+_WANTED_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location": {"room": "b1"}}}
+
+
+def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
+    """The routes, for `clients`; a bulk body may have `bulk_bytes`."""
+    bulk = Turnstile()
+
+    @post(
+        "/",
+        **describe(
+            "createClient",
+            "Create a client; its secret is shown in this answer only",
+            "The client gets a role `admin`, which allows everything and whose member is the caller. Without a secret one "
+            "is generated. Secrets are kept as hashes: this answer is the only one that shows it.",
+            status=201,
+            answer=ClientBody,
+            example=_CREATED_EXAMPLE,
+            errors=_NEW,
+            body=CreateClient,
+            body_example=_WANTED_EXAMPLE,
+            headers=("location",),
+        ),
+    )
+    async def create_client(request: Call) -> ASGIResponse:
+        wanted: CreateClient = await body_of(request, _create)
+        (created,) = await clients.create(session_of(request), [wanted.to_draft()])
+        location = {"location": f"/clients/{created.client.id}"}
+        return answer(to_body(created.client, created.secret), 201, location)
+
+    @post(
+        "/bulk",
+        request_max_body_size=bulk_bytes,
+        **describe(
+            "createClients",
+            "Create many clients, all or none; their secrets are shown in this answer only",
+            "Up to 10,000 clients, as `createClient` makes them. At most 100 of them may bring a secret that people chose; "
+            "generated secrets and random UUIDs are not counted.",
+            answer=ClientsBody,
+            example={"total": 1, "clients": [_CREATED_EXAMPLE]},
+            errors=(*_NEW, EmptyList, TooManyElements, TooManyChosenSecrets),
+            body=Annotated[list[CreateClient], shown(minItems=1, maxItems=limits.BULK_CLIENTS)],
+            body_example=[_WANTED_EXAMPLE],
+        ),
+    )
+    async def create_clients(request: Call) -> ASGIResponse:
+        async with bulk.enter() as work:
+            wanted: list[CreateClient] = await body_of(request, _create_many)
+            async with work:
+                drafts = [one.to_draft() for one in wanted]
+                created = await clients.create(session_of(request), drafts)
+                return await asyncio.to_thread(_all_created, created)
+
+    @get(
+        "/",
+        **describe(
+            "listClients",
+            "List clients of the domain",
+            "One page of those clients that the caller may do something to, a super admin all of them. Filters that are "
+            "given all have to match.",
+            answer=PageBody,
+            example={"limit": 10, "total": 1, "clients": [CLIENT_EXAMPLE]},
+            errors=(
+                InvalidQuery,
+                InvalidStatus,
+                InvalidLimit,
+                InvalidName,
+                InvalidOrder,
+                InvalidDirection,
+                QueryTimedOut,
+                SuperAdminOnly,
+                *_STORED,
+            ),
+            query=query.PARAMETERS.values(),
+        ),
+    )
+    async def list_clients(request: Call) -> ASGIResponse:
+        wanted = query.parse(request.scope["query_string"])
+        page = await clients.page(session_of(request), wanted.clients, wanted.user_id)
+        return answer(to_page(page, wanted.clients))
+
+    @get(
+        "/{client_id:str}",
+        **describe(
+            "viewClient",
+            "View a client",
+            "The client, enabled or not, without its secret.",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(InvalidQuery, NotFound, *_STORED),
+            query=_VIEW_PARAMETERS.values(),
+        ),
+    )
+    async def view_client(request: Call, client_id: str) -> ASGIResponse:
+        if read(request.scope["query_string"], _VIEW_PARAMETERS).get("roles"):
+            return answer(to_body_with_roles(*await clients.view_with_roles(session_of(request), client_id)))
+        return answer(to_viewed(await clients.view(session_of(request), client_id)))
+
+    @patch(
+        "/{client_id:str}",
+        **describe(
+            "updateClient",
+            "Change name and metadata of an enabled client",
+            "What is left out stays as it is. Metadata is replaced as a whole.",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(*_BODY, InvalidName, InvalidMetadata, NotFound, *_STORED),
+            body=UpdateClient,
+            body_example={"name": "boiler 2", "metadata": {"location": {"room": "b2"}}},
+        ),
+    )
+    async def update_client(request: Call, client_id: str) -> ASGIResponse:
+        wanted: UpdateClient = await body_of(request, _update)
+        change = ClientChange(name=wanted.name or "", metadata=wanted.metadata, private_metadata=wanted.private_metadata)
+        return answer(to_body(await clients.update(session_of(request), client_id, change)))
+
+    @patch(
+        "/{client_id:str}/tags",
+        **describe(
+            "updateClientTags",
+            "Replace all tags of an enabled client",
+            "The tags sent are all that the client has afterwards; none clears them.",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(*_BODY, InvalidTags, NotFound, *_STORED),
+            body=UpdateTags,
+            body_example={"tags": ["floor-1", "heating"]},
+        ),
+    )
+    async def update_client_tags(request: Call, client_id: str) -> ASGIResponse:
+        wanted: UpdateTags = await body_of(request, _update_tags)
+        return answer(to_body(await clients.update_tags(session_of(request), client_id, wanted.tags or ())))
+
+    @post(
+        "/{client_id:str}/enable",
+        **describe(
+            "enableClient",
+            "Let a client authenticate again",
+            "A client that is enabled already is a conflict.",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE,
+            errors=(NotFound, StatusUnchanged, *_STORED),
+        ),
+    )
+    async def enable_client(request: Call, client_id: str) -> ASGIResponse:
+        return answer(to_body(await clients.enable(session_of(request), client_id)))
+
+    @post(
+        "/{client_id:str}/disable",
+        **describe(
+            "disableClient",
+            "Keep a client from authenticating, at once",
+            "Neither its secrets nor what caches know of them let it in any more. A client that is disabled already is a "
+            "conflict.",
+            answer=ClientBody,
+            example=CLIENT_EXAMPLE | {"status": "disabled"},
+            errors=(NotFound, StatusUnchanged, *_STORED),
+        ),
+    )
+    async def disable_client(request: Call, client_id: str) -> ASGIResponse:
+        return answer(to_body(await clients.disable(session_of(request), client_id)))
+
+    @delete(
+        "/{client_id:str}",
+        **describe(
+            "deleteClient",
+            "Delete a client",
+            "With its secrets, roles and connections. It cannot be brought back.",
+            status=204,
+            errors=(NotFound, *_STORED),
+        ),
+    )
+    async def delete_client(request: Call, client_id: str) -> ASGIResponse:
+        await clients.remove(session_of(request), client_id)
+        return empty(204)
+
+    return [
+        create_client,
+        create_clients,
+        list_clients,
+        view_client,
+        update_client,
+        update_client_tags,
+        enable_client,
+        disable_client,
+        delete_client,
+    ]
+
+
+def _all_created(created: list[Created]) -> ASGIResponse:
+    bodies = [to_body(one.client, one.secret) for one in created]
+    return answer(ClientsBody(len(bodies), bodies))

@@ -1,0 +1,188 @@
+"""Routes of a role's members, and of all who have a role on a client (contract 4)."""
+
+from litestar import get, post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.members import Members
+from edgeclients.errors import (
+    BodyTooLarge,
+    Forbidden,
+    InvalidBody,
+    InvalidDirection,
+    InvalidLimit,
+    InvalidQuery,
+    LastManagingRole,
+    MalformedRequest,
+    MemberOfOtherRole,
+    MemberOfRole,
+    MissingMembers,
+    NotFound,
+    QueryTimedOut,
+    TooManyElements,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.wire.answers import answer, empty
+from edgeclients.http.wire.call import Call, body_of, session_of
+from edgeclients.http.wire.clients import decoder
+from edgeclients.http.wire.docs import ROLE_ID, describe
+from edgeclients.http.wire.parameters import LIMIT, OFFSET, STRING, Parameter, by_name, read, slice_of
+from edgeclients.http.wire.query import (
+    ACCESS_TYPE,
+    ACTIONS,
+    ROLE_ID_FILTER,
+    ROLE_NAME,
+    descending,
+    direction,
+    role_filter,
+)
+from edgeclients.http.wire.roles import (
+    MemberList,
+    MemberPageBody,
+    MembersBody,
+    MembershipPageBody,
+    to_member_page,
+    to_membership_page,
+)
+from edgeclients.model import MemberFilter
+
+_members = decoder(MemberList)
+
+_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
+_STORED = (NotFound, Forbidden, Unavailable)
+_NAMED = (MissingMembers, MalformedRequest, TooManyElements)
+_SLICE = by_name(OFFSET, LIMIT)
+_ORDERS = {"role_name", "role_id"}  # in any other order asked for, all are alike
+_FILTERS = by_name(
+    OFFSET,
+    LIMIT,
+    direction("asc"),
+    Parameter("order", str, STRING, "What to sort by: `role_name` or `role_id`; anything else: the member's id."),
+    Parameter("access_provider_id", str, STRING, "Only by access that this group or domain provides; a role's is not."),
+    ROLE_ID_FILTER,
+    ROLE_NAME,
+    ACTIONS,
+    ACCESS_TYPE,
+)
+_EXAMPLE = {"members": ["bob", "carol"]}
+
+
+def routes(members: Members) -> list[BaseRouteHandler]:
+    """The routes, for `members`."""
+
+    @get(
+        "/{client_id:str}/roles/members",
+        **describe(
+            "listClientMembers",
+            "List who may do something to a client by a role of it",
+            "One page of people, each with the roles. What a domain or a parent group grants is not listed.",
+            answer=MembershipPageBody,
+            example={
+                "total": 1,
+                "offset": 0,
+                "limit": 10,
+                "members": [
+                    {
+                        "member_id": "bob",
+                        "roles": [
+                            {"role_id": ROLE_ID, "role_name": "technician", "actions": ["read"], "access_type": "direct"}
+                        ],
+                    }
+                ],
+            },
+            errors=(InvalidQuery, InvalidLimit, InvalidDirection, QueryTimedOut, *_STORED),
+            query=_FILTERS.values(),
+            tag="roles",
+        ),
+    )
+    async def list_client_members(request: Call, client_id: str) -> ASGIResponse:
+        wanted = _to_filter(request.scope["query_string"])
+        page = await members.effective(session_of(request), client_id, wanted)
+        return answer(to_membership_page(page, wanted.offset, wanted.limit))
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/members",
+        **describe(
+            "addClientRoleMembers",
+            "Give a role to people, all of them or none",
+            "Somebody who has a role of this client already makes the whole call a conflict.",
+            answer=MembersBody,
+            example=_EXAMPLE,
+            errors=(*_BODY, *_NAMED, MemberOfRole, MemberOfOtherRole, *_STORED),
+            body=MemberList,
+            body_example=_EXAMPLE,
+            tag="roles",
+        ),
+    )
+    async def add_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        wanted: MemberList = await body_of(request, _members)
+        added = wanted.members or ()
+        await members.add(session_of(request), client_id, role_id, added)
+        return answer(MembersBody(added))
+
+    @get(
+        "/{client_id:str}/roles/{role_id:str}/members",
+        **describe(
+            "listClientRoleMembers",
+            "List the members of a role",
+            "One page of their ids.",
+            answer=MemberPageBody,
+            example={"total": 2, "offset": 0, "limit": 10, **_EXAMPLE},
+            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
+            query=_SLICE.values(),
+            tag="roles",
+        ),
+    )
+    async def list_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        offset, limit = slice_of(read(request.scope["query_string"], _SLICE))
+        page = await members.page(session_of(request), client_id, role_id, offset, limit)
+        return answer(to_member_page(page, offset, limit))
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/members/delete",
+        **describe(
+            "deleteClientRoleMembers",
+            "Take a role from people",
+            "Those who do not have it are left alone. Somebody has to be able to manage roles afterwards: 409.",
+            status=204,
+            errors=(*_BODY, *_NAMED, LastManagingRole, *_STORED),
+            body=MemberList,
+            body_example=_EXAMPLE,
+            tag="roles",
+        ),
+    )
+    async def delete_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        wanted: MemberList = await body_of(request, _members)
+        await members.remove(session_of(request), client_id, role_id, wanted.members or ())
+        return empty(204)
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/members/delete-all",
+        **describe(
+            "deleteAllClientRoleMembers",
+            "Take a role from everybody who has it",
+            "The role and its actions stay. Somebody has to be able to manage roles afterwards: 409.",
+            status=204,
+            errors=(LastManagingRole, *_STORED),
+            tag="roles",
+        ),
+    )
+    async def delete_all_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        await members.remove_all(session_of(request), client_id, role_id)
+        return empty(204)
+
+    return [list_client_members, add_members, list_members, delete_members, delete_all_members]
+
+
+def _to_filter(query: bytes) -> MemberFilter:
+    values = read(query, _FILTERS)
+    offset, limit = slice_of(values)
+    order = values.get("order")
+    return MemberFilter(
+        offset=offset,
+        limit=limit,
+        order=order if order in _ORDERS else None,
+        descending=descending(values, "asc"),
+        role=role_filter(values),
+    )

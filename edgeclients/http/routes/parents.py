@@ -1,0 +1,76 @@
+"""Routes of a client's parent group (contract 3.9, 3.10)."""
+
+from litestar import delete, post
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.parents import Parents
+from edgeclients.errors import (
+    BodyTooLarge,
+    Forbidden,
+    GroupNotEnabled,
+    GroupOfOtherDomain,
+    HasParent,
+    InvalidBody,
+    InvalidId,
+    MissingParentGroup,
+    NotFound,
+    SameParent,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.wire.answers import empty
+from edgeclients.http.wire.call import Call, body_of, session_of
+from edgeclients.http.wire.clients import SetParent, decoder
+from edgeclients.http.wire.docs import GROUP_ID, describe
+
+_set = decoder(SetParent)
+
+
+def routes(parents: Parents) -> list[BaseRouteHandler]:
+    """The routes, for `parents`."""
+
+    @post(
+        "/{client_id:str}/parent",
+        **describe(
+            "setClientParentGroup",
+            "Put a client into a group",
+            "The client must not be in another group.",
+            errors=(
+                UnsupportedMediaType,
+                InvalidBody,
+                BodyTooLarge,
+                MissingParentGroup,
+                InvalidId,
+                NotFound,
+                HasParent,
+                SameParent,
+                GroupOfOtherDomain,
+                GroupNotEnabled,
+                Forbidden,
+                Unavailable,
+            ),
+            body=SetParent,
+            body_example={"parent_group_id": GROUP_ID},
+        ),
+    )
+    async def set_parent(request: Call, client_id: str) -> ASGIResponse:
+        wanted: SetParent = await body_of(request, _set)
+        await parents.set(session_of(request), client_id, wanted.parent_group_id or "")
+        return empty(200)
+
+    @delete(
+        "/{client_id:str}/parent",
+        **describe(
+            "removeClientParentGroup",
+            "Take a client out of its group",
+            "A client that is in none stays as it is.",
+            status=204,
+            errors=(NotFound, Forbidden, Unavailable),
+        ),
+    )
+    async def remove_parent(request: Call, client_id: str) -> ASGIResponse:
+        await parents.remove(session_of(request), client_id)
+        return empty(204)
+
+    return [set_parent, remove_parent]

@@ -1,0 +1,255 @@
+"""Routes of roles and their actions (contract 4)."""
+
+from litestar import delete, get, post, put
+from litestar.handlers import BaseRouteHandler
+from litestar.response.base import ASGIResponse
+
+from edgeclients.core.roles import Roles
+from edgeclients.errors import (
+    ActionHeld,
+    BodyTooLarge,
+    Forbidden,
+    InvalidBody,
+    InvalidLimit,
+    InvalidName,
+    InvalidQuery,
+    LastManagingRole,
+    MalformedRequest,
+    MemberOfOtherRole,
+    MissingActions,
+    MissingRoleName,
+    NotFound,
+    QueryTimedOut,
+    RoleNameTaken,
+    TooManyElements,
+    TooManyRoles,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from edgeclients.http.wire.answers import answer, empty
+from edgeclients.http.wire.call import Call, body_of, session_of
+from edgeclients.http.wire.clients import decoder
+from edgeclients.http.wire.docs import CLIENT_ID, ROLE_ID, describe
+from edgeclients.http.wire.parameters import LIMIT, OFFSET, by_name, read, slice_of
+from edgeclients.http.wire.roles import (
+    ActionList,
+    ActionsBody,
+    AvailableActions,
+    CreateRole,
+    ProvisionedRole,
+    RenameRole,
+    RoleBody,
+    RolePageBody,
+    to_provisioned,
+    to_role,
+    to_role_page,
+)
+from edgeclients.model import ALL_ACTIONS, action_names
+
+_create = decoder(CreateRole)
+_rename = decoder(RenameRole)
+_actions = decoder(ActionList)
+
+_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
+_STORED = (NotFound, Forbidden, Unavailable)
+_NAMED = (MissingRoleName, InvalidName, RoleNameTaken, MalformedRequest)
+_SLICE = by_name(OFFSET, LIMIT)
+
+_ROLE_EXAMPLE = {
+    "id": ROLE_ID,
+    "name": "technician",
+    "entity_id": CLIENT_ID,
+    "created_by": "alice",
+    "created_at": "2026-11-23T10:15:30.25Z",
+    "updated_by": "",
+    "updated_at": "0001-01-01T00:00:00Z",
+}
+_ACTIONS_EXAMPLE = {"actions": ["read", "update"]}
+_WANTED_EXAMPLE = {"role_name": "technician", "optional_actions": ["read", "update"], "optional_members": ["bob"]}
+_PROVISIONED_EXAMPLE = _ROLE_EXAMPLE | {"optional_actions": ["read", "update"], "optional_members": ["bob"]}
+
+
+def routes(roles: Roles) -> list[BaseRouteHandler]:
+    """The routes, for `roles`."""
+
+    @get(
+        "/roles/available-actions",
+        **describe(
+            "listAvailableActions",
+            "List what a role of a client can allow",
+            "The actions of every role of a client are some of these.",
+            answer=AvailableActions,
+            example={"available_actions": list(action_names(ALL_ACTIONS))},
+            tag="roles",
+        ),
+    )
+    async def list_available_actions(request: Call) -> ASGIResponse:
+        return answer(AvailableActions(action_names(await roles.available_actions(session_of(request)))))
+
+    @post(
+        "/{client_id:str}/roles",
+        **describe(
+            "createClientRole",
+            "Give a client a role",
+            "With these actions and members from the start. Somebody has one role of a client at most.",
+            status=201,
+            answer=ProvisionedRole,
+            example=_PROVISIONED_EXAMPLE,
+            errors=(*_BODY, *_NAMED, TooManyElements, MemberOfOtherRole, TooManyRoles, *_STORED),
+            body=CreateRole,
+            body_example=_WANTED_EXAMPLE,
+            tag="roles",
+        ),
+    )
+    async def create_role(request: Call, client_id: str) -> ASGIResponse:
+        wanted: CreateRole = await body_of(request, _create)
+        actions, members = wanted.optional_actions or (), wanted.optional_members or ()
+        role = await roles.add(session_of(request), client_id, wanted.role_name or "", actions, members)
+        return answer(to_provisioned(role, wanted), 201)
+
+    @get(
+        "/{client_id:str}/roles",
+        **describe(
+            "listClientRoles",
+            "List the roles of a client, the oldest first",
+            "One page of them, by when they were made.",
+            answer=RolePageBody,
+            example={"total": 1, "offset": 0, "limit": 10, "roles": [_ROLE_EXAMPLE]},
+            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
+            query=_SLICE.values(),
+            tag="roles",
+        ),
+    )
+    async def list_roles(request: Call, client_id: str) -> ASGIResponse:
+        offset, limit = slice_of(read(request.scope["query_string"], _SLICE))
+        page = await roles.page(session_of(request), client_id, offset, limit)
+        return answer(to_role_page(page, offset, limit))
+
+    @get(
+        "/{client_id:str}/roles/{role_id:str}",
+        **describe(
+            "viewClientRole",
+            "View a role",
+            "Its name, and who made and changed it when. Actions and members have routes of their own.",
+            answer=RoleBody,
+            example=_ROLE_EXAMPLE,
+            errors=_STORED,
+            tag="roles",
+        ),
+    )
+    async def view_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        return answer(to_role(await roles.one(session_of(request), client_id, role_id)))
+
+    @put(
+        "/{client_id:str}/roles/{role_id:str}",
+        **describe(
+            "updateClientRole",
+            "Give a role another name",
+            "The name must be unique among the roles of the client.",
+            answer=RoleBody,
+            example=_ROLE_EXAMPLE,
+            errors=(*_BODY, *_NAMED, *_STORED),
+            body=RenameRole,
+            body_example={"name": "engineer"},
+            tag="roles",
+        ),
+    )
+    async def rename_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        wanted: RenameRole = await body_of(request, _rename)
+        return answer(to_role(await roles.rename(session_of(request), client_id, role_id, wanted.name or "")))
+
+    @delete(
+        "/{client_id:str}/roles/{role_id:str}",
+        **describe(
+            "deleteClientRole",
+            "Delete a role",
+            "With its memberships. The last role whose members may manage roles stays: 409.",
+            status=204,
+            errors=(LastManagingRole, *_STORED),
+            tag="roles",
+        ),
+    )
+    async def delete_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        await roles.remove(session_of(request), client_id, role_id)
+        return empty(204)
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/actions",
+        **describe(
+            "addClientRoleActions",
+            "Let the members of a role do more, all of it or nothing",
+            "An action that the role has already makes the whole call a conflict.",
+            answer=ActionsBody,
+            example=_ACTIONS_EXAMPLE,
+            errors=(*_BODY, MissingActions, MalformedRequest, ActionHeld, *_STORED),
+            body=ActionList,
+            body_example=_ACTIONS_EXAMPLE,
+            tag="roles",
+        ),
+    )
+    async def add_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        wanted: ActionList = await body_of(request, _actions)
+        actions = wanted.actions or ()
+        await roles.add_actions(session_of(request), client_id, role_id, actions)
+        return answer(ActionsBody(actions))
+
+    @get(
+        "/{client_id:str}/roles/{role_id:str}/actions",
+        **describe(
+            "listClientRoleActions",
+            "List what the members of a role may do",
+            "All of them, in the order of `listAvailableActions`.",
+            answer=ActionsBody,
+            example=_ACTIONS_EXAMPLE,
+            errors=_STORED,
+            tag="roles",
+        ),
+    )
+    async def list_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        return answer(ActionsBody(action_names(await roles.actions(session_of(request), client_id, role_id))))
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/actions/delete",
+        **describe(
+            "deleteClientRoleActions",
+            "Let the members of a role do less",
+            "What they may not do anyway does no harm. Somebody has to be able to manage roles afterwards: 409.",
+            status=204,
+            errors=(*_BODY, MissingActions, MalformedRequest, LastManagingRole, *_STORED),
+            body=ActionList,
+            body_example=_ACTIONS_EXAMPLE,
+            tag="roles",
+        ),
+    )
+    async def delete_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        wanted: ActionList = await body_of(request, _actions)
+        await roles.remove_actions(session_of(request), client_id, role_id, wanted.actions or ())
+        return empty(204)
+
+    @post(
+        "/{client_id:str}/roles/{role_id:str}/actions/delete-all",
+        **describe(
+            "deleteAllClientRoleActions",
+            "Let the members of a role do nothing",
+            "The role and its members stay. Somebody has to be able to manage roles afterwards: 409.",
+            status=204,
+            errors=(LastManagingRole, *_STORED),
+            tag="roles",
+        ),
+    )
+    async def delete_all_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
+        await roles.remove_all_actions(session_of(request), client_id, role_id)
+        return empty(204)
+
+    return [
+        list_available_actions,
+        create_role,
+        list_roles,
+        view_role,
+        rename_role,
+        delete_role,
+        add_actions,
+        list_actions,
+        delete_actions,
+        delete_all_actions,
+    ]

@@ -1,0 +1,1 @@
+"""HTTP on the wire: JSON shapes, query parameters, descriptions."""

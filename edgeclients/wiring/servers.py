@@ -1,0 +1,161 @@
+"""The two servers, HTTP and gRPC, on the use cases."""
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
+
+from edgeclients.addresses import authority
+from edgeclients.http.edge.bearer import Callers
+from edgeclients.http.edge.clocks import ConnectionLimits
+from edgeclients.http.edge.deferred import DeferredApp
+from edgeclients.http.edge.fast_path import HotReads
+from edgeclients.http.edge.gate import Gate
+from edgeclients.http.edge.server import HttpServer
+from edgeclients.http.parts import BodyLimits, Operations, UseCases
+from edgeclients.http.scope import RoutedApp
+from edgeclients.ops import tls
+from edgeclients.ops.health import Readiness
+from edgeclients.ops.listen import bind
+from edgeclients.ops.tls import Tls
+from edgeclients.peers.link import address_of
+from edgeclients.ports import Authenticator
+from edgeclients.rpc.server import GrpcServer
+from edgeclients.rpc.services import ClientsService
+from edgeclients.settings import PEERS, Settings
+from edgeclients.wiring import descriptors, tracing
+from edgeclients.wiring.context import Context
+from edgeclients.wiring.use_cases import Core
+
+_log = logging.getLogger(__name__)
+
+_GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
+
+
+class Certificates(NamedTuple):
+    """What each server shows and demands now; None serves without TLS."""
+
+    http: Callable[[], ssl.SSLContext] | None
+    grpc: Callable[[], Tls] | None
+
+
+class Servers(NamedTuple):
+    """Servers that answer: at which addresses.
+
+    `complete` returns when every route can be used. `ended` raises `EndedError` when a port is not served any more.
+    """
+
+    http: str
+    grpc: str
+    complete: Callable[[], Awaitable[object]]
+    ended: Callable[[], Coroutine[Any, Any, None]]
+
+
+async def start(
+    context: Context, core: Core, authenticator: Authenticator, operations: Operations, certificates: Certificates
+) -> Servers:
+    """Servers that answer until `context` is closed; then they finish what has begun.
+
+    Raises:
+        StartError: a port cannot be had.
+    """
+    settings = context.settings
+    connections = descriptors.connections_allowed(settings)
+    app = DeferredApp(lambda: _application(settings, core.http, operations))
+    callers = Callers(authenticator, settings.wrong_tokens)
+    hot = HotReads(core.http.clients, operations.health)
+    gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)
+    service = ClientsService(
+        core.authentication,
+        core.entities,
+        core.http.connections,
+        core.http.parents,
+        context.metrics.grpc,
+        context.traces,
+    )
+    shared = settings.workers > 1
+    sockets = bind(settings.http_host, settings.http_port, "MG_CLIENTS_HTTP", shared=shared)
+    for one in sockets:
+        context.stack.callback(one.close)
+    http_port = sockets[0].getsockname()[1]
+    grpc = GrpcServer(
+        service,
+        settings.grpc_host,
+        settings.grpc_port,
+        certificates.grpc,
+        settings.grpc_max_requests,
+        connections.grpc,
+        shared=shared,
+    )
+    http = HttpServer(
+        tracing.of_http(context.traces, gate),
+        sockets,
+        _connection_limits(settings, connections.http),
+        settings.http_idle_timeout,
+        tls.following(certificates.http) if certificates.http else None,
+    )
+    readiness = operations.readiness
+    readiness.grpc = lambda: grpc.serving
+    context.stack.push_async_callback(_stop, readiness, http, grpc)
+    await grpc.start()
+    await http.start()
+    app.begin()
+    _warn_if_open(settings)
+    readiness.serving = True
+    scheme = "https" if certificates.http else "http"
+    return Servers(
+        f"{scheme}://{authority(settings.http_host, http_port)}",
+        authority(settings.grpc_host, grpc.port),
+        app.complete,
+        grpc.ended,
+    )
+
+
+def _application(settings: Settings, cases: UseCases, operations: Operations) -> RoutedApp:
+    from edgeclients.http.app import build  # Litestar, which takes longer to import than all else
+
+    limits = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
+    return build(cases, operations, limits, serve_channels=not settings.channels_grpc_url)
+
+
+async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
+    readiness.serving = False
+    await asyncio.gather(http.stop(), grpc.stop(_GRACE))
+
+
+def _connection_limits(settings: Settings, connections: int) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.http_read_header_timeout,
+        settings.http_read_timeout,
+        settings.http_write_timeout,
+        settings.http_max_header_bytes,
+        connections,
+        max(ConnectionLimits().drained_bytes, 4 * settings.http_max_bulk_bytes),
+    )
+
+
+def _warn_if_open(settings: Settings) -> None:
+    if not _is_loopback(settings.http_host) and not settings.http_cert:
+        _log.warning(
+            "HTTP is open to the network without TLS: set MG_CLIENTS_HTTP_SERVER_CERT and _KEY, or MG_CLIENTS_HTTP_HOST"
+        )
+    for peer in PEERS:
+        address = address_of(settings, peer)
+        if address.url and not address.server_ca and not _is_loopback(address.url.rpartition(":")[0]):
+            _log.warning("%s_URL is spoken to without TLS: set %s_SERVER_CA_CERTS", address.prefix, address.prefix)
+    if settings.grpc_server_ca and not settings.grpc_client_ca:
+        _log.warning("no client certificates are demanded: that takes MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
+    if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:
+        _log.warning(
+            "gRPC is open to whoever reaches it: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and MG_CLIENTS_GRPC_CLIENT_CA_CERTS, "
+            "or MG_CLIENTS_GRPC_HOST"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

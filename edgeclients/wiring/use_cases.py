@@ -1,0 +1,84 @@
+"""The use cases, on the storage, the authenticator and the services that the settings name."""
+
+from typing import NamedTuple
+
+from edgeclients.core.authn.authentication import Authentication
+from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authz.access import Access
+from edgeclients.core.clients import Clients
+from edgeclients.core.connections import Connections
+from edgeclients.core.entities import Entities
+from edgeclients.core.members import Members
+from edgeclients.core.parents import Parents
+from edgeclients.core.roles import Roles
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.core.secrets.keyring import Keyring
+from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.rotation import Rotation
+from edgeclients.http.parts import UseCases
+from edgeclients.ports import Authorizer, Proofs, Store, TokenCache
+from edgeclients.wiring import callouts, tracing
+from edgeclients.wiring.context import Context
+from edgeclients.wiring.peers import Neighbours
+
+
+class Core(NamedTuple):
+    """The use cases: `http` has those of the routes; `checks` is the queue of secrets to be checked."""
+
+    http: UseCases
+    authentication: Authentication
+    entities: Entities
+    checks: CheckLane
+
+
+class Argon2Queues(NamedTuple):
+    """Where argon2 runs: for secrets that are presented, and for secrets that are stored. Neither waits for the other."""
+
+    checks: CheckLane
+    writes: HashLane
+
+
+def build(
+    context: Context,
+    store: Store,
+    keyring: Keyring,
+    authorizer: Authorizer,
+    cache: TokenCache,
+    proofs: Proofs | None,
+    neighbours: Neighbours,
+) -> Core:
+    """The use cases; what they start is closed with `context`.
+
+    Args:
+        context: what they are built with.
+        store: where everything is kept.
+        keyring: the peppers.
+        authorizer: what callers may do beyond roles.
+        cache: of successes.
+        proofs: of other processes; None where there are none.
+        neighbours: other services that are asked.
+
+    Raises:
+        StartError: a callout cannot be asked as the settings say.
+    """
+    callout = callouts.callout(context.settings, context.reloading)
+    if callout is not None:
+        context.stack.push_async_callback(callout.close)
+    access = Access(store, authorizer, tracing.of_callout(context.traces, callout))
+    queues = _argon2(context, keyring)
+    authentication = Authentication(store, cache, keyring, queues.checks, queues.writes, proofs)
+    context.stack.push_async_callback(authentication.close)
+    secrets = Secrets(store, keyring, queues.writes)
+    parents, connections = Parents(store, access, neighbours.groups), Connections(store, access)
+    clients = Clients(store, access, secrets, parents, neighbours.channels)
+    rotation = Rotation(store, access, secrets)
+    http = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
+    return Core(http, authentication, Entities(store), queues.checks)
+
+
+def _argon2(context: Context, keyring: Keyring) -> Argon2Queues:
+    settings = context.settings
+    of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
+    context.stack.callback(of_checks.close)
+    context.stack.callback(of_writes.close)
+    return Argon2Queues(CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting))

@@ -1,0 +1,37 @@
+"""Things that wait."""
+
+import asyncio
+
+from edgeclients import concurrency
+
+
+async def test_a_task_that_swallows_its_cancellation_is_ended_all_the_same() -> None:
+    """As one does that sends something through redis-py again and again: `asyncio.wait_for` may lose it."""
+    swallowed = 0
+
+    async def on_and_on() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+    task = asyncio.ensure_future(on_and_on())
+    await asyncio.sleep(0)
+    await concurrency.ended([task])
+    assert task.cancelled()
+    assert swallowed == 3
+
+
+async def test_tasks_that_have_ended_by_themselves_are_no_trouble() -> None:
+    async def fail() -> None:
+        raise OSError
+
+    failed, done = asyncio.ensure_future(fail()), asyncio.ensure_future(asyncio.sleep(0))
+    await asyncio.wait([failed, done])
+    await concurrency.ended([failed, done])
+    await concurrency.ended([])
+    assert isinstance(failed.exception(), OSError)
