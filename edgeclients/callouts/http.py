@@ -29,7 +29,7 @@ _HEADERS = {
 }
 
 
-class Manner(NamedTuple):
+class CalloutConfiguration(NamedTuple):
     """How callouts are asked: the method, seconds for all of an answer, and about which operations."""
 
     method: str
@@ -46,7 +46,7 @@ class HttpCallout:
         tls: for those with https.
     """
 
-    def __init__(self, urls: Sequence[str], manner: Manner, tls: "ssl.SSLContext") -> None:
+    def __init__(self, urls: Sequence[str], manner: CalloutConfiguration, tls: "ssl.SSLContext") -> None:
         self._urls = urls
         self._manner = manner
         self._http = self._client(tls)

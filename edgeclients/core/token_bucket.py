@@ -15,7 +15,7 @@ class _Level(NamedTuple):
     at: float
 
 
-class Ration(Generic[K]):
+class TokenBuckets(Generic[K]):
     """A token bucket for each key; a key nobody has failed by is full, and so is one that was forgotten.
 
     Args:

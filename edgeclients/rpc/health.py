@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from edgeclients.errors import NotFound, Throttled
-from edgeclients.rpc.failures import decoded, told
+from edgeclients.rpc.failures import answering, decoded
 from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.traced import Context
 
@@ -39,9 +39,9 @@ class Health:
     def methods(self) -> dict[str, grpc.RpcMethodHandler]:
         """What a gRPC server is given."""
         return {
-            "Check": grpc.stream_unary_rpc_method_handler(told(self._check)),
-            "List": grpc.stream_unary_rpc_method_handler(told(self._list)),
-            "Watch": grpc.stream_stream_rpc_method_handler(told(self._watch)),
+            "Check": grpc.stream_unary_rpc_method_handler(answering("Check", self._check)),
+            "List": grpc.stream_unary_rpc_method_handler(answering("List", self._list)),
+            "Watch": grpc.stream_stream_rpc_method_handler(answering("Watch", self._watch)),
         }
 
     def say(self, *, serving: bool) -> None:

@@ -9,7 +9,6 @@ and the small answers that he does not read. Memory comes back once nobody needs
 import logging
 from typing import Final
 
-from edgeclients.errors import Throttled
 from edgeclients.rpc.core import Options
 
 _MESSAGE_BYTES: Final = 4 * 1024 * 1024  # contract 5
@@ -51,16 +50,6 @@ def options(connections: int, *, shared: bool) -> Options:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_MILLISECONDS),
     )
-
-
-def admit(active: int, most: int) -> None:
-    """Let a call be worked on.
-
-    Raises:
-        Throttled: as many are.
-    """
-    if active >= most:
-        raise Throttled
 
 
 def quiet() -> None:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
-from edgeclients.rpc.failures import decoded, told
+from edgeclients.rpc.failures import answering, decoded
 from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.traced import Context
 
@@ -40,7 +40,7 @@ def handler(services: Sequence[str], receiving: Receiving) -> grpc.RpcMethodHand
         async for answer in servicer.ServerReflectionInfo(requests(context), context):
             await context.write(answer.SerializeToString())
 
-    return grpc.stream_stream_rpc_method_handler(told(serve))
+    return grpc.stream_stream_rpc_method_handler(answering("ServerReflectionInfo", serve))
 
 
 class _Symbols:

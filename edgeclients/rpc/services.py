@@ -1,6 +1,5 @@
 """`clients.v1.ClientsService` (contract 5): what brokers and other services call."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,14 +12,13 @@ from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.parents import Parents
-from edgeclients.errors import row_of
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
-from edgeclients.rpc.failures import decoded, telling
-from edgeclients.rpc.limits import admit
+from edgeclients.rpc.calls import Calls, Work
+from edgeclients.rpc.failures import decoded
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.traced import Context, Handler, TracedCalls
+from edgeclients.rpc.traced import Context, TracedCalls
 
 if TYPE_CHECKING:
     from edgeclients.ops.tracing import Tracing
@@ -56,12 +54,10 @@ class ClientsService:
         self._connections = connections
         self._parents = parents
         self._requests = requests
-        self._calls = TracedCalls(NAME, tracing) if tracing is not None else None
+        self._traced = TracedCalls(NAME, tracing) if tracing is not None else None
 
     def methods(self, receiving: Receiving, most: int) -> dict[str, grpc.RpcMethodHandler]:
         """What a gRPC server is given.
-
-        Each is called before its message has come, and receives it itself; so what is none is told as our error.
 
         Args:
             receiving: how messages are received.
@@ -75,10 +71,11 @@ class ClientsService:
             "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
-        handlers = {name: self._told(name, kind, method, receiving, most) for name, (kind, method) in methods.items()}
-        if self._calls is not None:
-            handlers = {name: self._calls.handler(name, handle) for name, handle in handlers.items()}
-        handlers[authenticate.NAME] = authenticate.handler(self._authentication, self._requests, receiving, most, self._calls)
+        calls, traced = Calls(self._requests, receiving, most), self._traced
+        handlers = {name: calls.handler(name, _on_bytes(kind, method)) for name, (kind, method) in methods.items()}
+        if traced is not None:
+            handlers = {name: traced.handler(name, handle) for name, handle in handlers.items()}
+        handlers[authenticate.NAME] = calls.handler(authenticate.NAME, authenticate.work(self._authentication, traced))
         return {name: grpc.stream_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
 
     async def _retrieve_entity(self, request: common_pb2.RetrieveEntityReq) -> Message:
@@ -104,30 +101,14 @@ class ClientsService:
         await self._parents.forget_group(request.parent_group_id)
         return clients_pb2.UnsetParentGroupFromClientRes()
 
-    def _told(self, name: str, kind: type[Message], method: Method, receiving: Receiving, most: int) -> Handler:
-        """`method`, counted, on bytes, with every error told by its row."""
-        requests = self._requests
 
-        async def handle(_: object, context: Context) -> bytes:
-            started = time.perf_counter()
-            code, working = "CANCELLED", 0
-            try:
-                message = await receiving.message(context)
-                admit(requests.active, most)
-                requests.active += (working := 1)
-                answer = await method(decoded(kind, message))
-                code = "OK"
-                return answer.SerializeToString()
-            except Exception as error:  # noqa: BLE001 - told as INTERNAL, with all of it in the log
-                told, text = telling(name, error)
-                code = row_of(told).grpc
-                await context.abort(grpc.StatusCode[code], text)
-            finally:
-                requests.active -= working
-                requests.count(name, code, time.perf_counter() - started)
-            raise AssertionError("abort raises")
+def _on_bytes(kind: type[Message], method: Method) -> Work:
+    """`method`, from bytes to bytes."""
 
-        return handle
+    async def work(message: bytes, _: Context) -> bytes:
+        return (await method(decoded(kind, message))).SerializeToString()
+
+    return work
 
 
 def _entity(client: Client) -> common_pb2.EntityBasic:

@@ -3,7 +3,7 @@
 import logging
 import ssl
 
-from edgeclients.callouts.http import HttpCallout, Manner
+from edgeclients.callouts.http import CalloutConfiguration, HttpCallout
 from edgeclients.errors import StartError
 from edgeclients.operations import CALLOUTS
 from edgeclients.ops import tls
@@ -29,7 +29,7 @@ def callout(settings: Settings, reloading: Reloading) -> HttpCallout | None:
     if not settings.callout_operations:
         _log.warning("%s_URLS are never asked: %s_OPERATIONS is empty", _PREFIX, _PREFIX)
         return None
-    manner = Manner(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
+    manner = CalloutConfiguration(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
     asked = HttpCallout(settings.callout_urls, manner, _context(settings))
     named = {"CA_CERT": settings.callout_ca, "CERT": settings.callout_cert, "KEY": settings.callout_key}
     reloading.add({f"{_PREFIX}_{part}": text for part, text in named.items()}, lambda: _context(settings), asked.use)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sized
 from typing import Any
 
 from edgeclients.core.authn.authentication import Authentication
-from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.ops import disk
 from edgeclients.ops.metrics import Metrics
 from edgeclients.store.clock import Clock
@@ -49,7 +49,7 @@ def watch_authentication(metrics: Metrics, cache: Sized, authentication: Authent
     metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
 
 
-def watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckLane) -> None:
+def watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckQueue) -> None:
     """Show what became of the tokens that the cache did not answer."""
     counts = authentication.counts
     metrics.counters("clients_authenticate_denied", "Authenticate denied, by reason", "reason", lambda: counts.denied)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeclients.auth.standalone import Standalone
-from edgeclients.core.authn.operator_tokens import Holders
+from edgeclients.core.authn.operator_tokens import OperatorTokens
 from edgeclients.events.relay import Relay
 from edgeclients.http.parts import Operations
 from edgeclients.ops import logs, memory
@@ -66,7 +66,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
         storage = await stack.enter_async_context(opened(settings, commits, reloading, directory))
         await storage.store.run(_write_check)
         store = tracing.of_store(traces, storage.store, storage.backend)
-        operators = Holders(store, storage.keyring)
+        operators = OperatorTokens(store, storage.keyring)
         stack.push_async_callback(operators.close)
         auth = await authenticators.start(context, plugin, operators)
         cached = await cache.start(context, storage, commits, auth.roles_changed)

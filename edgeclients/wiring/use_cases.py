@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from edgeclients.core.authn.authentication import Authentication
-from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
@@ -13,7 +13,7 @@ from edgeclients.core.parents import Parents
 from edgeclients.core.roles import Roles
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
-from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.http.parts import UseCases
 from edgeclients.ports import Authorizer, Proofs, Store, TokenCache
@@ -28,14 +28,14 @@ class Core(NamedTuple):
     http: UseCases
     authentication: Authentication
     entities: Entities
-    checks: CheckLane
+    checks: CheckQueue
 
 
 class Argon2Queues(NamedTuple):
     """Where argon2 runs: for secrets that are presented, and for secrets that are stored. Neither waits for the other."""
 
-    checks: CheckLane
-    writes: HashLane
+    checks: CheckQueue
+    writes: HashQueue
 
 
 def build(
@@ -81,4 +81,4 @@ def _argon2(context: Context, keyring: Keyring) -> Argon2Queues:
     of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
     context.stack.callback(of_checks.close)
     context.stack.callback(of_writes.close)
-    return Argon2Queues(CheckLane(of_checks, settings.argon2_waiting), HashLane(of_writes, settings.argon2_waiting))
+    return Argon2Queues(CheckQueue(of_checks, settings.argon2_waiting), HashQueue(of_writes, settings.argon2_waiting))

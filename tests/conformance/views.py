@@ -13,7 +13,7 @@ from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import Clients
 from edgeclients.core.parents import Parents
 from edgeclients.core.secrets.issue import Secrets
-from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import (
     ALL_ACTIONS,
@@ -364,7 +364,7 @@ class ViewPropertiesContract:
         for user, standing, groups in callers:
             session = Session(user, shared.domain, super_admin=False, request_id="")
             access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}, groups))
-            secrets = Secrets(harness.store, KEYRING, HashLane(Argon2Threads(KEYRING, 1), 1))
+            secrets = Secrets(harness.store, KEYRING, HashQueue(Argon2Threads(KEYRING, 1), 1))
             clients = Clients(harness.store, access, secrets, Parents(harness.store, access))
             if standing is None:
                 with pytest.raises(DomainForbidden):

@@ -13,10 +13,10 @@ import uvloop
 
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.authn.authentication import Authentication
-from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.clients import ClientDraft
 from edgeclients.core.secrets.keyring import Keyring
-from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from tests.perf import fleet
 from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread
@@ -52,7 +52,7 @@ async def _measure(loops: int) -> float:
             (created,) = await ours.clients.create(fleet.SESSION, [ClientDraft(name="one")])
             cache = MemoryTokenCache(3600, 50_000, ours.store.now)
             threads = Argon2Threads(keyring, 1)
-            authentication = Authentication(ours.store, cache, keyring, CheckLane(threads, 1), HashLane(threads, 1))
+            authentication = Authentication(ours.store, cache, keyring, CheckQueue(threads, 1), HashQueue(threads, 1))
             token = basic(created.client.id, created.secret).encode()
             await authentication.authenticate(token)
             started = time.perf_counter()

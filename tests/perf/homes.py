@@ -7,13 +7,13 @@ from typing import Protocol, TypeAlias
 
 from edgeclients.auth.standalone import Operator, Standalone
 from edgeclients.cache.memory import MemoryTokenCache
-from edgeclients.core.authn.operator_tokens import Holders
+from edgeclients.core.authn.operator_tokens import OperatorTokens
 from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import Clients
 from edgeclients.core.parents import Parents
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
-from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.store.limits import StoreLimits
@@ -71,7 +71,7 @@ async def registry(home: Home, name: str, limits: StoreLimits = _LIMITS) -> Asyn
     keyring = Keyring([bytes(32)], 19 * 1024, 2)
     cache = MemoryTokenCache(3600, 50_000, lambda: 0)
     async with home.store(name, cache.apply, limits) as store:
-        operator = Standalone(Operator("operator", "0123456789abcdef", None), (), Holders(store, keyring))
-        secrets = Secrets(store, keyring, HashLane(Argon2Threads(keyring, 1), 1))
+        operator = Standalone(Operator("operator", "0123456789abcdef", None), (), OperatorTokens(store, keyring))
+        secrets = Secrets(store, keyring, HashQueue(Argon2Threads(keyring, 1), 1))
         access = Access(store, operator)
         yield Registry(store, Clients(store, access, secrets, Parents(store, access)))

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.authn.authentication import Authentication
-from edgeclients.core.authn.queue import CheckLane
+from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authz.access import Access
 from edgeclients.core.clients import ClientDraft, Clients
 from edgeclients.core.parents import Parents
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
-from edgeclients.core.secrets.pool import Argon2Threads, HashLane
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.core.secrets.rotation import Rotation, SecretChange
 from edgeclients.errors import CredentialsDenied
 from edgeclients.model import EVERYTHING, Client, Session, Standing
@@ -54,7 +54,7 @@ class Proving(NamedTuple):
     rotation: Rotation
     store: SqliteStore
     cache: MemoryTokenCache
-    lane: CheckLane
+    lane: CheckQueue
     clock: SetClock
 
     async def create(self, secret: str = "") -> Known:
@@ -87,7 +87,7 @@ async def proving(
     clock = SetClock()
     async with SqliteStore(database, StoreLimits(), cache.apply, clock) as store:
         of_writes, threads = Argon2Threads(keyring, 1), threads or Argon2Threads(keyring, 1)
-        writes, lane = HashLane(of_writes, waiting), CheckLane(threads, waiting)
+        writes, lane = HashQueue(of_writes, waiting), CheckQueue(threads, waiting)
         secrets, access = Secrets(store, keyring, writes), Access(store, Everything())
         authentication = Authentication(store, cache, keyring, lane, writes)
         clients, rotation = Clients(store, access, secrets, Parents(store, access)), Rotation(store, access, secrets)

@@ -14,11 +14,13 @@ import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
+from edgeclients.core.authn.authentication import Authentication
 from edgeclients.ops.metrics import Requests
 from edgeclients.ops.tracing import Tracing
 from edgeclients.rpc import authenticate as on_bytes
+from edgeclients.rpc.calls import Calls
 from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.traced import Context, TracedCalls
+from edgeclients.rpc.traced import Context, Handler, TracedCalls
 from tests.support.api import Api, basic
 from tests.support.callers import calling
 from tests.support.collector import collecting
@@ -117,6 +119,10 @@ def test_a_denial_is_no_fault(traced: Traced, caller: Api, stub: clients_pb2_grp
     assert (span.attributes["rpc.grpc.status_code"], span.failed) == (grpc.StatusCode.PERMISSION_DENIED.value[0], False)
 
 
+def _handler(authentication: Authentication, traced: TracedCalls | None) -> Handler:
+    return Calls(Requests(), Receiving(), 1).handler(on_bytes.NAME, on_bytes.work(authentication, traced))
+
+
 async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
     """Function by function, it is what it is without; of a miss the same look shows that it would be seen."""
     with collecting() as collector:
@@ -126,12 +132,12 @@ async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
             message = clients_pb2.AuthnReq(token=basic(known.client.id, known.secret)).SerializeToString()
             ran = []
             for calls in (None, TracedCalls(NAME, tracing)):
-                handle = on_bytes.handler(registry.authentication, Requests(), Receiving(), 1, calls)
+                handle = _handler(registry.authentication, calls)
                 await handle(None, cast("Context", Silent(message)))
                 with running() as files:
                     await handle(None, cast("Context", Unasked(message)))
                 ran.append(files)
-            handle = on_bytes.handler(registry.authentication, Requests(), Receiving(), 1, TracedCalls(NAME, tracing))
+            handle = _handler(registry.authentication, TracedCalls(NAME, tracing))
             other = await registry.create()
             message = clients_pb2.AuthnReq(token=basic(other.client.id, other.secret)).SerializeToString()
             with running() as missed:

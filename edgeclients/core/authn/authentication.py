@@ -1,6 +1,6 @@
 """`Authenticate`: whose token is this? Free of any transport (design 3).
 
-A hit costs a keyed hash and a look into the cache. On a miss the token is unpacked, one indexed read finds the secrets it
+A hit costs a keyed hash and a look into the cache. On a miss the token is parsed, one indexed read finds the secrets it
 could be, and the secret's form says which hash to compute. Every failure is `CredentialsDenied`: no oracle.
 """
 
@@ -8,13 +8,13 @@ from typing import NoReturn
 
 from edgeclients.core import limits
 from edgeclients.core.authn.chosen import ChosenSecrets
-from edgeclients.core.authn.maintenance import Upkeep
+from edgeclients.core.authn.maintenance import Maintenance
 from edgeclients.core.authn.matching import Matching
-from edgeclients.core.authn.proofs import Recollection
-from edgeclients.core.authn.queue import CheckLane
-from edgeclients.core.authn.tokens import Presented, Proof, unpack
+from edgeclients.core.authn.proofs import SharedProofs
+from edgeclients.core.authn.queue import CheckQueue
+from edgeclients.core.authn.tokens import ParsedToken, Proof, parse
 from edgeclients.core.secrets.keyring import Keyring, is_generated_form
-from edgeclients.core.secrets.pool import HashLane
+from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import CheckRationed, CredentialsDenied
 from edgeclients.ports import Proofs, Store, TokenCache
 
@@ -51,19 +51,18 @@ class Authentication:
         store: Store,
         cache: TokenCache,
         keyring: Keyring,
-        checks: CheckLane,
-        writes: HashLane,
+        checks: CheckQueue,
+        writes: HashQueue,
         proofs: Proofs | None = None,
     ) -> None:
         self._store = store
         self._note_seen = store.note_seen
         self._cache = cache
         self._keyring = keyring
-        self._upkeep = Upkeep(store, keyring, writes)
-        self._matching = Matching(store, self._upkeep)
-        self._chosen = ChosenSecrets(
-            store, cache, keyring, checks, self._matching, Recollection(proofs, store, self._matching, self._upkeep)
-        )
+        self._maintenance = Maintenance(store, keyring, writes)
+        self._matching = Matching(store)
+        shared = SharedProofs(proofs, self._matching, self._maintenance)
+        self._chosen = ChosenSecrets(store, cache, keyring, checks, self._matching, shared, self._maintenance)
         self.counts = Counts()
 
     async def authenticate(self, token: bytes) -> str:
@@ -98,16 +97,16 @@ class Authentication:
     async def close(self) -> None:
         """Check nothing more, and wait for what has begun."""
         await self._chosen.close()
-        await self._upkeep.close()
+        await self._maintenance.close()
 
     async def _prove(self, key: bytes, token: bytes) -> str:
         """The id of the client that `token` proves, which is in the cache from here on."""
-        presented = unpack(token)
-        if presented is None:
+        parsed = parse(token)
+        if parsed is None:
             self._deny("malformed")
         # Again where the client lost access to something between the row's being read and now: then the row says what holds.
         for _ in range(_TRIES):
-            proof = await self._check(key, token, presented)
+            proof = await self._check(key, token, parsed)
             if proof is None:
                 self._deny("unmatched")
             if self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at):
@@ -115,25 +114,26 @@ class Authentication:
         self.counts.put_off += 1
         raise CheckRationed("the client changes too fast")
 
-    async def _check(self, key: bytes, token: bytes, presented: Presented) -> Proof | None:
-        if is_generated_form(presented.secret):
-            return await self._check_generated(presented)
+    async def _check(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
+        if is_generated_form(parsed.secret):
+            return await self._check_generated(parsed)
         if self._cache.denied(key):
             self._deny("remembered")
         try:
-            return await self._chosen.check(key, token, presented)
+            return await self._chosen.check(key, token, parsed)
         except CheckRationed:
             self.counts.put_off += 1
             raise
 
-    async def _check_generated(self, presented: Presented) -> Proof | None:
-        if presented.by_id:
-            read = await self._store.secrets_of(presented.subject)
-        else:
-            read = await self._store.secrets_by_lookup(self._keyring.lookups(presented.subject, presented.secret))
-        return self._matching.proof(
-            presented, read, lambda row: self._keyring.matches(row.hash, row.domain_id, presented.secret)
+    async def _check_generated(self, parsed: ParsedToken) -> Proof | None:
+        proof = await self._matching.find(
+            parsed,
+            lambda: self._keyring.lookups(parsed.subject, parsed.secret),
+            lambda row: self._keyring.matches(row.hash, row.domain_id, parsed.secret),
         )
+        if proof is not None:
+            self._maintenance.after_success(proof.row, parsed.secret)
+        return proof
 
     def _deny(self, reason: str) -> NoReturn:
         self.counts.denied[reason] += 1

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from edgeclients.core.authn.maintenance import Maintenance
 from edgeclients.core.authn.matching import Matching
-from edgeclients.core.authn.proofs import Recollection
-from edgeclients.core.authn.queue import Check, CheckLane
-from edgeclients.core.authn.tokens import Presented, Proof
+from edgeclients.core.authn.proofs import SharedProofs
+from edgeclients.core.authn.queue import Check, CheckQueue
+from edgeclients.core.authn.tokens import ParsedToken, Proof
 from edgeclients.core.secrets.keyring import Argon2, Keyring, scheme_of
 from edgeclients.errors import CheckRationed
 from edgeclients.model import SecretRow
@@ -33,7 +34,8 @@ class ChosenSecrets:
         keyring: the peppers.
         lane: where argon2 runs.
         matching: which row it is.
-        recollection: what other processes know.
+        shared: what other processes know.
+        maintenance: of secrets that were used.
     """
 
     def __init__(
@@ -41,20 +43,22 @@ class ChosenSecrets:
         store: Store,
         cache: TokenCache,
         keyring: Keyring,
-        lane: CheckLane,
+        lane: CheckQueue,
         matching: Matching,
-        recollection: Recollection,
+        shared: SharedProofs,
+        maintenance: Maintenance,
     ) -> None:
         self._store = store
         self._cache = cache
         self._keyring = keyring
         self._lane = lane
         self._matching = matching
-        self._recollection = recollection
+        self._shared = shared
+        self._maintenance = maintenance
         self._flights: dict[bytes, _Flight] = {}
 
-    async def check(self, key: bytes, token: bytes, presented: Presented) -> Proof | None:
-        """Whose secret `presented` is, if it is somebody's; as of a moment ago.
+    async def check(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
+        """Whose secret `parsed` is, if it is somebody's; as of a moment ago.
 
         Raises:
             CheckRationed: too many are being checked.
@@ -63,7 +67,7 @@ class ChosenSecrets:
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight()
-            flight.task = asyncio.ensure_future(self._fly(flight, key, token, presented))
+            flight.task = asyncio.ensure_future(self._fly(flight, key, token, parsed))
             flight.task.add_done_callback(_heard)
         flight.waiting += 1
         try:
@@ -87,62 +91,59 @@ class ChosenSecrets:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fly(self, flight: _Flight, key: bytes, token: bytes, presented: Presented) -> Proof | None:
+    async def _fly(self, flight: _Flight, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
         generation = self._cache.generation()
         try:
-            proof = await self._recollection.find(token, presented) or await self._prove(flight, token, presented)
+            proof = await self._shared.find(token, parsed) or await self._prove(flight, token, parsed)
         finally:
             self._land(key, flight)
         if proof is None:
             self._cache.deny(key, generation)
         else:
+            self._maintenance.after_success(proof.row, parsed.secret)
             self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at)
         return proof
 
-    async def _prove(self, flight: _Flight, token: bytes, presented: Presented) -> Proof | None:
-        proof = await self._hash_and_compare(flight, presented)
+    async def _prove(self, flight: _Flight, token: bytes, parsed: ParsedToken) -> Proof | None:
+        proof = await self._hash_and_compare(flight, parsed)
         if proof is not None:
-            self._recollection.note(token, proof)
+            self._shared.note(token, proof)
         return proof
 
-    async def _hash_and_compare(self, flight: _Flight, presented: Presented) -> Proof | None:
-        subject = f"{'client' if presented.by_id else 'domain'} {presented.subject}"
+    async def _hash_and_compare(self, flight: _Flight, parsed: ParsedToken) -> Proof | None:
+        subject = f"{'client' if parsed.by_id else 'domain'} {parsed.subject}"
         digests: dict[tuple[Argon2, str], bytes] = {}
         # Again until nothing is left to try: while one hash was computed, the secret may have been moved to another scheme.
-        while untried := await self._candidates(presented) - digests.keys():
+        while untried := await self._candidates(parsed) - digests.keys():
             for scheme, domain_id in untried:
                 ask = self._lane.ask_again if digests else self._lane.ask
-                flight.check = Check(subject, scheme, domain_id, presented.secret)
+                flight.check = Check(subject, scheme, domain_id, parsed.secret)
                 ask(flight.check)
                 digest = digests[scheme, domain_id] = await flight.check.future
                 flight.check = None
-                proof = await self._compare(presented, scheme, domain_id, digest)
+                proof = await self._compare(parsed, scheme, domain_id, digest)
                 if proof is not None:
                     self._lane.succeeded(subject)
                     return proof
         # Or to one that had been tried by then.
         for (scheme, domain_id), digest in digests.items():
-            proof = await self._compare(presented, scheme, domain_id, digest) if len(digests) > 1 else None
+            proof = await self._compare(parsed, scheme, domain_id, digest) if len(digests) > 1 else None
             if proof is not None:
                 self._lane.succeeded(subject)
                 return proof
         return None
 
-    async def _compare(self, presented: Presented, scheme: Argon2, domain_id: str, digest: bytes) -> Proof | None:
+    async def _compare(self, parsed: ParsedToken, scheme: Argon2, domain_id: str, digest: bytes) -> Proof | None:
         """Look for the digest among what the store says now: computing it took its time."""
-        if presented.by_id:
-            read = await self._store.secrets_of(presented.subject)
-        else:
-            read = await self._store.secrets_by_lookup([digest])
-        return self._matching.proof(presented, read, _match(scheme, domain_id, digest))
+        return await self._matching.find(parsed, lambda: [digest], _match(scheme, domain_id, digest))
 
-    async def _candidates(self, presented: Presented) -> set[tuple[Argon2, str]]:
+    async def _candidates(self, parsed: ParsedToken) -> set[tuple[Argon2, str]]:
         """The argon2 schemes under which the secret may be kept, each with the domain whose salt it takes."""
-        if presented.by_id:
-            rows = self._matching.usable(await self._store.secrets_of(presented.subject))
+        if parsed.by_id:
+            rows = await self._matching.usable_of(parsed.subject)
             found = {(scheme, row.domain_id) for row in rows if (scheme := scheme_of(row.hash))}
         else:
-            found = {(Argon2.parse(text), presented.subject) for text in await self._store.schemes(presented.subject)}
+            found = {(Argon2.parse(text), parsed.subject) for text in await self._store.schemes(parsed.subject)}
         return {(scheme, domain_id) for scheme, domain_id in found if self._keyring.usable(scheme)}
 
 

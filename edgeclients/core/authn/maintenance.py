@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from edgeclients.core.secrets.keyring import Keyring, scheme_of
-from edgeclients.core.secrets.pool import HashLane
+from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import DomainError
 from edgeclients.model import SecretRow
 from edgeclients.ports import Store, Transaction
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 _AT_A_TIME = 32  # beyond, the next use will do
 
 
-class Upkeep:
+class Maintenance:
     """Notes the use of retiring secrets, and keeps secrets under the present pepper and parameters.
 
     Args:
@@ -25,7 +25,7 @@ class Upkeep:
         writes: the lane for hashes that are to be stored.
     """
 
-    def __init__(self, store: Store, keyring: Keyring, writes: HashLane) -> None:
+    def __init__(self, store: Store, keyring: Keyring, writes: HashQueue) -> None:
         self._store = store
         self._keyring = keyring
         self._writes = writes

@@ -1,38 +1,55 @@
-"""Which of the secrets that were read is the one presented."""
+"""Which of the stored secrets is the one presented."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from edgeclients.core.authn.maintenance import Upkeep
-from edgeclients.core.authn.tokens import Presented, Proof
+from edgeclients.core.authn.tokens import ParsedToken, Proof
 from edgeclients.model import SecretRead, SecretRow, Status
 from edgeclients.ports import Store
 from edgeclients.times import ends_at
 
 
 class Matching:
-    """Finds the row that proves a token, among those that may be used now.
+    """Reads the secrets that a token could be, and finds the one that it is.
 
     Args:
-        store: whose time counts.
-        upkeep: what a success sets going.
+        store: where secrets are, and whose time counts.
     """
 
-    def __init__(self, store: Store, upkeep: Upkeep) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._upkeep = upkeep
 
-    def usable(self, read: SecretRead) -> list[SecretRow]:
+    async def find(
+        self, token: ParsedToken, digests: Callable[[], Sequence[bytes]], matches: Callable[[SecretRow], bool]
+    ) -> Proof | None:
+        """The proof of `token`, as of now.
+
+        Args:
+            token: a client's by its id, or some client's of a domain.
+            digests: those that a client of a domain is looked up by.
+            matches: whether a stored secret is the one presented.
+        """
+        if token.by_id:
+            return await self.find_of(token.subject, token, matches)
+        return self._proof(token, await self._store.secrets_by_lookup(digests()), matches)
+
+    async def find_of(self, client_id: str, token: ParsedToken, matches: Callable[[SecretRow], bool]) -> Proof | None:
+        """The same where the client is known."""
+        return self._proof(token, await self._store.secrets_of(client_id), matches)
+
+    async def usable_of(self, client_id: str) -> list[SecretRow]:
+        """The secrets of a client that may be used now."""
+        return self._usable(await self._store.secrets_of(client_id))
+
+    def _proof(self, token: ParsedToken, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
+        for row in self._usable(read):
+            if (token.by_id or row.domain_id == token.subject) and matches(row):
+                return Proof(row, read.revision, _end_of(row, self._store.now()))
+        return None
+
+    def _usable(self, read: SecretRead) -> list[SecretRow]:
         """Secrets of enabled clients that have not expired."""
         now = self._store.now()
         return [row for row in read.rows if row.status == Status.ENABLED and ((end := _end_of(row, now)) is None or end > now)]
-
-    def proof(self, presented: Presented, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
-        """Whose secret `presented` is, if it is somebody's."""
-        for row in self.usable(read):
-            if (presented.by_id or row.domain_id == presented.subject) and matches(row):
-                self._upkeep.after_success(row, presented.secret)
-                return Proof(row.client_id, read.revision, _end_of(row, self._store.now()), row.hash)
-        return None
 
 
 def _end_of(row: SecretRow, now: int) -> int | None:

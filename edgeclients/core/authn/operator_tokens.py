@@ -20,7 +20,7 @@ _RETRY_SECONDS = 60
 _REMEMBERED = 1000
 
 
-class Holders:
+class OperatorTokens:
     """`ports.Operators`.
 
     Args:

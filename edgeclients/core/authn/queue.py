@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 
 from edgeclients.core.secrets.keyring import Argon2
 from edgeclients.core.secrets.pool import Argon2Threads
-from edgeclients.core.token_bucket import Ration, whole_seconds
+from edgeclients.core.token_bucket import TokenBuckets, whole_seconds
 from edgeclients.errors import CheckRationed, Unavailable
 
 FAILURES = 16  # of one subject, before its runs are spaced out
@@ -37,7 +37,7 @@ class Check:
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
 
-class CheckLane:
+class CheckQueue:
     """Computes digests of presented secrets. To be used in one event loop.
 
     Args:
@@ -46,12 +46,12 @@ class CheckLane:
         ration: failures by subject.
     """
 
-    def __init__(self, threads: Argon2Threads, waiting: int, ration: Ration[str] | None = None) -> None:
+    def __init__(self, threads: Argon2Threads, waiting: int, ration: TokenBuckets[str] | None = None) -> None:
         self._threads = threads
         self._most_waiting = waiting
         # A run counts until it is known how it ended, so those under way must fit in beside the failures.
-        self._ration = ration or Ration(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
-        self._all: Ration[str] = Ration(ALL_FAILURES - 1 + threads.workers, ALL_FAILURES_A_SECOND, 1)
+        self._ration = ration or TokenBuckets(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
+        self._all: TokenBuckets[str] = TokenBuckets(ALL_FAILURES - 1 + threads.workers, ALL_FAILURES_A_SECOND, 1)
         self._subjects: OrderedDict[str, list[Check]] = OrderedDict()  # whose turn it is first
         self._again: deque[Check] = deque()
         self._running = 0

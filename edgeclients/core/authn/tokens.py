@@ -3,10 +3,12 @@
 import binascii
 from typing import NamedTuple
 
+from edgeclients.model import SecretRow
+
 _BASIC, _DOMAIN = b"Basic", b"Domain"
 
 
-class Presented(NamedTuple):
+class ParsedToken(NamedTuple):
     """What a token says: a secret, of a client (`Basic`) or of some client of a domain (`Domain`)."""
 
     by_id: bool
@@ -15,16 +17,20 @@ class Presented(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """Whose token it is, as of a revision of the store; `kept` is the hash that says so."""
+    """The secret that a token is, as of a revision of the store, and when it expires."""
 
-    client_id: str
+    row: SecretRow
     revision: int
     expires_at: int | None
-    kept: str
+
+    @property
+    def client_id(self) -> str:
+        """Whose secret it is."""
+        return self.row.client_id
 
 
-def unpack(token: bytes) -> Presented | None:
-    """What `token` says (contract 5.3): prefix, base64 without a space between, cut at the first colon.
+def parse(token: bytes) -> ParsedToken | None:
+    """What `token` says: prefix, base64 without a space between, cut at the first colon (contract 5.3).
 
     None for anything else.
     """
@@ -39,4 +45,4 @@ def unpack(token: bytes) -> Presented | None:
     except ValueError:  # binascii.Error and UnicodeDecodeError both are
         return None
     subject, colon, secret = payload.partition(":")
-    return Presented(by_id, subject, secret) if colon and secret else None
+    return ParsedToken(by_id, subject, secret) if colon and secret else None

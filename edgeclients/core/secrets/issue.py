@@ -7,7 +7,7 @@ from cachetools import TTLCache
 
 from edgeclients.core import limits
 from edgeclients.core.secrets.keyring import Argon2, Keyring, check_secret, generate, is_generated_form
-from edgeclients.core.secrets.pool import HashLane
+from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import Throttled, TooManyChosenSecrets
 from edgeclients.model import Session, StoredSecret
 from edgeclients.ports import Store
@@ -40,7 +40,7 @@ class Secrets:
         lane: where chosen secrets are hashed.
     """
 
-    def __init__(self, store: Store, keyring: Keyring, lane: HashLane) -> None:
+    def __init__(self, store: Store, keyring: Keyring, lane: HashQueue) -> None:
         self._store = store
         self._keyring = keyring
         self._lane = lane

@@ -44,7 +44,7 @@ class Argon2Threads:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class HashLane:
+class HashQueue:
     """Hashes secrets that are to be stored, in the order they come.
 
     Args:

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from edgeclients.core.token_bucket import Ration, whole_seconds
+from edgeclients.core.token_bucket import TokenBuckets, whole_seconds
 from edgeclients.errors import Throttled, Unauthenticated
 from edgeclients.model import Identity
 from edgeclients.ports import Authenticator
@@ -22,7 +22,7 @@ class Callers:
 
     def __init__(self, authenticator: Authenticator, wrong_tokens: int) -> None:
         self._authenticator = authenticator
-        self._ration: Ration[str] = Ration(wrong_tokens, wrong_tokens / 60, _ADDRESSES)
+        self._ration: TokenBuckets[str] = TokenBuckets(wrong_tokens, wrong_tokens / 60, _ADDRESSES)
 
     async def identify(self, token: str, peer: Any) -> Identity:
         """The identity behind `token`, which is asked about whatever came from its address before.

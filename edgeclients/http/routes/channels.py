@@ -8,39 +8,31 @@ from edgeclients.core.connections import Connections
 from edgeclients.core.rules import check_path_id
 from edgeclients.errors import (
     AlreadyConnected,
-    BodyTooLarge,
     ClientNotEnabled,
-    Forbidden,
-    InvalidBody,
     InvalidId,
     MissingChannelId,
     MissingConnectionType,
     MissingId,
     NotFound,
     TooManyElements,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import empty
 from edgeclients.http.wire.call import Call, body_of, session_of
 from edgeclients.http.wire.clients import Connect, ConnectChannel, decoder, to_types
-from edgeclients.http.wire.docs import CHANNEL_ID, CLIENT_ID, describe
+from edgeclients.http.wire.docs import BODY_ERRORS, CHANNEL_ID, CLIENT_ID, STORE_ERRORS, describe
 
 _connect = decoder(Connect)
 _connect_channel = decoder(ConnectChannel)
 
 _ERRORS = (
-    UnsupportedMediaType,
-    InvalidBody,
-    BodyTooLarge,
+    *BODY_ERRORS,
     MissingId,
     MissingChannelId,
     MissingConnectionType,
     InvalidId,
     NotFound,
     TooManyElements,
-    Forbidden,
-    Unavailable,
+    *STORE_ERRORS,
 )
 _CONNECT_ERRORS = (*_ERRORS, AlreadyConnected, ClientNotEnabled)
 _CHANNEL_EXAMPLE = {"client_ids": [CLIENT_ID], "types": ["publish", "subscribe"]}

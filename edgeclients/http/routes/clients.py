@@ -10,13 +10,10 @@ from litestar.response.base import ASGIResponse
 from edgeclients.core import limits
 from edgeclients.core.clients import ClientChange, Clients, Created
 from edgeclients.errors import (
-    BodyTooLarge,
     EmptyList,
-    Forbidden,
     GroupNotEnabled,
     GroupOfOtherDomain,
     IdTaken,
-    InvalidBody,
     InvalidDirection,
     InvalidId,
     InvalidIdentity,
@@ -36,11 +33,9 @@ from edgeclients.errors import (
     Throttled,
     TooManyChosenSecrets,
     TooManyElements,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import answer, empty
-from edgeclients.http.wire.call import Call, Turnstile, body_of, session_of
+from edgeclients.http.wire.call import BulkLimiter, Call, body_of, session_of
 from edgeclients.http.wire.clients import (
     ClientBody,
     ClientsBody,
@@ -55,7 +50,7 @@ from edgeclients.http.wire.clients import (
     to_page,
     to_viewed,
 )
-from edgeclients.http.wire.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_ERRORS, CLIENT_EXAMPLE, STORE_ERRORS, describe
 from edgeclients.http.wire.fields import shown
 from edgeclients.http.wire.parameters import Parameter, boolean, by_name, read
 
@@ -73,10 +68,8 @@ _VIEW_PARAMETERS = by_name(
     )
 )
 
-_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
-_STORED = (Forbidden, Unavailable)
 _NEW = (
-    *_BODY,
+    *BODY_ERRORS,
     InvalidStatus,
     InvalidId,
     InvalidName,
@@ -90,7 +83,7 @@ _NEW = (
     GroupOfOtherDomain,
     GroupNotEnabled,
     Throttled,
-    *_STORED,
+    *STORE_ERRORS,
 )
 _CREATED_EXAMPLE = CLIENT_EXAMPLE | {"credentials": {"secret": "1f0c6a52-8a6e-4a1b-9a5f-6a8f7d0f3c21"}}
 _WANTED_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location": {"room": "b1"}}}
@@ -98,7 +91,7 @@ _WANTED_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location
 
 def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     """The routes, for `clients`; a bulk body may have `bulk_bytes`."""
-    bulk = Turnstile()
+    bulk = BulkLimiter()
 
     @post(
         "/",
@@ -163,7 +156,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
                 InvalidDirection,
                 QueryTimedOut,
                 SuperAdminOnly,
-                *_STORED,
+                *STORE_ERRORS,
             ),
             query=query.PARAMETERS.values(),
         ),
@@ -181,7 +174,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "The client, enabled or not, without its secret.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
-            errors=(InvalidQuery, NotFound, *_STORED),
+            errors=(InvalidQuery, *CLIENT_ERRORS),
             query=_VIEW_PARAMETERS.values(),
         ),
     )
@@ -198,7 +191,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "What is left out stays as it is. Metadata is replaced as a whole.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
-            errors=(*_BODY, InvalidName, InvalidMetadata, NotFound, *_STORED),
+            errors=(*BODY_ERRORS, InvalidName, InvalidMetadata, *CLIENT_ERRORS),
             body=UpdateClient,
             body_example={"name": "boiler 2", "metadata": {"location": {"room": "b2"}}},
         ),
@@ -216,7 +209,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "The tags sent are all that the client has afterwards; none clears them.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
-            errors=(*_BODY, InvalidTags, NotFound, *_STORED),
+            errors=(*BODY_ERRORS, InvalidTags, *CLIENT_ERRORS),
             body=UpdateTags,
             body_example={"tags": ["floor-1", "heating"]},
         ),
@@ -233,7 +226,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "A client that is enabled already is a conflict.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
-            errors=(NotFound, StatusUnchanged, *_STORED),
+            errors=(StatusUnchanged, *CLIENT_ERRORS),
         ),
     )
     async def enable_client(request: Call, client_id: str) -> ASGIResponse:
@@ -248,7 +241,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "conflict.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE | {"status": "disabled"},
-            errors=(NotFound, StatusUnchanged, *_STORED),
+            errors=(StatusUnchanged, *CLIENT_ERRORS),
         ),
     )
     async def disable_client(request: Call, client_id: str) -> ASGIResponse:
@@ -261,7 +254,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
             "Delete a client",
             "With its secrets, roles and connections. It cannot be brought back.",
             status=204,
-            errors=(NotFound, *_STORED),
+            errors=CLIENT_ERRORS,
         ),
     )
     async def delete_client(request: Call, client_id: str) -> ASGIResponse:

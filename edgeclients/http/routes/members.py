@@ -6,9 +6,6 @@ from litestar.response.base import ASGIResponse
 
 from edgeclients.core.members import Members
 from edgeclients.errors import (
-    BodyTooLarge,
-    Forbidden,
-    InvalidBody,
     InvalidDirection,
     InvalidLimit,
     InvalidQuery,
@@ -17,17 +14,14 @@ from edgeclients.errors import (
     MemberOfOtherRole,
     MemberOfRole,
     MissingMembers,
-    NotFound,
     QueryTimedOut,
     TooManyElements,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import answer, empty
 from edgeclients.http.wire.call import Call, body_of, session_of
 from edgeclients.http.wire.clients import decoder
-from edgeclients.http.wire.docs import ROLE_ID, describe
-from edgeclients.http.wire.parameters import LIMIT, OFFSET, STRING, Parameter, by_name, read, slice_of
+from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_ERRORS, ROLE_ID, describe
+from edgeclients.http.wire.parameters import LIMIT, OFFSET, SLICE, STRING, Parameter, by_name, read, slice_of
 from edgeclients.http.wire.query import (
     ACCESS_TYPE,
     ACTIONS,
@@ -49,10 +43,7 @@ from edgeclients.model import MemberFilter
 
 _members = decoder(MemberList)
 
-_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
-_STORED = (NotFound, Forbidden, Unavailable)
 _NAMED = (MissingMembers, MalformedRequest, TooManyElements)
-_SLICE = by_name(OFFSET, LIMIT)
 _ORDERS = {"role_name", "role_id"}  # in any other order asked for, all are alike
 _FILTERS = by_name(
     OFFSET,
@@ -91,7 +82,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
                     }
                 ],
             },
-            errors=(InvalidQuery, InvalidLimit, InvalidDirection, QueryTimedOut, *_STORED),
+            errors=(InvalidQuery, InvalidLimit, InvalidDirection, QueryTimedOut, *CLIENT_ERRORS),
             query=_FILTERS.values(),
             tag="roles",
         ),
@@ -109,7 +100,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             "Somebody who has a role of this client already makes the whole call a conflict.",
             answer=MembersBody,
             example=_EXAMPLE,
-            errors=(*_BODY, *_NAMED, MemberOfRole, MemberOfOtherRole, *_STORED),
+            errors=(*BODY_ERRORS, *_NAMED, MemberOfRole, MemberOfOtherRole, *CLIENT_ERRORS),
             body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
@@ -129,13 +120,13 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             "One page of their ids.",
             answer=MemberPageBody,
             example={"total": 2, "offset": 0, "limit": 10, **_EXAMPLE},
-            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
-            query=_SLICE.values(),
+            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *CLIENT_ERRORS),
+            query=SLICE.values(),
             tag="roles",
         ),
     )
     async def list_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        offset, limit = slice_of(read(request.scope["query_string"], _SLICE))
+        offset, limit = slice_of(read(request.scope["query_string"], SLICE))
         page = await members.page(session_of(request), client_id, role_id, offset, limit)
         return answer(to_member_page(page, offset, limit))
 
@@ -146,7 +137,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             "Take a role from people",
             "Those who do not have it are left alone. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
-            errors=(*_BODY, *_NAMED, LastManagingRole, *_STORED),
+            errors=(*BODY_ERRORS, *_NAMED, LastManagingRole, *CLIENT_ERRORS),
             body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
@@ -164,7 +155,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
             "Take a role from everybody who has it",
             "The role and its actions stay. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
-            errors=(LastManagingRole, *_STORED),
+            errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",
         ),
     )

@@ -6,23 +6,18 @@ from litestar.response.base import ASGIResponse
 
 from edgeclients.core.parents import Parents
 from edgeclients.errors import (
-    BodyTooLarge,
-    Forbidden,
     GroupNotEnabled,
     GroupOfOtherDomain,
     HasParent,
-    InvalidBody,
     InvalidId,
     MissingParentGroup,
     NotFound,
     SameParent,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import empty
 from edgeclients.http.wire.call import Call, body_of, session_of
 from edgeclients.http.wire.clients import SetParent, decoder
-from edgeclients.http.wire.docs import GROUP_ID, describe
+from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_ERRORS, GROUP_ID, STORE_ERRORS, describe
 
 _set = decoder(SetParent)
 
@@ -37,9 +32,7 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
             "Put a client into a group",
             "The client must not be in another group.",
             errors=(
-                UnsupportedMediaType,
-                InvalidBody,
-                BodyTooLarge,
+                *BODY_ERRORS,
                 MissingParentGroup,
                 InvalidId,
                 NotFound,
@@ -47,8 +40,7 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
                 SameParent,
                 GroupOfOtherDomain,
                 GroupNotEnabled,
-                Forbidden,
-                Unavailable,
+                *STORE_ERRORS,
             ),
             body=SetParent,
             body_example={"parent_group_id": GROUP_ID},
@@ -66,7 +58,7 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
             "Take a client out of its group",
             "A client that is in none stays as it is.",
             status=204,
-            errors=(NotFound, Forbidden, Unavailable),
+            errors=CLIENT_ERRORS,
         ),
     )
     async def remove_parent(request: Call, client_id: str) -> ASGIResponse:

@@ -7,9 +7,6 @@ from litestar.response.base import ASGIResponse
 from edgeclients.core.roles import Roles
 from edgeclients.errors import (
     ActionHeld,
-    BodyTooLarge,
-    Forbidden,
-    InvalidBody,
     InvalidLimit,
     InvalidName,
     InvalidQuery,
@@ -18,19 +15,16 @@ from edgeclients.errors import (
     MemberOfOtherRole,
     MissingActions,
     MissingRoleName,
-    NotFound,
     QueryTimedOut,
     RoleNameTaken,
     TooManyElements,
     TooManyRoles,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import answer, empty
 from edgeclients.http.wire.call import Call, body_of, session_of
 from edgeclients.http.wire.clients import decoder
-from edgeclients.http.wire.docs import CLIENT_ID, ROLE_ID, describe
-from edgeclients.http.wire.parameters import LIMIT, OFFSET, by_name, read, slice_of
+from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_ERRORS, CLIENT_ID, ROLE_ID, describe
+from edgeclients.http.wire.parameters import SLICE, read, slice_of
 from edgeclients.http.wire.roles import (
     ActionList,
     ActionsBody,
@@ -50,10 +44,7 @@ _create = decoder(CreateRole)
 _rename = decoder(RenameRole)
 _actions = decoder(ActionList)
 
-_BODY = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
-_STORED = (NotFound, Forbidden, Unavailable)
 _NAMED = (MissingRoleName, InvalidName, RoleNameTaken, MalformedRequest)
-_SLICE = by_name(OFFSET, LIMIT)
 
 _ROLE_EXAMPLE = {
     "id": ROLE_ID,
@@ -95,7 +86,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             status=201,
             answer=ProvisionedRole,
             example=_PROVISIONED_EXAMPLE,
-            errors=(*_BODY, *_NAMED, TooManyElements, MemberOfOtherRole, TooManyRoles, *_STORED),
+            errors=(*BODY_ERRORS, *_NAMED, TooManyElements, MemberOfOtherRole, TooManyRoles, *CLIENT_ERRORS),
             body=CreateRole,
             body_example=_WANTED_EXAMPLE,
             tag="roles",
@@ -115,13 +106,13 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "One page of them, by when they were made.",
             answer=RolePageBody,
             example={"total": 1, "offset": 0, "limit": 10, "roles": [_ROLE_EXAMPLE]},
-            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *_STORED),
-            query=_SLICE.values(),
+            errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *CLIENT_ERRORS),
+            query=SLICE.values(),
             tag="roles",
         ),
     )
     async def list_roles(request: Call, client_id: str) -> ASGIResponse:
-        offset, limit = slice_of(read(request.scope["query_string"], _SLICE))
+        offset, limit = slice_of(read(request.scope["query_string"], SLICE))
         page = await roles.page(session_of(request), client_id, offset, limit)
         return answer(to_role_page(page, offset, limit))
 
@@ -133,7 +124,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "Its name, and who made and changed it when. Actions and members have routes of their own.",
             answer=RoleBody,
             example=_ROLE_EXAMPLE,
-            errors=_STORED,
+            errors=CLIENT_ERRORS,
             tag="roles",
         ),
     )
@@ -148,7 +139,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "The name must be unique among the roles of the client.",
             answer=RoleBody,
             example=_ROLE_EXAMPLE,
-            errors=(*_BODY, *_NAMED, *_STORED),
+            errors=(*BODY_ERRORS, *_NAMED, *CLIENT_ERRORS),
             body=RenameRole,
             body_example={"name": "engineer"},
             tag="roles",
@@ -165,7 +156,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "Delete a role",
             "With its memberships. The last role whose members may manage roles stays: 409.",
             status=204,
-            errors=(LastManagingRole, *_STORED),
+            errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",
         ),
     )
@@ -181,7 +172,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "An action that the role has already makes the whole call a conflict.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
-            errors=(*_BODY, MissingActions, MalformedRequest, ActionHeld, *_STORED),
+            errors=(*BODY_ERRORS, MissingActions, MalformedRequest, ActionHeld, *CLIENT_ERRORS),
             body=ActionList,
             body_example=_ACTIONS_EXAMPLE,
             tag="roles",
@@ -201,7 +192,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "All of them, in the order of `listAvailableActions`.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
-            errors=_STORED,
+            errors=CLIENT_ERRORS,
             tag="roles",
         ),
     )
@@ -215,7 +206,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "Let the members of a role do less",
             "What they may not do anyway does no harm. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
-            errors=(*_BODY, MissingActions, MalformedRequest, LastManagingRole, *_STORED),
+            errors=(*BODY_ERRORS, MissingActions, MalformedRequest, LastManagingRole, *CLIENT_ERRORS),
             body=ActionList,
             body_example=_ACTIONS_EXAMPLE,
             tag="roles",
@@ -233,7 +224,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
             "Let the members of a role do nothing",
             "The role and its members stay. Somebody has to be able to manage roles afterwards: 409.",
             status=204,
-            errors=(LastManagingRole, *_STORED),
+            errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",
         ),
     )

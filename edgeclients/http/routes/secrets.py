@@ -6,10 +6,7 @@ from litestar.response.base import ASGIResponse
 
 from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.errors import (
-    BodyTooLarge,
     Busy,
-    Forbidden,
-    InvalidBody,
     InvalidGrace,
     InvalidSecret,
     MissingSecret,
@@ -17,13 +14,11 @@ from edgeclients.errors import (
     SecretTaken,
     Throttled,
     TooManyRetiring,
-    Unavailable,
-    UnsupportedMediaType,
 )
 from edgeclients.http.wire.answers import answer
 from edgeclients.http.wire.call import Call, body_of, session_of
 from edgeclients.http.wire.clients import ChosenSecret, ClientBody, GeneratedSecret, UpdateSecret, decoder, to_body
-from edgeclients.http.wire.docs import CLIENT_EXAMPLE, describe
+from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_EXAMPLE, STORE_ERRORS, describe
 
 _update = decoder(UpdateSecret)
 
@@ -41,9 +36,7 @@ def routes(rotation: Rotation) -> list[BaseRouteHandler]:
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(
-                UnsupportedMediaType,
-                InvalidBody,
-                BodyTooLarge,
+                *BODY_ERRORS,
                 MissingSecret,
                 InvalidSecret,
                 InvalidGrace,
@@ -51,9 +44,8 @@ def routes(rotation: Rotation) -> list[BaseRouteHandler]:
                 SecretTaken,
                 TooManyRetiring,
                 Throttled,
-                Forbidden,
                 Busy,
-                Unavailable,
+                *STORE_ERRORS,
             ),
             body=(ChosenSecret, GeneratedSecret),
             body_example={"generate": True, "grace": 3600},

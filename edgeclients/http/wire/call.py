@@ -49,7 +49,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         raise InvalidBody(type(error).__name__) from error
 
 
-class Turnstile:
+class BulkLimiter:
     """Lets a few large requests in at a time, and one of them work."""
 
     def __init__(self) -> None:

@@ -3,7 +3,21 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, Self
 
-from edgeclients.errors import Busy, DomainError, Internal, MissingDomain, MissingToken, Throttled, Unauthenticated
+from edgeclients.errors import (
+    BodyTooLarge,
+    Busy,
+    DomainError,
+    Forbidden,
+    Internal,
+    InvalidBody,
+    MissingDomain,
+    MissingToken,
+    NotFound,
+    Throttled,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from edgeclients.http.edge.failures import JSON
 from edgeclients.http.wire.parameters import Parameter
 
@@ -25,6 +39,15 @@ CLIENT_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-23T10:15:30.25Z",
     "status": "enabled",
 }
+
+BODY_ERRORS: Final = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
+"""What can be wrong with a JSON body of any shape."""
+
+STORE_ERRORS: Final = (Forbidden, Unavailable)
+"""What a caller may meet on the way to whatever is stored."""
+
+CLIENT_ERRORS: Final = (NotFound, *STORE_ERRORS)
+"""The same on the way to a client that exists."""
 
 _ALWAYS: tuple[type[DomainError], ...] = (Internal,)
 _ON_PROTECTED: tuple[type[DomainError], ...] = (MissingToken, Unauthenticated, MissingDomain, Throttled, Busy)

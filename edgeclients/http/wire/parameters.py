@@ -105,3 +105,5 @@ _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "defau
 
 OFFSET: Final = Parameter("offset", number, {**_WHOLE, "default": 0}, "How many to leave out at the start.")
 LIMIT: Final = Parameter("limit", number, _LIMIT, "How many to show.")
+SLICE: Final = by_name(OFFSET, LIMIT)
+"""The parameters of a list that has no others; `slice_of` reads them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclients.core.authn.operator_tokens import Holders
+from edgeclients.core.authn.operator_tokens import OperatorTokens
 from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS
 from edgeclients.core.operators import Operators
 from edgeclients.core.secrets.keyring import Keyring
@@ -71,7 +71,7 @@ async def kept(store: SqliteStore) -> OperatorToken:
 
 async def held(store: SqliteStore, token: str, *peppers: bytes) -> str | None:
     """Whose it is, once everything about that is written down; asked by a service just started."""
-    holders = Holders(store, keyring(*peppers))
+    holders = OperatorTokens(store, keyring(*peppers))
     holder = await holders.holder(token)
     await holders.close()
     return holder
@@ -122,7 +122,7 @@ async def test_bytes_that_are_no_text_are_no_token(at: Opened) -> None:
 
 async def test_what_is_removed_has_no_holder_from_then_on(at: Opened) -> None:
     token = await hired(at.store)
-    holders = Holders(at.store, keyring())
+    holders = OperatorTokens(at.store, keyring())
     assert await holders.holder(token) == ID
     await holders.close()
     await Operators(at.store).remove_token(ID, "laptop")
@@ -182,7 +182,7 @@ async def test_a_token_made_by_a_clock_that_ran_ahead_lives_its_time_from_its_fi
 async def test_a_use_is_noted_once(at: Opened) -> None:
     token = await hired(at.store)
     before = at.store.writer.commits
-    holders = Holders(at.store, keyring())
+    holders = OperatorTokens(at.store, keyring())
     assert [await holders.holder(token) for _ in range(50)] == [ID] * 50
     await holders.close()
     assert at.store.writer.commits == before + 1
@@ -234,7 +234,7 @@ async def test_a_token_moves_even_if_its_use_was_noted_just_now(at: Opened) -> N
 async def test_a_token_moves_once_for_all_who_use_it_at_once(at: Opened) -> None:
     token = await hired(at.store)
     before = at.store.writer.commits
-    holders = Holders(at.store, keyring(NEW, OLD))
+    holders = OperatorTokens(at.store, keyring(NEW, OLD))
     async with Held(at.store):
         assert await asyncio.gather(*(holders.holder(token) for _ in range(20))) == [ID] * 20
     await holders.close()
@@ -263,7 +263,7 @@ async def test_a_store_that_cannot_write_refuses_nobody(at: Opened, caplog: pyte
     await at.store.writer.close()
     with pytest.raises(Unavailable):
         await Operators(at.store).remove(ID)
-    holders = Holders(at.store, keyring(NEW, OLD))
+    holders = OperatorTokens(at.store, keyring(NEW, OLD))
     for _ in range(5):
         assert await holders.holder(token) == ID
         await holders.close()
@@ -279,7 +279,7 @@ async def test_a_use_is_not_waited_for_nor_written_for_each_request_while_the_st
     at = await make_store(StoreLimits(waiting_writes=1))
     token = await hired(at.store)
     before = at.store.writer.commits
-    holders = Holders(at.store, keyring())
+    holders = OperatorTokens(at.store, keyring())
     async with Held(at.store):
         assert [await holders.holder(token) for _ in range(50)] == [ID] * 50
         await holders.close()
@@ -294,7 +294,7 @@ async def test_a_use_is_not_waited_for_nor_written_for_each_request_while_the_st
 
 async def test_closing_waits_for_what_is_being_noted(at: Opened) -> None:
     token = await hired(at.store)
-    holders = Holders(at.store, keyring())
+    holders = OperatorTokens(at.store, keyring())
     async with Held(at.store):
         assert await holders.holder(token) == ID
         closing = asyncio.ensure_future(holders.close())

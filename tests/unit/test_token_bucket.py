@@ -1,6 +1,6 @@
 """Token buckets: a number at once, then so many a second."""
 
-from edgeclients.core.token_bucket import Ration, whole_seconds
+from edgeclients.core.token_bucket import TokenBuckets, whole_seconds
 
 
 class Clock:
@@ -11,8 +11,8 @@ class Clock:
         return self.now
 
 
-def _ration(clock: Clock, keys: int = 10) -> Ration[str]:
-    return Ration(3, 0.5, keys, clock)
+def _ration(clock: Clock, keys: int = 10) -> TokenBuckets[str]:
+    return TokenBuckets(3, 0.5, keys, clock)
 
 
 def test_a_burst_is_allowed_and_no_more() -> None:
