@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from edgeclients.core import events, limits
 from edgeclients.core.authz import callouts
-from edgeclients.core.authz.access import Access, EffectiveRole, Permit, admitted, effective_roles
+from edgeclients.core.authz.access import Access, admitted
+from edgeclients.core.authz.permit import EffectiveRole, Permit, effective_roles
 from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values

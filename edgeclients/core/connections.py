@@ -5,7 +5,8 @@ from itertools import product
 from typing import Any
 
 from edgeclients.core import limits
-from edgeclients.core.authz.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, admitted
+from edgeclients.core.authz.permit import Permit
 from edgeclients.core.rules import check_id, check_text
 from edgeclients.errors import (
     AlreadyConnected,

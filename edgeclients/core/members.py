@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from edgeclients.core import events
-from edgeclients.core.authz.access import Access, Permit
+from edgeclients.core.authz.access import Access
 from edgeclients.core.authz.callouts import page_query
+from edgeclients.core.authz.permit import Permit
 from edgeclients.core.roles import changed, role_of, staying_managed
 from edgeclients.core.rules import check_members
 from edgeclients.errors import MemberOfOtherRole, MemberOfRole, MissingMembers, NotFound

@@ -6,7 +6,8 @@ import msgspec
 
 from edgeclients.concurrency import each
 from edgeclients.core import events
-from edgeclients.core.authz.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, admitted
+from edgeclients.core.authz.permit import Permit
 from edgeclients.core.rules import check_id
 from edgeclients.errors import Busy, GroupNotEnabled, GroupOfOtherDomain, HasParent, MissingParentGroup, SameParent
 from edgeclients.model import Client, Session

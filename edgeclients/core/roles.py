@@ -9,7 +9,8 @@ from functools import wraps
 import msgspec
 
 from edgeclients.core import events, limits
-from edgeclients.core.authz.access import Access, Permit, admitted
+from edgeclients.core.authz.access import Access, admitted
+from edgeclients.core.authz.permit import Permit
 from edgeclients.core.ids import new_role_id
 from edgeclients.core.rules import check_actions, check_members, check_role_name
 from edgeclients.errors import ActionHeld, LastManagingRole, MemberOfOtherRole, MissingActions, NotFound, TooManyRoles

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeclients.core.authz.callouts import NAMES
+from edgeclients.operations import CALLOUTS
 from tests.support.callee import Reply, asked_by_http
 from tests.support.certificates import Authority
 from tests.support.cloud.keys import Key
@@ -72,7 +72,7 @@ def test_nothing_goes_through_a_proxy(cloud: Cloud, tmp_path: Path, trap: Trap) 
             "MG_AUTH_JWKS_URL": keys.url,
             "SSL_CERT_FILE": str(tmp_path / "ca.pem"),  # whom to trust the environment may say
             "MG_CLIENTS_CALLOUT_URLS": callee.url,
-            "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(NAMES)),
+            "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(CALLOUTS)),
             "MG_JAEGER_URL": collector.url,
             "MG_CALLHOME_URL": home.url,
             "MG_CLIENTS_ES_URL": redis.address,

@@ -37,7 +37,7 @@ from edgeclients.model import (
     TagFilter,
     Viewer,
 )
-from edgeclients.operations import PERMISSIONS
+from edgeclients.operations import ON_A_CLIENT
 from edgeclients.ports import Authorizer, Store, Transaction
 from tests.conformance.harness import KEYRING, ONE_STORE, OPERATOR, Harness, add, change, new_client
 from tests.conformance.roles import bare, give, new_role
@@ -395,7 +395,7 @@ class Standings(Authorizer):
 
 async def _may_do_something(access: Access, session: Session, client: Client) -> bool:
     """Whether any operation on a client admits the caller."""
-    for operation in PERMISSIONS:
+    for operation in ON_A_CLIENT:
         permit = await access.permit(session, operation, client.id)
         try:
             return await access.admitted(permit, client.id) == client

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeclients.core.authz.callouts import NAMES
+from edgeclients.operations import CALLOUTS
 from tests.support.api import Api, error_of
 from tests.support.callee import Asked, Callee, Reply, asked_by_http
 from tests.support.commands import ready_to_run
@@ -32,7 +32,7 @@ def asking(shared_callee: Callee, tmp_path_factory: pytest.TempPathFactory) -> I
     """A service that asks about everything, and does not wait long."""
     env = {
         "MG_CLIENTS_CALLOUT_URLS": shared_callee.url,
-        "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(NAMES)),
+        "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(CALLOUTS)),
         "MG_CLIENTS_CALLOUT_TIMEOUT": "2s",
     }
     with started(tmp_path_factory.mktemp("asking") / "data", env) as service:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edgeclients.core.authz.callouts import NAMES
+from edgeclients.operations import CALLOUTS
 from tests.support.api import Api
 from tests.support.callee import Callee, asked_by_http
 from tests.support.callers import calling
@@ -37,7 +37,7 @@ def module_traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             "MG_CLIENTS_LOG_LEVEL": "debug",
             "MG_CLIENTS_INSTANCE_ID": "gateway-7",
             "MG_CLIENTS_CALLOUT_URLS": callee.url,
-            "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(NAMES)),
+            "MG_CLIENTS_CALLOUT_OPERATIONS": ",".join(sorted(CALLOUTS)),
         }
         with started(tmp_path_factory.mktemp("traced") / "data", env) as service:
             yield Traced(service, collector, callee)

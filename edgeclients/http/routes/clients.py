@@ -34,6 +34,7 @@ from edgeclients.errors import (
     TooManyChosenSecrets,
     TooManyElements,
 )
+from edgeclients.http.wire import query
 from edgeclients.http.wire.answers import answer, empty
 from edgeclients.http.wire.call import BulkLimiter, Call, body_of, session_of
 from edgeclients.http.wire.clients import (
@@ -44,7 +45,6 @@ from edgeclients.http.wire.clients import (
     UpdateClient,
     UpdateTags,
     decoder,
-    query,
     to_body,
     to_body_with_roles,
     to_page,

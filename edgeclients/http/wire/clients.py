@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from edgeclients.core.authz.access import EffectiveRole
+from edgeclients.core.authz.permit import EffectiveRole
 from edgeclients.core.clients import ClientDraft
 from edgeclients.core.events import status_name
 from edgeclients.core.secrets.rotation import SecretChange
