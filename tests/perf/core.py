@@ -14,9 +14,9 @@ import uvloop
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.authn.queue import CheckQueue
-from edgeclients.core.clients import ClientDraft
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
+from edgeclients.model import ClientDraft
 from tests.perf import fleet
 from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edgeclients.core.clients import ClientDraft, Clients
-from edgeclients.model import Session
+from edgeclients.core.clients import Clients
+from edgeclients.model import ClientDraft, Session
 from edgeclients.ports import Store
 from tests.support.api import Api, basic
 

@@ -9,14 +9,14 @@ from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authz.access import Access
-from edgeclients.core.clients import ClientDraft, Clients
+from edgeclients.core.clients import Clients
 from edgeclients.core.parents import Parents
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.core.secrets.rotation import Rotation, SecretChange
 from edgeclients.errors import CredentialsDenied
-from edgeclients.model import EVERYTHING, Client, Session, Standing
+from edgeclients.model import EVERYTHING, Client, ClientDraft, Session, Standing
 from edgeclients.ports import Authorizer
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore

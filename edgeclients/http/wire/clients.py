@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from edgeclients.core.authz.permit import EffectiveRole
-from edgeclients.core.clients import ClientDraft
 from edgeclients.core.events import status_name
 from edgeclients.core.secrets.rotation import SecretChange
 from edgeclients.errors import InvalidBody, InvalidStatus
@@ -37,6 +36,7 @@ from edgeclients.model import (
     BY_GROUP,
     DIRECT,
     Client,
+    ClientDraft,
     ClientFilter,
     ConnectionType,
     ListedClient,
