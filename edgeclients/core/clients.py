@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from edgeclients.core import events, limits
 from edgeclients.core.authz import callouts
-from edgeclients.core.authz.access import Access, admitted
+from edgeclients.core.authz.access import Access, admitted, enabled
 from edgeclients.core.authz.permit import EffectiveRole, Permit, effective_roles
+from edgeclients.core.changes import touched
 from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
@@ -254,24 +254,6 @@ class Clients:
             return new
 
         return await self._store.run(unit)
-
-
-async def enabled(tx: Transaction, permit: Permit, client_id: str) -> Client:
-    """The client, enabled, if the caller may do this to it.
-
-    Raises:
-        NotFound, Forbidden: as `Permit.admit` has it; a client that is not enabled is not found.
-    """
-    client = await admitted(tx, permit, client_id)
-    if client.status != Status.ENABLED:
-        raise NotFound
-    return client
-
-
-def touched(client: Client, tx: Transaction, session: Session, **fields: Any) -> Client:
-    """`client` with new `fields`, changed now by the session's user."""
-    # The clock may have been set back since it was made.
-    return msgspec.structs.replace(client, updated_at=max(tx.now, client.created_at), updated_by=session.user_id, **fields)
 
 
 class _Preparation(Struct, frozen=True):

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from edgeclients.concurrency import each
 from edgeclients.core import events
 from edgeclients.core.authz.access import Access, admitted
 from edgeclients.core.authz.permit import Permit
+from edgeclients.core.changes import touched
 from edgeclients.core.rules import check_id
 from edgeclients.errors import Busy, GroupNotEnabled, GroupOfOtherDomain, HasParent, MissingParentGroup, SameParent
 from edgeclients.model import Client, Session
@@ -65,7 +64,7 @@ class Parents:
         async def unit(tx: Transaction) -> None:
             old = await admitted(tx, permit, client_id)
             _check_free(old, group_id)
-            new = _moved(tx, session, old, group_id)
+            new = touched(old, tx, session, parent_group_id=group_id)
             await tx.replace(old, new)
             await tx.append([events.parent_set(session, client_id, group_id)])
 
@@ -90,7 +89,7 @@ class Parents:
                 return
             if old.parent_group_id != left:
                 raise Busy("another parent group", retry_after=1)
-            new = _moved(tx, session, old, None)
+            new = touched(old, tx, session, parent_group_id=None)
             await tx.replace(old, new)
             await tx.append([events.parent_removed(session, client_id)])
 
@@ -110,11 +109,6 @@ class Parents:
             raise GroupOfOtherDomain
         if not group.enabled:
             raise GroupNotEnabled
-
-
-def _moved(tx: Transaction, session: Session, client: Client, group_id: str | None) -> Client:
-    changed_at = max(tx.now, client.created_at)  # the clock may have been set back since it was made
-    return msgspec.structs.replace(client, parent_group_id=group_id, updated_at=changed_at, updated_by=session.user_id)
 
 
 def _check_free(client: Client, group_id: str) -> None:

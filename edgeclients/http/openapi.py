@@ -16,9 +16,9 @@ from edgeclients import __version__
 from edgeclients.errors import DomainError, row_of
 from edgeclients.files import schema_path
 from edgeclients.http.app import build
-from edgeclients.http.edge.failures import JSON, ErrorBody
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
 from edgeclients.http.wire.docs import CHANNEL_ID, CLIENT_ID, DESCRIBED, DOMAIN_ID, ROLE_ID, Described
+from edgeclients.http.wire.failures import JSON, ErrorBody
 from edgeclients.http.wire.fields import UUID
 from edgeclients.http.wire.parameters import Parameter
 from edgeclients.http.wire.schemas import Schemas

@@ -16,7 +16,7 @@ from edgeclients.core import limits
 from edgeclients.core.authz.callouts import page_meta
 from edgeclients.core.authz.permit import Permit
 from edgeclients.core.rules import is_uuid
-from edgeclients.errors import DomainForbidden, Forbidden, QueryTimedOut, SuperAdminOnly
+from edgeclients.errors import DomainForbidden, Forbidden, NotFound, QueryTimedOut, SuperAdminOnly
 from edgeclients.model import (
     BY_GROUP,
     MEMBERSHIP,
@@ -26,6 +26,7 @@ from edgeclients.model import (
     Question,
     Session,
     Standing,
+    Status,
     Viewer,
     rfc3339,
 )
@@ -256,3 +257,15 @@ async def admitted(tx: Transaction, permit: Permit, client_id: str) -> Client:
     if client is not None and not permit.grants(client):
         held = await tx.role_held(client_id, permit.session.user_id)
     return permit.admit(client, held)
+
+
+async def enabled(tx: Transaction, permit: Permit, client_id: str) -> Client:
+    """The client, enabled, if the caller may do this to it.
+
+    Raises:
+        NotFound, Forbidden: as `Permit.admit` has it; a client that is not enabled is not found.
+    """
+    client = await admitted(tx, permit, client_id)
+    if client.status != Status.ENABLED:
+        raise NotFound
+    return client

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from edgeclients.core import events, limits
-from edgeclients.core.authz.access import Access
-from edgeclients.core.clients import enabled, touched
+from edgeclients.core.authz.access import Access, enabled
+from edgeclients.core.changes import touched
 from edgeclients.core.secrets.issue import Secrets, Wish
 from edgeclients.errors import InvalidGrace, InvalidSecret, MissingSecret, SecretTaken, TooManyRetiring
 from edgeclients.model import Client, Retirement, Session

@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from edgeclients.core.clients import Clients
-from edgeclients.http.edge.failures import HEALTH_JSON, JSON
 from edgeclients.http.scope import Message, Scope, Send
 from edgeclients.http.wire.clients import to_viewed
+from edgeclients.http.wire.failures import HEALTH_JSON, JSON
 from edgeclients.model import Session, Viewed
 
 HEALTH: Final = "health"

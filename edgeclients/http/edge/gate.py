@@ -22,7 +22,6 @@ from edgeclients.errors import (
 )
 from edgeclients.http.edge import fast_path
 from edgeclients.http.edge.bearer import Callers
-from edgeclients.http.edge.failures import telling
 from edgeclients.http.edge.fast_path import HotReads
 from edgeclients.http.scope import (
     OPERATION,
@@ -36,6 +35,7 @@ from edgeclients.http.scope import (
     is_protected,
     operation_of,
 )
+from edgeclients.http.wire.failures import telling
 from edgeclients.model import Session, is_domain
 from edgeclients.ops.metrics import Requests
 

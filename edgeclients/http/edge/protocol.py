@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, RequestTimedOut, row_of
 from edgeclients.http.edge.clocks import ConnectionLimits, TimedProtocol
 from edgeclients.http.edge.cycles import Answers, closing_unless_asked
-from edgeclients.http.edge.failures import JSON, error_body
 from edgeclients.http.edge.upgrades import head_without_upgrade, may_be_ignored
+from edgeclients.http.wire.failures import JSON, error_body
 
 _QUIET = 5.0  # seconds without a byte, behind which a caller has said what it had to say
 _LAST = 2.0  # seconds for whoever still sends while the service ends, which has little time itself

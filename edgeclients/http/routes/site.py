@@ -12,10 +12,10 @@ from litestar.response.base import ASGIResponse
 
 from edgeclients.errors import NoRoute, Unavailable, row_of
 from edgeclients.files import schema_path
-from edgeclients.http.edge.failures import HEALTH_JSON
 from edgeclients.http.wire.answers import answer
 from edgeclients.http.wire.call import Call
 from edgeclients.http.wire.docs import describe
+from edgeclients.http.wire.failures import HEALTH_JSON
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
 

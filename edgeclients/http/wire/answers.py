@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from litestar.response.base import ASGIResponse
 
-from edgeclients.http.edge.failures import JSON
+from edgeclients.http.wire.failures import JSON
 
 _encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,7 @@ from edgeclients.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from edgeclients.http.edge.failures import JSON
+from edgeclients.http.wire.failures import JSON
 from edgeclients.http.wire.parameters import Parameter
 
 DESCRIBED: Final = "described"  # where a route's `opt` holds what it says of itself
