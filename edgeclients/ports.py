@@ -154,9 +154,8 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
     A unit awaits these methods and nothing else, and keeps no reference to its transaction.
     """
 
-    @property
-    def now(self) -> int:
-        """The store's time when the unit began (`Store.now`)."""
+    now: int
+    """The store's time when the unit began (`Store.now`)."""
 
     async def client(self, client_id: str) -> Client | None:
         """The client as of now, kept from changing until the transaction ends."""
@@ -348,7 +347,7 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
         A secret that moves to a newer digest meanwhile is found.
         """
 
-    def note_seen(self, client_id: str) -> None:
+    def note_seen(self, client_id: str, /) -> None:
         """Note that a client has proved itself now: in memory, and written now and then. This must cost next to nothing."""
 
     async def revocations(self, after: int) -> Revocations:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from typing_extensions import override
+
 from edgeclients.errors import (
     EmailNotVerified,
     Forbidden,
@@ -13,6 +15,7 @@ from edgeclients.errors import (
 )
 from edgeclients.model import Identity
 from edgeclients.peers.auth import AuthService, Bearer, Question
+from edgeclients.ports import Authenticator
 
 _ACCESS, _PAT = 0, 4  # token types that let anybody in; refresh, recovery and the like do not
 _USER, _SUPER_ADMIN = 1, 2
@@ -27,7 +30,7 @@ class Verifier(Protocol):
         """Who it is; see `tokens.Tokens`."""
 
 
-class Callers:
+class Callers(Authenticator):
     """`ports.Authenticator` by Auth.
 
     Args:
@@ -45,7 +48,8 @@ class Callers:
         self._verifier = verifier
         self._unverified = unverified
 
-    async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
+    @override
+    async def authenticate(self, token: str) -> Identity:
         if len(token) > _TOKEN_CHARACTERS or not token.isascii():
             raise Unauthenticated("no token of Auth's")
         is_pat = token.startswith(_PAT_PREFIX)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from typing_extensions import override
+
 from edgeclients.auth.answers import Answers
 from edgeclients.concurrency import each
 from edgeclients.errors import DomainForbidden, Forbidden
@@ -36,7 +38,8 @@ class Grants(Authorizer):
             return False
         return await self._answers.get(question)
 
-    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:  # noqa: D102
+    @override
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:
         entered = await self._enter(session)
         await self._check_scope(session, entered, operation, client_ids)
         if operation is Operation.CREATE_CLIENTS:
@@ -45,22 +48,23 @@ class Grants(Authorizer):
         granted = await self._granted(operation.wanted_actions, _of_domain(session, operation, ""))
         return Standing(granted, creates=False, by_group=True)
 
-    async def group_actions(  # noqa: D102
-        self, session: Session, operation: Operation, group_ids: Sequence[str]
-    ) -> Mapping[str, Action]:
+    @override
+    async def group_actions(self, session: Session, operation: Operation, group_ids: Sequence[str]) -> Mapping[str, Action]:
         async def granted(group_id: str) -> Action:
             return await self._granted(operation.wanted_actions, _of_group(session, operation, "", group_id))
 
         return dict(zip(group_ids, await each(granted, group_ids), strict=True))
 
-    async def admit_to_group(self, session: Session, operation: Operation, group_id: str) -> None:  # noqa: D102
+    @override
+    async def admit_to_group(self, session: Session, operation: Operation, group_id: str) -> None:
         question = _of_group(session, operation, "set_child_permission", group_id)
         if session.pat_id:
             question = question._replace(scope=_scope(session, "groups", operation, group_id))
         if not await self.allows(question):
             raise Forbidden("group")
 
-    async def admit_members(self, session: Session, member_ids: Sequence[str]) -> None:  # noqa: D102
+    @override
+    async def admit_members(self, session: Session, member_ids: Sequence[str]) -> None:
         async def admit(member_id: str) -> None:
             member = f"{session.domain_id}_{member_id}"
             if not await self.allows(Question(member, "membership", "domain", session.domain_id)):
@@ -68,7 +72,8 @@ class Grants(Authorizer):
 
         await each(admit, member_ids)
 
-    def roles_changed(self) -> None:  # noqa: D102
+    @override
+    def roles_changed(self) -> None:
         self._answers.forget()
 
     async def _enter(self, session: Session) -> Question:

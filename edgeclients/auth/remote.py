@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Self
 
+from typing_extensions import override
+
 from edgeclients.auth.callers import Callers, Verifier
 from edgeclients.auth.grants import Grants
 from edgeclients.errors import StartError
@@ -11,11 +13,11 @@ from edgeclients.model import Identity
 from edgeclients.peers.auth import AuthService
 from edgeclients.peers.domains import DomainsService
 from edgeclients.peers.link import Link, address_of
-from edgeclients.ports import Operators
+from edgeclients.ports import Authenticator, Operators
 from edgeclients.settings import Settings
 
 
-class Remote(Grants):
+class Remote(Authenticator, Grants):
     """`ports.Authenticator` and `ports.Authorizer` by an Auth service.
 
     `links` are those to the services that are asked, by name.
@@ -43,7 +45,8 @@ class Remote(Grants):
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
+    @override
+    async def authenticate(self, token: str) -> Identity:
         return await self._callers.authenticate(token)
 
     def _linked(self, settings: Settings, peer: str) -> Link:

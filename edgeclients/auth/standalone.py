@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
 from edgeclients.files import remedy, write_private
 from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
 from edgeclients.operations import Operation
-from edgeclients.ports import Authorizer, Operators
+from edgeclients.ports import Authenticator, Authorizer, Operators
 from edgeclients.settings import Settings, fault_of_token, read_token
 from edgeclients.text import decoded
 
@@ -27,7 +29,7 @@ class Operator(NamedTuple):
     token_file: Path | None
 
 
-class Standalone(Authorizer):
+class Standalone(Authenticator, Authorizer):
     """`ports.Authenticator` and `ports.Authorizer` for the standalone operator and local ones.
 
     Args:
@@ -43,7 +45,8 @@ class Standalone(Authorizer):
         self._domains = frozenset(domains)
         self._operators = operators
 
-    async def authenticate(self, token: str) -> Identity:  # noqa: D102 - see ports.Authenticator
+    @override
+    async def authenticate(self, token: str) -> Identity:
         presented = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         if hmac.compare_digest(presented, self._digest):
             return self._identity
@@ -52,7 +55,8 @@ class Standalone(Authorizer):
             raise Unauthenticated
         return Identity(holder, super_admin=False)
 
-    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:  # noqa: ARG002, D102
+    @override
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:
         if self._domains and session.domain_id not in self._domains:
             raise DomainForbidden
         if session.super_admin:

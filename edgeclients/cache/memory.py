@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cachetools import TTLCache
+from typing_extensions import override
 
 from edgeclients.model import Effects
+from edgeclients.ports import TokenCache
 
 # BLAKE2b has a key built in (RFC 7693) and is ready to be copied with it: 0.6 µs a token, where HMAC-SHA-256 takes 2 to 5.
 _KEY_BYTES = 16
@@ -23,7 +25,7 @@ class _Entry(NamedTuple):
     expires_at: int | None
 
 
-class MemoryTokenCache:
+class MemoryTokenCache(TokenCache):
     """See `ports.TokenCache`.
 
     Args:
@@ -46,12 +48,14 @@ class MemoryTokenCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def key(self, token: bytes) -> bytes:  # noqa: D102 - see ports.TokenCache, here and below
+    @override
+    def key(self, token: bytes) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(token)
         return keyed.digest()
 
-    def hit(self, key: bytes) -> str | None:  # noqa: D102
+    @override
+    def hit(self, key: bytes) -> str | None:
         try:
             entry = self._entries[key]  # `get` looks twice
         except KeyError:
@@ -61,21 +65,25 @@ class MemoryTokenCache:
             return None
         return entry.client_id
 
-    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> bool:  # noqa: D102
+    @override
+    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> bool:
         entry = _Entry(client_id, revision, expires_at)
         if revision < self._revoked.get(client_id, self._floor) or self._has_expired(entry):
             return False
         self._entries[key] = entry
         return True
 
-    def generation(self) -> int:  # noqa: D102
+    @override
+    def generation(self) -> int:
         return self._generation
 
-    def deny(self, key: bytes, generation: int) -> None:  # noqa: D102
+    @override
+    def deny(self, key: bytes, generation: int) -> None:
         if generation == self._generation:
             self._denials[key] = generation
 
-    def denied(self, key: bytes) -> bool:  # noqa: D102
+    @override
+    def denied(self, key: bytes) -> bool:
         return self._denials.get(key) == self._generation
 
     def apply(self, effects: Effects) -> None:

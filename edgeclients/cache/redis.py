@@ -11,8 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from edgeclients.cache.denials import Denials
 from edgeclients.errors import StartError
+from edgeclients.ports import Proofs
 from edgeclients.redis_tls import follow
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ _PAUSE_SECONDS = 1.0  # without Redis, before it is tried again
 _ANSWER_SECONDS = 2.0
 
 
-class RedisProofs:
+class RedisProofs(Proofs):
     """`ports.Proofs` in Redis.
 
     Args:
@@ -42,7 +45,8 @@ class RedisProofs:
         self._denials = Denials(f"{_PROOF}*")
         self.found = 0
 
-    async def recall(self, token: bytes) -> tuple[str, bytes] | None:  # noqa: D102 - see ports.Proofs, here and below
+    @override
+    async def recall(self, token: bytes) -> tuple[str, bytes] | None:
         if time.monotonic() < self._paused_until:
             return None
         value = await self._try(self._redis.get(self._name(token)))
@@ -51,10 +55,12 @@ class RedisProofs:
         self.found += 1
         return value[_MAC_BYTES:].decode("utf-8", "replace"), value[:_MAC_BYTES]
 
-    def vouches(self, tag: bytes, token: bytes, client_id: str, kept: str) -> bool:  # noqa: D102
+    @override
+    def vouches(self, tag: bytes, token: bytes, client_id: str, kept: str) -> bool:
         return hmac.compare_digest(tag, self._tag(token, client_id, kept))
 
-    async def keep(self, token: bytes, client_id: str, kept: str) -> None:  # noqa: D102
+    @override
+    async def keep(self, token: bytes, client_id: str, kept: str) -> None:
         if time.monotonic() >= self._paused_until:
             value = self._tag(token, client_id, kept) + client_id.encode()
             await self._try(self._redis.set(self._name(token), value, px=self._milliseconds))

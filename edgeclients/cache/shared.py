@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from edgeclients import concurrency
 from edgeclients.cache.memory import MemoryTokenCache
 from edgeclients.errors import DomainError
@@ -47,14 +49,17 @@ class SharedTokenCache(MemoryTokenCache):
         """Whether its answers are believed now."""
         return time.monotonic() < self._trusted_until
 
-    def hit(self, key: bytes) -> str | None:  # noqa: D102 - see ports.TokenCache
+    @override
+    def hit(self, key: bytes) -> str | None:
         return super().hit(key) if time.monotonic() < self._trusted_until else None
 
-    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> bool:  # noqa: D102
+    @override
+    def remember(self, key: bytes, client_id: str, revision: int, expires_at: int | None) -> bool:
         self.newest = max(self.newest, revision)
         return super().remember(key, client_id, revision, expires_at)
 
-    def apply(self, effects: Effects) -> None:  # noqa: D102 - see MemoryTokenCache
+    @override
+    def apply(self, effects: Effects) -> None:
         super().apply(effects)
         for client_id, revision in effects.revoked:
             self.newest = max(self.newest, revision)
@@ -88,7 +93,8 @@ class SharedTokenCache(MemoryTokenCache):
         if asked_at > self._unsure_at:
             self._trusted_until = asked_at + TRUST_SECONDS
 
-    def restart(self, revision: int) -> None:  # noqa: D102 - see MemoryTokenCache
+    @override
+    def restart(self, revision: int) -> None:
         super().restart(revision)
         self._heard.clear()
         self.newest = revision

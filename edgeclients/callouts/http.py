@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients import __version__
 from edgeclients.errors import CalloutFailed, CalloutRefused
 from edgeclients.model import Question
+from edgeclients.ports import Callout
 from edgeclients.traces import outgoing
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class CalloutConfiguration(NamedTuple):
     operations: frozenset[str]
 
 
-class HttpCallout:
+class HttpCallout(Callout):
     """Asks every URL; the first that does not agree decides.
 
     Args:
@@ -65,10 +67,12 @@ class HttpCallout:
             closing.cancel()
         await asyncio.gather(self._http.aclose(), *self._closing, return_exceptions=True)
 
-    def wants(self, operation: str) -> bool:  # noqa: D102 - see ports.Callout, here and below
+    @override
+    def wants(self, operation: str) -> bool:
         return operation in self._manner.operations
 
-    async def ask(self, question: Question) -> None:  # noqa: D102
+    @override
+    async def ask(self, question: Question) -> None:
         request = await self._request(question)
         for number, url in enumerate(self._urls, 1):
             status, text = await self._answer(number, url, request)

@@ -6,9 +6,12 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from edgeclients.acl import missing
 from edgeclients.errors import NotSent, StartError
 from edgeclients.events.entries import PREFIX
+from edgeclients.ports import EventSink
 from edgeclients.redis_tls import follow
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ _CLOSE_SECONDS = 1.0
 _SEND_SECONDS = 10.0  # for a whole batch, whatever a half-open connection does
 
 
-class RedisStreams:
+class RedisStreams(EventSink):
     """Streams of a Redis server.
 
     Args:
@@ -31,7 +34,8 @@ class RedisStreams:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
 
-    async def send(self, entries: Sequence[tuple[str, bytes]]) -> None:  # noqa: D102 - see ports.EventSink, here and below
+    @override
+    async def send(self, entries: Sequence[tuple[str, bytes]]) -> None:
         from redis.exceptions import RedisError
 
         try:
@@ -43,7 +47,8 @@ class RedisStreams:
             await self.close()  # what comes of it later is nobody's answer; the next attempt has a new connection
             raise _not_sent(error) from error
 
-    async def close(self) -> None:  # noqa: D102
+    @override
+    async def close(self) -> None:
         from redis.exceptions import RedisError
 
         with contextlib.suppress(RedisError, OSError):

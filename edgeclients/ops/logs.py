@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients.model import rfc3339
 from edgeclients.traces import current_id
@@ -18,7 +19,8 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 class JsonFormatter(logging.Formatter):
     """One line a record; what was passed as `extra` becomes attributes."""
 
-    def format(self, record: logging.LogRecord) -> str:  # noqa: D102
+    @override
+    def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": rfc3339(int(record.created * 1_000_000)),
             "level": "WARN" if record.levelno == logging.WARNING else record.levelname,

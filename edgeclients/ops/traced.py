@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from typing_extensions import override
+
 from edgeclients.model import Question
 from edgeclients.ops.tracing import Tracing
 from edgeclients.ports import Callout, Unit
@@ -54,14 +56,18 @@ def unit_name(unit: Unit[Any]) -> str:
     return str(getattr(unit, "__qualname__", "unit")).split(".<locals>", maxsplit=1)[0]
 
 
-class TracedCallout:
+class TracedCallout(Callout):
     """`ports.Callout`: another one, each of whose questions is a span that goes along with it."""
 
     def __init__(self, callout: Callout, tracing: Tracing) -> None:
         self._tracing = tracing
         self._callout = callout
-        self.wants = callout.wants
 
-    async def ask(self, question: Question) -> None:  # noqa: D102 - see ports.Callout
+    @override
+    def wants(self, operation: str) -> bool:
+        return self._callout.wants(operation)
+
+    @override
+    async def ask(self, question: Question) -> None:
         with self._tracing.part("callout", {"edgeclients.operation": question.operation}):
             await self._callout.ask(question)

@@ -1,12 +1,15 @@
 """`channels.v1.ChannelsService`: keeps connections of its own (contract 3.11, 6)."""
 
+from typing_extensions import override
+
 from edgeclients._pb.channels.v1 import channels_pb2
 from edgeclients.peers.link import Link
+from edgeclients.ports import Channels
 
 _REMOVE = "/channels.v1.ChannelsService/RemoveClientConnections"
 
 
-class ChannelsService:
+class ChannelsService(Channels):
     """`ports.Channels`.
 
     Args:
@@ -16,6 +19,7 @@ class ChannelsService:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def forget_client(self, client_id: str) -> None:  # noqa: D102 - see ports.Channels
+    @override
+    async def forget_client(self, client_id: str) -> None:
         request = channels_pb2.RemoveClientConnectionsReq(client_id=client_id)
         await self._link.call(_REMOVE, request, channels_pb2.RemoveClientConnectionsRes)

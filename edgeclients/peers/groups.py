@@ -1,14 +1,17 @@
 """`groups.v1.GroupsService`: which group is where, and usable (contract 3.9, 6)."""
 
+from typing_extensions import override
+
 from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.model import Group
 from edgeclients.peers.link import Link
+from edgeclients.ports import Groups
 
 _RETRIEVE = "/groups.v1.GroupsService/RetrieveEntity"
 _ENABLED = 0
 
 
-class GroupsService:
+class GroupsService(Groups):
     """`ports.Groups`.
 
     Args:
@@ -18,6 +21,7 @@ class GroupsService:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def group(self, group_id: str) -> Group:  # noqa: D102 - see ports.Groups
+    @override
+    async def group(self, group_id: str) -> Group:
         found = await self._link.call(_RETRIEVE, common_pb2.RetrieveEntityReq(id=group_id), common_pb2.RetrieveEntityRes)
         return Group(group_id, found.entity.domain_id, enabled=found.entity.status == _ENABLED)

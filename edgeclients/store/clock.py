@@ -8,6 +8,8 @@ import logging
 import time
 from typing import NamedTuple, Protocol
 
+from typing_extensions import override
+
 from edgeclients.model import rfc3339
 from edgeclients.times import DAY, MINUTE, RELEASED_AT, SECOND
 
@@ -24,17 +26,17 @@ class TimeSource(Protocol):
         """Microseconds by which this host's clock is ahead of it."""
 
 
-class SystemTime:
+class SystemTime(TimeSource):
     """This host's clock."""
 
-    def __init__(self) -> None:
-        self.now_ns = time.time_ns  # asked for every client that proves itself: one call less
+    now_ns = staticmethod(time.time_ns)  # asked for every client that proves itself: one call less
 
-    def difference(self) -> int:  # noqa: D102 - see TimeSource
+    @override
+    def difference(self) -> int:
         return 0
 
 
-class ServerTime:
+class ServerTime(TimeSource):
     """The clock of a server, from what it said last and the time that has passed here since; this host's until it is heard."""
 
     def __init__(self) -> None:
@@ -46,11 +48,13 @@ class ServerTime:
         # Each answer bounds it from both sides: the estimate moves no further than it must, however late one is read.
         self._ahead = earliest if self._ahead is None else min(max(self._ahead, earliest), latest)
 
-    def now_ns(self) -> int:  # noqa: D102 - see TimeSource, here and below
+    @override
+    def now_ns(self) -> int:
         ahead = self._ahead
         return time.time_ns() if ahead is None else time.clock_gettime_ns(time.CLOCK_BOOTTIME) + ahead
 
-    def difference(self) -> int:  # noqa: D102
+    @override
+    def difference(self) -> int:
         return (time.time_ns() - self.now_ns()) // 1000
 
 

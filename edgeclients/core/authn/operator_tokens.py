@@ -4,12 +4,13 @@ import asyncio
 import logging
 
 from cachetools import TTLCache
+from typing_extensions import override
 
 from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS, OPERATOR_TOKEN_PREFIX
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import DomainError
 from edgeclients.model import DomainStanding, OperatorToken
-from edgeclients.ports import Store, Transaction
+from edgeclients.ports import Operators, Store, Transaction
 from edgeclients.times import ends_at, is_told_right
 
 _log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ _RETRY_SECONDS = 60
 _REMEMBERED = 1000
 
 
-class OperatorTokens:
+class OperatorTokens(Operators):
     """`ports.Operators`.
 
     Args:
@@ -34,10 +35,12 @@ class OperatorTokens:
         self._noted: TTLCache[bytes, None] = TTLCache(_REMEMBERED, _RETRY_SECONDS)
         self._noting: set[asyncio.Task[None]] = set()
 
-    def now(self) -> int:  # noqa: D102 - see ports.Operators, here and below
+    @override
+    def now(self) -> int:
         return self._store.now()
 
-    async def holder(self, token: str) -> str | None:  # noqa: D102
+    @override
+    async def holder(self, token: str) -> str | None:
         if not token.startswith(OPERATOR_TOKEN_PREFIX) or len(token) > OPERATOR_TOKEN_CHARACTERS:
             return None
         digests = self._keyring.token_digests(token)
@@ -47,7 +50,8 @@ class OperatorTokens:
         self._note_use(found, token)
         return found.operator_id
 
-    async def standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+    @override
+    async def standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         return await self._store.operator_standing(operator_id, domain_id)
 
     async def close(self) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import asyncpg
 from msgspec.structs import astuple
+from typing_extensions import override
 
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
+from edgeclients.ports import OperatorTransaction
 from edgeclients.store.postgres import roles
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
@@ -46,7 +48,7 @@ async def standing(link: Link, operator_id: str, domain_id: str) -> DomainStandi
     return None if kind is None else DomainStanding(kind)
 
 
-class PostgresOperators:
+class PostgresOperators(OperatorTransaction):
     """`ports.OperatorTransaction` on the connection of a unit."""
 
     roles_changed = False
@@ -55,11 +57,13 @@ class PostgresOperators:
         self._link = link
         self.now = now
 
-    async def operator(self, operator_id: str) -> LocalOperator | None:  # noqa: D102 - see ports, here and below
+    @override
+    async def operator(self, operator_id: str) -> LocalOperator | None:
         await self._link.execute(_LOCK)
         return next(iter(to_operators(await self._link.fetch(_OPERATOR, key(operator_id)))), None)
 
-    async def put_operator(self, operator: LocalOperator) -> None:  # noqa: D102
+    @override
+    async def put_operator(self, operator: LocalOperator) -> None:
         await self._link.execute(_LOCK)
         await self._link.execute(_PUT, operator.id, operator.name, operator.created_at)
         await self._link.execute("DELETE FROM operator_domains WHERE operator_id = $1", operator.id)
@@ -68,18 +72,22 @@ class PostgresOperators:
             [(operator.id, domain_id, str(kind)) for domain_id, kind in operator.domains.items()],
         )
 
-    async def remove_operator(self, operator_id: str) -> None:  # noqa: D102
+    @override
+    async def remove_operator(self, operator_id: str) -> None:
         await self._link.execute("DELETE FROM operators WHERE id = $1", operator_id)
 
-    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
+    @override
+    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:
         left = await roles.leave_all(self._link, member_id, self.now, by)
         self.roles_changed = self.roles_changed or bool(left)
         return left
 
-    async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
+    @override
+    async def count_operator_tokens(self, operator_id: str) -> int:
         return int(await self._link.fetchval("SELECT count(*) FROM operator_tokens WHERE operator_id = $1", operator_id))
 
-    async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
+    @override
+    async def add_operator_token(self, token: OperatorToken) -> None:
         try:
             await self._link.execute(
                 f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -90,11 +98,13 @@ class PostgresOperators:
                 raise
             raise TokenNameTaken from error
 
-    async def remove_operator_token(self, operator_id: str, name: str) -> bool:  # noqa: D102
+    @override
+    async def remove_operator_token(self, operator_id: str, name: str) -> bool:
         sql = "DELETE FROM operator_tokens WHERE operator_id = $1 AND name = $2 RETURNING TRUE"
         return bool(await self._link.fetchval(sql, key(operator_id), key(name)))
 
-    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
+    @override
+    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:
         await self._link.execute(
             _TOUCH,
             self.now,

@@ -6,7 +6,10 @@ another order.
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from edgeclients.model import Gap, OutboxState
+from edgeclients.ports import OutboxTransaction
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
@@ -41,21 +44,24 @@ async def note_dropped(link: Link, gap: Gap) -> None:
     await link.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
 
 
-class PostgresRelay:
+class PostgresRelay(OutboxTransaction):
     """`ports.OutboxTransaction` on one connection."""
 
     _link: Link
     now: int
 
-    async def lease_outbox(self, owner: str, seconds: int) -> bool:  # noqa: D102 - see ports.OutboxTransaction, here and below
+    @override
+    async def lease_outbox(self, owner: str, seconds: int) -> bool:
         await self._link.execute(_LOCK)
         return bool(await self._link.fetch(_LEASE, owner, seconds))
 
-    async def release_outbox(self, owner: str) -> None:  # noqa: D102
+    @override
+    async def release_outbox(self, owner: str) -> None:
         await self._link.execute(_LOCK)
         await self._link.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = $1", owner)
 
-    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:  # noqa: D102
+    @override
+    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:
         await self._link.execute(_LOCK)
         if numbers:
             await self._remove(numbers)

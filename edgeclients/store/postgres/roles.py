@@ -7,9 +7,11 @@ locked their client, so that what a unit has read of them stays true until it co
 from collections.abc import Sequence
 
 import asyncpg
+from typing_extensions import override
 
 from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
+from edgeclients.ports import RoleTransaction
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
@@ -58,7 +60,7 @@ async def held(link: Link, client_id: str, member_id: str) -> Role | None:
     return to_role(row) if row else None
 
 
-class PostgresRoles:
+class PostgresRoles(RoleTransaction):
     """`ports.RoleTransaction` on the connection of a unit.
 
     `roles_changed` says whether the unit has changed a role or who has one.
@@ -69,32 +71,39 @@ class PostgresRoles:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102 - see ports, here and below
+    @override
+    async def role(self, client_id: str, role_id: str) -> Role | None:
         return await role(self._link, client_id, role_id)
 
-    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
         return await held(self._link, client_id, member_id)
 
-    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:  # noqa: D102
+    @override
+    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:
         sql = "SELECT member_id, role_id FROM clients_role_members WHERE entity_id = $1 AND member_id = ANY ($2)"
         return dict(await self._link.fetch(sql, key(client_id), list(map(key, member_ids))))
 
-    async def count_roles(self, client_id: str) -> int:  # noqa: D102
+    @override
+    async def count_roles(self, client_id: str) -> int:
         return int(await self._link.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", key(client_id)))
 
-    async def is_managed(self, client_id: str) -> bool:  # noqa: D102
+    @override
+    async def is_managed(self, client_id: str) -> bool:
         # Units ask this before they read the client, and the answer has to stay true.
         await self._link.execute(LOCK_CLIENTS, [key(client_id)])
         return bool(await self._link.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
 
-    async def add_role(self, role: NewRole) -> None:  # noqa: D102
+    @override
+    async def add_role(self, role: NewRole) -> None:
         self.roles_changed = True
         try:
             await insert(self._link, [role])
         except asyncpg.UniqueViolationError as error:
             raise _name_taken(error) from error
 
-    async def replace_role(self, old: Role, new: Role) -> None:  # noqa: D102
+    @override
+    async def replace_role(self, old: Role, new: Role) -> None:
         self.roles_changed = True
         key = (old.entity_id, old.name, old.id)
         try:
@@ -102,16 +111,19 @@ class PostgresRoles:
         except asyncpg.UniqueViolationError as error:
             raise _name_taken(error) from error
 
-    async def remove_role(self, role: Role) -> None:  # noqa: D102
+    @override
+    async def remove_role(self, role: Role) -> None:
         self.roles_changed = True
         await self.remove_members(role, None)
         await self._link.execute("DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name)
 
-    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:  # noqa: D102
+    @override
+    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:
         self.roles_changed = True
         await self._link.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
 
-    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
         sql = "DELETE FROM clients_role_members WHERE entity_id = $1 AND role_id = $2"
         parameters: tuple[object, ...] = (role.entity_id, role.id)
         if member_ids is not None:

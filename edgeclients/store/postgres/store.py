@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 from msgspec.structs import replace
+from typing_extensions import override
 
 from edgeclients.errors import StartError
 from edgeclients.files import schema_path
@@ -30,7 +31,7 @@ from edgeclients.model import (
     Viewed,
     Viewer,
 )
-from edgeclients.ports import Unit
+from edgeclients.ports import Store, Unit
 from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
@@ -134,7 +135,7 @@ class PostgresDatabase:
         self._link.terminate()
 
 
-class PostgresStore:
+class PostgresStore(Store):
     """`ports.Store`. To be made in the event loop that uses it.
 
     Args:
@@ -145,6 +146,10 @@ class PostgresStore:
         time: what is known of it there; None: nothing yet.
         source: another clock that counts in the place of the server's.
     """
+
+    # The clock's and the activity's own methods, which every cache hit calls.
+    now: Callable[[], int]
+    note_seen: Callable[[str], None]
 
     def __init__(
         self,
@@ -180,35 +185,44 @@ class PostgresStore:
         await self._pool.close()
         await last
 
-    async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
+    @override
+    async def run(self, unit: Unit[T]) -> T:
         return await self.writer.run(unit)
 
-    async def client(self, client_id: str) -> Client | None:  # noqa: D102
+    @override
+    async def client(self, client_id: str) -> Client | None:
         return await self._read(lambda link: reader.client(link, client_id))
 
-    async def view(self, client_id: str) -> Viewed | None:  # noqa: D102
+    @override
+    async def view(self, client_id: str) -> Viewed | None:
         viewed = await self._read(lambda link: reader.view(link, client_id))
         return viewed and viewed._replace(last_seen_at=self.activity.newer(client_id, viewed.last_seen_at))
 
-    async def revocations(self, after: int) -> Revocations:  # noqa: D102
+    @override
+    async def revocations(self, after: int) -> Revocations:
         asked = ticks()
         found, at = await self._read(lambda link: reader.revocations(link, after))
         self._server_time.heard(at, asked)
         return found
 
-    async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
+    @override
+    async def secrets_of(self, client_id: str) -> SecretRead:
         return await self._read(lambda link: reader.secrets_of(link, client_id))
 
-    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:  # noqa: D102
+    @override
+    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         return await self._read(lambda link: reader.secrets_by_lookup(link, lookups))
 
-    async def schemes(self, domain_id: str) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def schemes(self, domain_id: str) -> tuple[str, ...]:
         return await self._read(lambda link: reader.schemes(link, domain_id))
 
-    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:  # noqa: D102
+    @override
+    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
         return await self._scan(lambda link: reader.clients(link, client_ids))
 
-    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:  # noqa: D102
+    @override
+    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
         if wanted.of_sight:
             await self.activity.flush()
         page = await self._scan(lambda link: listing.page(link, domain_id, wanted, viewer))
@@ -216,45 +230,58 @@ class PostgresStore:
         seen = (replace(item, last_seen_at=newer(item.client.id, item.last_seen_at)) for item in page.items)
         return Page(page.total, tuple(seen))
 
-    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:
         return tuple(group for (group,) in await self._rows(listing.PARENT_GROUPS, domain_id, limit))
 
-    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role(self, client_id: str, role_id: str) -> Role | None:
         return await self._read(lambda link: roles.role(link, client_id, role_id))
 
-    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
         return await self._read(lambda link: roles.held(link, client_id, member_id))
 
-    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:  # noqa: D102
+    @override
+    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
         return await self._scan(lambda link: listing.roles(link, client_id, offset, limit))
 
-    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:  # noqa: D102
+    @override
+    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
         return await self._scan(lambda link: listing.members(link, role, offset, limit))
 
-    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:  # noqa: D102
+    @override
+    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
         return await self._scan(lambda link: listing.memberships(link, client_id, wanted))
 
-    async def operators(self) -> tuple[LocalOperator, ...]:  # noqa: D102
+    @override
+    async def operators(self) -> tuple[LocalOperator, ...]:
         return to_operators(await self._rows(OPERATORS))
 
-    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
+    @override
+    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:
         return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, key(operator_id)))
 
-    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:  # noqa: D102
+    @override
+    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
         return await self._read(lambda link: operators.token(link, digests))
 
-    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+    @override
+    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         return await self._read(lambda link: operators.standing(link, operator_id, domain_id))
 
-    async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
+    @override
+    async def connections(self, client_id: str) -> tuple[Connection, ...]:
         sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = $1 ORDER BY channel_id, type"
         return tuple(map(to_connection, await self._rows(sql, key(client_id))))
 
-    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
+    @override
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"
         return tuple((row[0], Event(*tuple(row)[1:])) for row in await self._rows(sql, after, limit))
 
-    async def outbox_state(self) -> OutboxState:  # noqa: D102
+    @override
+    async def outbox_state(self) -> OutboxState:
         return await self._read(relay.state)
 
     def _committed(self, effects: Effects) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
+from typing_extensions import override
 
 from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Event, NewClient, Retirement, StoredSecret
+from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.postgres import roles, secrets
 from edgeclients.store.postgres.connect import Link
@@ -40,7 +42,7 @@ DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
 """
 
 
-class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
+class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Transaction):
     """`ports.Transaction` on one connection, for the length of one unit.
 
     `revoked`, `events`, `granted` and `removed` are what remains to be settled when the unit is done.
@@ -55,14 +57,17 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         self.granted = False
         self.removed: list[str] = []
 
-    async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
+    @override
+    async def client(self, client_id: str) -> Client | None:
         return (await self.clients([client_id])).get(client_id)
 
-    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:  # noqa: D102
+    @override
+    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
         found = map(to_client, await self._link.fetch(_CLIENTS, list(map(key, client_ids))))
         return {client.id: client for client in found}
 
-    async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
+    @override
+    async def insert(self, clients: Sequence[NewClient]) -> None:
         await secrets.admit(self._link, [c.client.domain_id for c in clients], [c.secret for c in clients], self._forgettable)
         try:
             await self._link.executemany(INSERT_CLIENT, list(map(to_row, clients)))
@@ -70,7 +75,8 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
             raise (SecretTaken if constraint_of(error) == "clients_secret_lookup" else IdTaken) from error
         await roles.insert(self._link, [c.role for c in clients])
 
-    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002, D102
+    @override
+    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
         await self._link.execute(
             _UPDATE_CLIENT,
             new.id,
@@ -88,48 +94,62 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay):
         if metadata is not None:
             await self._link.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
 
-    async def remove(self, client: Client) -> None:  # noqa: D102
+    @override
+    async def remove(self, client: Client) -> None:
         await self._link.execute("DELETE FROM clients WHERE id = $1", client.id)
         self.removed.append(client.id)
 
-    async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
+    @override
+    async def unset_parent_group(self, group_id: str) -> None:
         await self._link.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", key(group_id))
 
-    async def secret(self, client_id: str) -> StoredSecret:  # noqa: D102
+    @override
+    async def secret(self, client_id: str) -> StoredSecret:
         return await secrets.current(self._link, client_id)
 
-    async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
+    @override
+    async def set_secret(self, client: Client, secret: StoredSecret) -> None:
         await secrets.replace(self._link, client, secret, self._forgettable)
 
-    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
+    @override
+    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:
         return await secrets.retiring(self._link, client_id, self.now)
 
-    async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
+    @override
+    async def retire(self, client: Client, retirement: Retirement) -> None:
         await secrets.retire(self._link, retirement, client.domain_id, self.now)
 
-    async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
+    @override
+    async def drop_retirements(self, client_id: str) -> None:
         await self._link.execute("DELETE FROM secret_retirements WHERE client_id = $1", client_id)
 
-    async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
+    @override
+    async def touch_retirement(self, client_id: str, kept: str) -> None:
         await secrets.touch_retirement(self._link, client_id, kept, self.now)
 
-    async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
+    @override
+    async def connect(self, connections: Sequence[Connection]) -> int:
         tag = await self._link.execute(_CONNECT, *_columns(connections))
         return int(tag.rpartition(" ")[2])  # INSERT 0 n
 
-    async def disconnect(self, connections: Sequence[Connection]) -> None:  # noqa: D102
+    @override
+    async def disconnect(self, connections: Sequence[Connection]) -> None:
         await self._link.execute(_DISCONNECT, *_columns(connections))
 
-    async def disconnect_channel(self, channel_id: str) -> None:  # noqa: D102
+    @override
+    async def disconnect_channel(self, channel_id: str) -> None:
         await self._link.execute("DELETE FROM connections WHERE channel_id = $1", channel_id)
 
-    async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
+    @override
+    async def append(self, events: Sequence[Event]) -> None:
         self.events += events
 
-    async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
+    @override
+    async def revoke(self, client_ids: Sequence[str]) -> None:
         self.revoked += client_ids
 
-    async def grant(self) -> None:  # noqa: D102
+    @override
+    async def grant(self) -> None:
         self.granted = True
 
 

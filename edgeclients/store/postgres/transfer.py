@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients.errors import StartError
 from edgeclients.files import schema_path
@@ -15,7 +16,7 @@ from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import begin, check_current, take_turns
 from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import searched
-from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, refuse_filled
+from edgeclients.store.transfer import BATCH, CLIENTS, Row, Table, Target, refuse_filled
 
 _TAGS, _METADATA = map(CLIENTS.columns.index, ("tags", "metadata"))
 
@@ -31,7 +32,7 @@ WHERE datname = current_database() AND application_name = 'edgeclients' AND pid 
 _HOLD = "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE store_state IN EXCLUSIVE MODE"
 
 
-class PostgresRows:
+class PostgresRows(Target):
     """See `store.transfer.Origin` and `Target`.
 
     Args:
@@ -43,7 +44,8 @@ class PostgresRows:
         self._link = link
         self._address = address
 
-    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:  # noqa: D102 - see store.transfer, here and below
+    @override
+    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:
         sql = f"SELECT {', '.join(map(_column, table.columns))} FROM {table.name} ORDER BY {table.order}"
         batch: list[Row] = []
         with told(self._address):
@@ -55,14 +57,16 @@ class PostgresRows:
             if batch:
                 yield batch
 
-    async def write(self, table: Table, rows: Sequence[Row]) -> None:  # noqa: D102
+    @override
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:
         columns = list(map(_column, table.columns))
         if table is CLIENTS:
             columns, rows = [*columns, "metadata"], list(map(_to_client, rows))
         with told(self._address):
             await self._link.copy_records_to_table(table.name, records=rows, columns=columns)
 
-    async def clear(self, table: Table) -> None:  # noqa: D102
+    @override
+    async def clear(self, table: Table) -> None:
         with told(self._address):
             await self._link.execute(f"DELETE FROM {table.name}")
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from typing_extensions import override
+
 from edgeclients.errors import StartError
 from edgeclients.store.activity import Activity
 from edgeclients.store.sqlite.connect import read_only
@@ -46,7 +48,8 @@ class SqliteActivity(Activity):
         self._on_written = on_written
         self._connection: sqlite3.Connection | None = None
 
-    async def close(self) -> None:  # noqa: D102 - see store.activity
+    @override
+    async def close(self) -> None:
         await super().close()
         if self._connection:
             self._connection.close()

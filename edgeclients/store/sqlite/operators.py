@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from msgspec.structs import astuple
+from typing_extensions import override
 
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
+from edgeclients.ports import OperatorTransaction
 from edgeclients.store.rows import COUNT_FROM_NOW, OPERATORS, TOKEN_COLUMNS, to_operators
 from edgeclients.store.sqlite import roles
 from edgeclients.store.sqlite.rows import fetch
@@ -36,7 +38,7 @@ def standing(connection: sqlite3.Connection, operator_id: str, domain_id: str) -
     return DomainStanding(rows[0][0]) if rows else None
 
 
-class SqliteOperators:
+class SqliteOperators(OperatorTransaction):
     """`ports.OperatorTransaction` on the writer's connection, for the length of one unit."""
 
     roles_changed = False
@@ -45,10 +47,12 @@ class SqliteOperators:
         self._connection = connection
         self.now = now
 
-    async def operator(self, operator_id: str) -> LocalOperator | None:  # noqa: D102 - see ports, here and below
+    @override
+    async def operator(self, operator_id: str) -> LocalOperator | None:
         return next(iter(to_operators(fetch(self._connection, _OPERATOR, (operator_id,)))), None)
 
-    async def put_operator(self, operator: LocalOperator) -> None:  # noqa: D102
+    @override
+    async def put_operator(self, operator: LocalOperator) -> None:
         self._connection.execute(
             "INSERT INTO operators (id, name, created_at) VALUES (?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, created_at = excluded.created_at",
@@ -60,19 +64,23 @@ class SqliteOperators:
             [(operator.id, domain_id, str(kind)) for domain_id, kind in operator.domains.items()],
         )
 
-    async def remove_operator(self, operator_id: str) -> None:  # noqa: D102
+    @override
+    async def remove_operator(self, operator_id: str) -> None:
         self._connection.execute("DELETE FROM operators WHERE id = ?", (operator_id,))
 
-    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:  # noqa: D102
+    @override
+    async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:
         left = roles.leave_all(self._connection, member_id, self.now, by)
         self.roles_changed = self.roles_changed or bool(left)
         return left
 
-    async def count_operator_tokens(self, operator_id: str) -> int:  # noqa: D102
+    @override
+    async def count_operator_tokens(self, operator_id: str) -> int:
         sql = "SELECT count(*) FROM operator_tokens WHERE operator_id = ?"
         return int(fetch(self._connection, sql, (operator_id,))[0][0])
 
-    async def add_operator_token(self, token: OperatorToken) -> None:  # noqa: D102
+    @override
+    async def add_operator_token(self, token: OperatorToken) -> None:
         try:
             self._connection.execute(
                 f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -83,11 +91,13 @@ class SqliteOperators:
                 raise
             raise TokenNameTaken from error
 
-    async def remove_operator_token(self, operator_id: str, name: str) -> bool:  # noqa: D102
+    @override
+    async def remove_operator_token(self, operator_id: str, name: str) -> bool:
         sql = "DELETE FROM operator_tokens WHERE operator_id = ? AND name = ? RETURNING 1"
         return bool(fetch(self._connection, sql, (operator_id, name)))
 
-    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:  # noqa: D102
+    @override
+    async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:
         self._connection.execute(
             _TOUCH,
             {"now": self.now, "ahead": self.now + DAY, "digest": digest, "key_id": key_id, "old": old.digest},

@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients.model import Gap, OutboxState
+from edgeclients.ports import OutboxTransaction
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 from edgeclients.store.sqlite.rows import fetch
 from edgeclients.times import DAY, SECOND
@@ -26,13 +28,14 @@ def note_dropped(connection: sqlite3.Connection, gap: Gap) -> None:
     )
 
 
-class SqliteRelay:
+class SqliteRelay(OutboxTransaction):
     """`ports.OutboxTransaction` on the writer's connection."""
 
     _connection: sqlite3.Connection
     now: int
 
-    async def lease_outbox(self, owner: str, seconds: int) -> bool:  # noqa: D102 - see ports.OutboxTransaction, here and below
+    @override
+    async def lease_outbox(self, owner: str, seconds: int) -> bool:
         done = self._connection.execute(
             "UPDATE relay SET lease_owner = ?1, lease_until = ?3 + ?2"
             # One that ends more than a day from now was taken while the clock was ahead.
@@ -41,10 +44,12 @@ class SqliteRelay:
         )
         return done.rowcount == 1
 
-    async def release_outbox(self, owner: str) -> None:  # noqa: D102
+    @override
+    async def release_outbox(self, owner: str) -> None:
         self._connection.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = ?", (owner,))
 
-    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:  # noqa: D102
+    @override
+    async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:
         if numbers:
             self._remove(numbers)
         if gap is not None:

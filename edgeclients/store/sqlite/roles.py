@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
+from edgeclients.ports import RoleTransaction
 from edgeclients.store.rows import ROLE_COLUMNS, to_role
 from edgeclients.store.sqlite.rows import fetch
 
@@ -59,7 +61,7 @@ def held(connection: sqlite3.Connection, client_id: str, member_id: str) -> Role
     return to_role(rows[0]) if rows else None
 
 
-class SqliteRoles:
+class SqliteRoles(RoleTransaction):
     """`ports.RoleTransaction` on the writer's connection, for the length of one unit.
 
     `roles_changed` says whether the unit has changed a role or who has one.
@@ -70,31 +72,38 @@ class SqliteRoles:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102 - see ports.RoleTransaction, here and below
+    @override
+    async def role(self, client_id: str, role_id: str) -> Role | None:
         return role(self._connection, client_id, role_id)
 
-    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
         return held(self._connection, client_id, member_id)
 
-    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:  # noqa: D102
+    @override
+    async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:
         wanted = msgspec.json.encode(member_ids).decode()
         return dict(fetch(self._connection, _HELD_BY_SEVERAL, (wanted, client_id)))
 
-    async def count_roles(self, client_id: str) -> int:  # noqa: D102
+    @override
+    async def count_roles(self, client_id: str) -> int:
         sql = "SELECT count(*) FROM clients_roles WHERE entity_id = ?"
         return int(fetch(self._connection, sql, (client_id,))[0][0])
 
-    async def is_managed(self, client_id: str) -> bool:  # noqa: D102
+    @override
+    async def is_managed(self, client_id: str) -> bool:
         return bool(fetch(self._connection, _MANAGED, (client_id, int(Action.MANAGE_ROLE)))[0][0])
 
-    async def add_role(self, role: NewRole) -> None:  # noqa: D102
+    @override
+    async def add_role(self, role: NewRole) -> None:
         self.roles_changed = True
         try:
             insert(self._connection, [role])
         except sqlite3.IntegrityError as error:
             raise _name_taken(error) from error
 
-    async def replace_role(self, old: Role, new: Role) -> None:  # noqa: D102
+    @override
+    async def replace_role(self, old: Role, new: Role) -> None:
         self.roles_changed = True
         key = (old.entity_id, old.name, old.id)
         try:
@@ -102,16 +111,19 @@ class SqliteRoles:
         except sqlite3.IntegrityError as error:
             raise _name_taken(error) from error
 
-    async def remove_role(self, role: Role) -> None:  # noqa: D102
+    @override
+    async def remove_role(self, role: Role) -> None:
         self.roles_changed = True
         await self.remove_members(role, None)
         self._connection.execute("DELETE FROM clients_roles WHERE entity_id = ? AND name = ?", (role.entity_id, role.name))
 
-    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:  # noqa: D102
+    @override
+    async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:
         self.roles_changed = True
         self._connection.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
 
-    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
         sql = "DELETE FROM clients_role_members WHERE entity_id = ? AND role_id = ?"
         parameters: tuple[str, ...] = (role.entity_id, role.id)
         if member_ids is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import aiosqlite
+from typing_extensions import override
 
 from edgeclients.errors import StartError
 from edgeclients.files import remedy, schema_path
@@ -32,7 +33,7 @@ from edgeclients.model import (
     Viewed,
     Viewer,
 )
-from edgeclients.ports import Unit
+from edgeclients.ports import Store, Unit
 from edgeclients.store.clock import Clock, KeptTime, SystemTime, TimeSource
 from edgeclients.store.datadir import LOCK
 from edgeclients.store.limits import StoreLimits
@@ -136,7 +137,7 @@ class SqliteDatabase:
             raise _unusable(self.path, error) from error
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """`ports.Store`. To be made in the event loop that uses it.
 
     Args:
@@ -148,6 +149,10 @@ class SqliteStore:
     Raises:
         StartError: the file cannot be opened any more.
     """
+
+    # The clock's and the activity's own methods, which every cache hit calls.
+    now: Callable[[], int]
+    note_seen: Callable[[str], None]
 
     def __init__(
         self,
@@ -198,13 +203,16 @@ class SqliteStore:
             stack.push_async_callback(self._scanner.close)
             stack.push_async_callback(self.writer.close)
 
-    async def run(self, unit: Unit[T]) -> T:  # noqa: D102 - see ports.Store, here and below
+    @override
+    async def run(self, unit: Unit[T]) -> T:
         return await self.writer.run(unit)
 
-    async def client(self, client_id: str) -> Client | None:  # noqa: D102
+    @override
+    async def client(self, client_id: str) -> Client | None:
         return await self._read(lambda reader: reader.client(client_id))
 
-    async def view(self, client_id: str) -> Viewed | None:  # noqa: D102
+    @override
+    async def view(self, client_id: str) -> Viewed | None:
         viewed = self._viewed.get(client_id)
         if viewed is None:
             generation = self._viewed.generation
@@ -215,66 +223,85 @@ class SqliteStore:
         seen = self.activity.newer(client_id, viewed.last_seen_at)
         return viewed if seen == viewed.last_seen_at else Viewed(viewed.client, seen)
 
-    async def secrets_of(self, client_id: str) -> SecretRead:  # noqa: D102
+    @override
+    async def secrets_of(self, client_id: str) -> SecretRead:
         return await self._read(lambda reader: reader.secrets_of(client_id))
 
-    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:  # noqa: D102
+    @override
+    async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         return await self._read(lambda reader: reader.secrets_by_lookup(lookups))
 
-    async def revocations(self, after: int) -> Revocations:  # noqa: D102
+    @override
+    async def revocations(self, after: int) -> Revocations:
         return await self._read(lambda reader: reader.revocations(after))
 
-    async def schemes(self, domain_id: str) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def schemes(self, domain_id: str) -> tuple[str, ...]:
         return await self._read(lambda reader: reader.schemes(domain_id))
 
-    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:  # noqa: D102
+    @override
+    async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
         sql, parameters = listing.clients_query(client_ids)
         return tuple(map(to_client, await self._rows(sql, *parameters)))
 
-    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:  # noqa: D102
+    @override
+    async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
         return await self._scan(
             lambda connection: listing.page(connection, domain_id, wanted, viewer, self.activity.in_memory())
         )
 
-    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:  # noqa: D102
+    @override
+    async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:
         return tuple(group for (group,) in await self._rows(listing.PARENT_GROUPS, domain_id, limit))
 
-    async def role(self, client_id: str, role_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role(self, client_id: str, role_id: str) -> Role | None:
         return await self._read(lambda reader: reader.role(client_id, role_id))
 
-    async def role_held(self, client_id: str, member_id: str) -> Role | None:  # noqa: D102
+    @override
+    async def role_held(self, client_id: str, member_id: str) -> Role | None:
         return await self._read(lambda reader: reader.role_held(client_id, member_id))
 
-    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:  # noqa: D102
+    @override
+    async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
         return await self._scan(lambda connection: rolelists.roles(connection, client_id, offset, limit))
 
-    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:  # noqa: D102
+    @override
+    async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
         return await self._scan(lambda connection: rolelists.members(connection, role, offset, limit))
 
-    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:  # noqa: D102
+    @override
+    async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
         return await self._scan(lambda connection: rolelists.memberships(connection, client_id, wanted))
 
-    async def operators(self) -> tuple[LocalOperator, ...]:  # noqa: D102
+    @override
+    async def operators(self) -> tuple[LocalOperator, ...]:
         return to_operators(await self._rows(OPERATORS))
 
-    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:  # noqa: D102
+    @override
+    async def operator_tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:
         return tuple(OperatorToken(*row) for row in await self._rows(operators.TOKENS, operator_id))
 
-    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:  # noqa: D102
+    @override
+    async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
         return await self._read(lambda reader: reader.operator_token(digests))
 
-    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:  # noqa: D102
+    @override
+    async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         return await self._read(lambda reader: reader.operator_standing(operator_id, domain_id))
 
-    async def connections(self, client_id: str) -> tuple[Connection, ...]:  # noqa: D102
+    @override
+    async def connections(self, client_id: str) -> tuple[Connection, ...]:
         sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = ? ORDER BY channel_id, type"
         return tuple(map(to_connection, await self._rows(sql, client_id)))
 
-    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:  # noqa: D102
+    @override
+    async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
         sql = "SELECT seq, stream, client_id, payload, occurred_at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
         return tuple((row[0], Event(*row[1:])) for row in await self._rows(sql, after, limit))
 
-    async def outbox_state(self) -> OutboxState:  # noqa: D102
+    @override
+    async def outbox_state(self) -> OutboxState:
         return await self._read(lambda reader: reader.outbox_state())
 
     def _committed(self, effects: Effects) -> None:

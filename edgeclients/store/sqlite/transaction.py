@@ -4,8 +4,11 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
+from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.rows import client_values, fold
 from edgeclients.store.sqlite import outbox, roles, search, secrets
@@ -33,7 +36,7 @@ WHERE id = ?
 """
 
 
-class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
+class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     """`ports.Transaction` on the writer's connection, for the length of one unit."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
@@ -50,15 +53,18 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         told = any(added.rows for added in self.added)
         return Effects(tuple(self._revoked), self._granted, tuple(self._removed), told, self.roles_changed)
 
-    async def client(self, client_id: str) -> Client | None:  # noqa: D102 - see ports.Transaction, here and below
+    @override
+    async def client(self, client_id: str) -> Client | None:
         rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()
         return to_client(rows[0]) if rows else None
 
-    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:  # noqa: D102
+    @override
+    async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
         found = (await self.client(client_id) for client_id in set(client_ids))
         return {client.id: client async for client in found if client}
 
-    async def insert(self, clients: Sequence[NewClient]) -> None:  # noqa: D102
+    @override
+    async def insert(self, clients: Sequence[NewClient]) -> None:
         new = [c.secret for c in clients]
         secrets.refuse_retiring(
             self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self._forgettable
@@ -71,7 +77,8 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         search.add(self._connection, clients)
         roles.insert(self._connection, [c.role for c in clients])
 
-    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: D102
+    @override
+    async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
         changed_at = new.created_at if new.updated_at is None else new.updated_at
         self._connection.execute(
             _UPDATE_CLIENT,
@@ -92,33 +99,42 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         )
         search.change(self._connection, old, new, metadata)
 
-    async def remove(self, client: Client) -> None:  # noqa: D102
+    @override
+    async def remove(self, client: Client) -> None:
         search.remove(self._connection, client)
         self._connection.execute("DELETE FROM clients WHERE id = ?", (client.id,))
         self._removed.append(client.id)
 
-    async def unset_parent_group(self, group_id: str) -> None:  # noqa: D102
+    @override
+    async def unset_parent_group(self, group_id: str) -> None:
         self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = ?", (group_id,))
 
-    async def secret(self, client_id: str) -> StoredSecret:  # noqa: D102
+    @override
+    async def secret(self, client_id: str) -> StoredSecret:
         return secrets.current(self._connection, client_id)
 
-    async def set_secret(self, client: Client, secret: StoredSecret) -> None:  # noqa: D102
+    @override
+    async def set_secret(self, client: Client, secret: StoredSecret) -> None:
         secrets.replace(self._connection, client, secret, self._forgettable)
 
-    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:  # noqa: D102
+    @override
+    async def retirements(self, client_id: str) -> tuple[Retirement, ...]:
         return secrets.retiring(self._connection, client_id, self.now)
 
-    async def retire(self, client: Client, retirement: Retirement) -> None:  # noqa: D102
+    @override
+    async def retire(self, client: Client, retirement: Retirement) -> None:
         secrets.retire(self._connection, retirement, client.domain_id, self.now)
 
-    async def drop_retirements(self, client_id: str) -> None:  # noqa: D102
+    @override
+    async def drop_retirements(self, client_id: str) -> None:
         self._connection.execute("DELETE FROM secret_retirements WHERE client_id = ?", (client_id,))
 
-    async def touch_retirement(self, client_id: str, kept: str) -> None:  # noqa: D102
+    @override
+    async def touch_retirement(self, client_id: str, kept: str) -> None:
         secrets.touch_retirement(self._connection, client_id, kept, self.now)
 
-    async def connect(self, connections: Sequence[Connection]) -> int:  # noqa: D102
+    @override
+    async def connect(self, connections: Sequence[Connection]) -> int:
         before = self._connection.total_changes
         self._connection.executemany(
             "INSERT OR IGNORE INTO connections (channel_id, domain_id, client_id, type) VALUES (?, ?, ?, ?)",
@@ -126,19 +142,23 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
         )
         return self._connection.total_changes - before
 
-    async def disconnect(self, connections: Sequence[Connection]) -> None:  # noqa: D102
+    @override
+    async def disconnect(self, connections: Sequence[Connection]) -> None:
         self._connection.executemany(
             "DELETE FROM connections WHERE channel_id = ? AND domain_id = ? AND client_id = ? AND type = ?",
             [(c.channel_id, c.domain_id, c.client_id, int(c.type)) for c in connections],
         )
 
-    async def disconnect_channel(self, channel_id: str) -> None:  # noqa: D102
+    @override
+    async def disconnect_channel(self, channel_id: str) -> None:
         self._connection.execute("DELETE FROM connections WHERE channel_id = ?", (channel_id,))
 
-    async def append(self, events: Sequence[Event]) -> None:  # noqa: D102
+    @override
+    async def append(self, events: Sequence[Event]) -> None:
         self.added.append(outbox.append(self._connection, events, self.now))
 
-    async def revoke(self, client_ids: Sequence[str]) -> None:  # noqa: D102
+    @override
+    async def revoke(self, client_ids: Sequence[str]) -> None:
         for client_id in client_ids:
             revision = self._connection.execute(
                 "UPDATE store_state SET revision = revision + 1 WHERE id = 1 RETURNING revision"
@@ -147,7 +167,8 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay):
             self._revoked.append((client_id, revision))
         self._connection.execute("DELETE FROM revocations WHERE at < ?", (self.now - _KEEP_REVOCATIONS,))
 
-    async def grant(self) -> None:  # noqa: D102
+    @override
+    async def grant(self) -> None:
         self._granted = True
 
 

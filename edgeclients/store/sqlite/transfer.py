@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from typing_extensions import override
 
 from edgeclients.store.sqlite import activity, search
 from edgeclients.store.sqlite import peppers as kept_peppers
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import decode_tags, tags_text
 from edgeclients.store.sqlite.store import SqliteDatabase
-from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, refuse_filled
+from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, Target, refuse_filled
 
 _ID, _DOMAIN, _TAGS, _METADATA = map(CLIENTS.columns.index, ("id", "domain_id", "tags", "metadata"))
 _SEQUENCE = STATE.columns.index("outbox_seq")
@@ -24,7 +25,7 @@ _INSTEAD = {"outbox_seq": "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WH
 _WHERE = {LAST_SEEN.name: "WHERE client_id IN (SELECT id FROM clients)"}  # that file may be ahead of, or behind, the other
 
 
-class SqliteRows:
+class SqliteRows(Target):
     """See `store.transfer.Origin` and `Target`.
 
     Args:
@@ -36,7 +37,8 @@ class SqliteRows:
         self._connection = connection
         self._told = told
 
-    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:  # noqa: D102 - see store.transfer, here and below
+    @override
+    async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:
         columns = ", ".join(_INSTEAD.get(column, column) for column in table.columns)
         with (
             self._told(),
@@ -49,7 +51,8 @@ class SqliteRows:
             while rows := cursor.fetchmany(BATCH):
                 yield list(map(_from_client, rows)) if table is CLIENTS else rows
 
-    async def write(self, table: Table, rows: Sequence[Row]) -> None:  # noqa: D102
+    @override
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:
         with self._told():
             if table is STATE:
                 self._write_state(rows[0])
@@ -59,7 +62,8 @@ class SqliteRows:
             else:
                 self._insert(table.name, table.columns, rows)
 
-    async def clear(self, table: Table) -> None:  # noqa: D102
+    @override
+    async def clear(self, table: Table) -> None:
         with self._told():
             self._connection.execute(f"DELETE FROM {table.name}")
 
