@@ -35,28 +35,17 @@ ROLE_COLUMNS = "r.id, r.entity_id, r.name, r.actions, r.created_at, r.created_by
 
 TOKEN_COLUMNS = "operator_id, name, digest, key_id, created_at, expires_at, last_used_at, counted_from"  # noqa: S105 - no password
 
-OPERATORS = (
+_OPERATORS = (
     "SELECT o.id, o.name, o.created_at, d.domain_id, d.standing"
-    " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id ORDER BY o.id, d.domain_id"
+    " FROM operators o LEFT JOIN operator_domains d ON d.operator_id = o.id"
 )
+_BY_OPERATOR = "ORDER BY o.id, d.domain_id"
 
-# Of a credential that is used now: if a wrong clock has made it, its lifetime counts from its first use (`times.ends_at`).
-COUNT_FROM_NOW = (
-    f"counted_from = CASE WHEN expires_at IS NULL OR {{made}} BETWEEN {FIRST} AND {{ahead}}"
-    f" OR counted_from BETWEEN {FIRST} AND {{ahead}} THEN counted_from ELSE {{now}} END"
-)
+OPERATORS = f"{_OPERATORS} {_BY_OPERATOR}"
 
 # Later than any time: a clock that is evidently wrong is in doubt until it is right, and for a day then. With the time behind
 # it, so that each commit writes something.
 _NEVER_STEADY = 1 << 62
-
-# What a commit keeps of a `clock.Reading`: see `clock.KeptTime`.
-KEEP_TIME = (
-    "newest_at = CASE WHEN NOT {plausible} THEN newest_at"
-    f" WHEN newest_at > {{at}} + {MINUTE} THEN {{at}} ELSE {{greatest}}(newest_at, {{at}}) END,"
-    f" steady_since = CASE WHEN NOT {{plausible}} THEN {_NEVER_STEADY} + {{at}}"
-    f" WHEN {{jumped}} OR newest_at > {{at}} + {DAY} OR steady_since > {{at}} THEN {{at}} ELSE steady_since END"
-)
 
 OUTBOX_STATE = """
 SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
@@ -67,6 +56,44 @@ FROM store_state s, relay r
 
 _SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
 _MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
+
+
+def operators_where(condition: str) -> str:
+    """`OPERATORS`, of those operators `o` that this is true of."""
+    return f"{_OPERATORS} WHERE {condition} {_BY_OPERATOR}"
+
+
+def count_from_now(made: str, now: str, ahead: str) -> str:
+    """An assignment for a credential that is used now: its lifetime counts from its first use if a wrong clock has made it.
+
+    See `times.ends_at`.
+
+    Args:
+        made: the column that says when it was made.
+        now: the parameter of the time.
+        ahead: the parameter of the latest time that a right clock can have said.
+    """
+    return (
+        f"counted_from = CASE WHEN expires_at IS NULL OR {made} BETWEEN {FIRST} AND {ahead}"
+        f" OR counted_from BETWEEN {FIRST} AND {ahead} THEN counted_from ELSE {now} END"
+    )
+
+
+def keep_time(at: str, plausible: str, jumped: str, *, greatest: str) -> str:
+    """The assignments of what a commit keeps of a `clock.Reading`: see `clock.KeptTime`.
+
+    Args:
+        at: the parameter of the reading's field of that name; likewise the next two.
+        plausible: likewise.
+        jumped: likewise.
+        greatest: the engine's function for the larger of two numbers.
+    """
+    return (
+        f"newest_at = CASE WHEN NOT {plausible} THEN newest_at"
+        f" WHEN newest_at > {at} + {MINUTE} THEN {at} ELSE {greatest}(newest_at, {at}) END,"
+        f" steady_since = CASE WHEN NOT {plausible} THEN {_NEVER_STEADY} + {at}"
+        f" WHEN {jumped} OR newest_at > {at} + {DAY} OR steady_since > {at} THEN {at} ELSE steady_since END"
+    )
 
 
 def client_values(new: NewClient, tags: object) -> tuple[object, ...]:

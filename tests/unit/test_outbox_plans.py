@@ -17,7 +17,7 @@ from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.postgres import settlement
 from edgeclients.store.postgres.connect import connect
 from edgeclients.store.postgres.store import PostgresStore
-from edgeclients.store.sqlite import outbox
+from edgeclients.store.sqlite import settlement as on_sqlite
 from edgeclients.store.sqlite.store import SqliteDatabase
 from tests.support.postgres import Server
 from tests.support.waiting import come_true
@@ -146,4 +146,4 @@ def steps(path: Path, rows: int) -> int:
 
 def settle(connection: sqlite3.Connection, count: int, rows: int) -> None:
     """What a transaction does that adds so many events."""
-    outbox.settle(connection, [outbox.append(connection, events(count), 0)], OutboxBounds(rows, 1 << 30))
+    on_sqlite.settle(connection, [on_sqlite.append(connection, events(count), 0)], OutboxBounds(rows, 1 << 30))

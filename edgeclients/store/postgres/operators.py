@@ -13,20 +13,20 @@ from edgeclients.store.postgres import roles
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
-from edgeclients.store.rows import COUNT_FROM_NOW, OPERATORS, TOKEN_COLUMNS, to_operators
+from edgeclients.store.rows import TOKEN_COLUMNS, count_from_now, operators_where, to_operators
 from edgeclients.times import DAY
 
 # There are few, and whoever changes one looks first whether it is there: one lock for all of them.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('operators', 2))"
 
-_OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = $1 ORDER BY")
+_OPERATOR = operators_where("o.id = $1")
 TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = $1 ORDER BY name"
 # All digests in one statement: a token that moves from one to another meanwhile is found under either.
 TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ANY ($1) ORDER BY array_position($1, digest) LIMIT 1"
 STANDING = "SELECT standing FROM operator_domains WHERE operator_id = $1 AND domain_id = $2"
 
 _TOUCH = (
-    f"UPDATE operator_tokens SET last_used_at = $1, {COUNT_FROM_NOW.format(made='created_at', now='$1', ahead='$2')},"
+    f"UPDATE operator_tokens SET last_used_at = $1, {count_from_now('created_at', '$1', '$2')},"
     " digest = $3, key_id = $4 WHERE digest = $5"
 )
 

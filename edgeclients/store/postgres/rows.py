@@ -9,10 +9,19 @@ from edgeclients.model import Client, NewClient
 from edgeclients.store.rows import client_values
 
 # In the order of `Client`'s fields.
-CLIENT_COLUMNS = (
-    "c.id, c.domain_id, c.status, c.name, c.tags, c.identity, c.parent_group_id, c.created_at, c.updated_at, c.updated_by, "
-    "c.metadata_text, c.private_metadata"
+_LISTED = (
+    *("id", "domain_id", "status", "name", "tags", "identity", "parent_group_id", "created_at", "updated_at", "updated_by"),
+    "metadata_text",
 )
+_LISTED_OF_C = ", ".join(f"c.{column}" for column in _LISTED)
+
+CLIENT_COLUMNS = f"{_LISTED_OF_C}, c.private_metadata"
+
+LISTED_COLUMNS = f"{_LISTED_OF_C}, '{{}}'"
+"""The same in a list, which does not show private metadata."""
+
+CLIENT_WIDTH = len(_LISTED) + 1
+"""How many columns that is."""
 
 # What the server's clock says.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"

@@ -13,7 +13,7 @@ from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.faults import constraint_of
-from edgeclients.store.rows import COUNT_FROM_NOW
+from edgeclients.store.rows import count_from_now
 from edgeclients.times import DAY
 
 _EXPIRED_AT_A_TIME = 1000
@@ -29,7 +29,7 @@ DELETE FROM secret_retirements WHERE lookup IN (
 """
 
 _TOUCH = (
-    f"UPDATE secret_retirements SET last_used_at = $1, {COUNT_FROM_NOW.format(made='retired_at', now='$1', ahead='$2')}"
+    f"UPDATE secret_retirements SET last_used_at = $1, {count_from_now('retired_at', '$1', '$2')}"
     " WHERE client_id = $3 AND secret = $4"
 )
 

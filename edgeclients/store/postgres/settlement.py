@@ -13,14 +13,14 @@ from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.postgres.connect import Link
 from edgeclients.store.postgres.relay import note_dropped
 from edgeclients.store.postgres.rows import NOW
-from edgeclients.store.rows import KEEP_TIME, happened_at
+from edgeclients.store.rows import happened_at, keep_time
 from edgeclients.store.surplus import Surplus
 from edgeclients.times import SECOND
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
 _KEEP_REVOCATIONS = 600 * SECOND
 
-_KEPT = KEEP_TIME.format(at="$8::bigint", plausible="$9::boolean", jumped="$10::boolean", greatest="greatest")
+_KEPT = keep_time("$8::bigint", "$9::boolean", "$10::boolean", greatest="greatest")
 
 _SETTLE = f"""
 WITH state AS (

@@ -34,7 +34,7 @@ from edgeclients.model import (
 from edgeclients.ports import Store, Unit
 from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.postgres import listing, operators, peppers, reader, relay, roles
+from edgeclients.store.postgres import listing, operators, peppers, reader, relay, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.connect import Address, Link, roll_back
 from edgeclients.store.postgres.faults import told
@@ -244,15 +244,15 @@ class PostgresStore(Store):
 
     @override
     async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
-        return await self._scan(lambda link: listing.roles(link, client_id, offset, limit))
+        return await self._scan(lambda link: role_lists.roles(link, client_id, offset, limit))
 
     @override
     async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
-        return await self._scan(lambda link: listing.members(link, role, offset, limit))
+        return await self._scan(lambda link: role_lists.members(link, role, offset, limit))
 
     @override
     async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
-        return await self._scan(lambda link: listing.memberships(link, client_id, wanted))
+        return await self._scan(lambda link: role_lists.memberships(link, client_id, wanted))
 
     @override
     async def operators(self) -> tuple[LocalOperator, ...]:

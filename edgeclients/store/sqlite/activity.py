@@ -24,11 +24,15 @@ _log = logging.getLogger(__name__)
 
 FILE = "activity.db"
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_TABLE = "CREATE TABLE IF NOT EXISTS last_seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+_COLUMNS = "(client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+_TABLE = f"CREATE TABLE IF NOT EXISTS last_seen {_COLUMNS}"
 
 Statement: TypeAlias = tuple[str, tuple[str, ...]]
 
-_STAND_IN: list[Statement] = [("ATTACH ':memory:' AS activity", ()), (_TABLE.replace("last_seen", "activity.last_seen", 1), ())]
+_STAND_IN: list[Statement] = [
+    ("ATTACH ':memory:' AS activity", ()),
+    (f"CREATE TABLE IF NOT EXISTS activity.last_seen {_COLUMNS}", ()),
+]
 
 
 class SqliteActivity(Activity):

@@ -11,7 +11,7 @@ from edgeclients.store.activity import newest
 from edgeclients.store.clause import Clause, Source
 from edgeclients.store.rows import ROLE_COLUMNS, fold, order_by, to_listed, to_types
 from edgeclients.store.sqlite import views
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, CLIENT_WIDTH, LISTED_COLUMNS, to_client
 from edgeclients.store.sqlite.terms import Query, query
 
 # When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
@@ -25,10 +25,8 @@ _MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates 
 _COUNTED = (1000, 20_000)
 
 # Where a row of a page has what comes behind the client.
-_ADDED_TYPES = len(CLIENT_COLUMNS.split(", "))
+_ADDED_TYPES = CLIENT_WIDTH
 _TOTAL, _LAST_SEEN, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2, _ADDED_TYPES + 3
-
-_COLUMNS = ", ".join(f"c.{column}" for column in CLIENT_COLUMNS.removesuffix(", private_metadata").split(", "))
 
 
 async def page(
@@ -60,7 +58,7 @@ async def page(
     rows = await _rows(
         connection,
         Clause(
-            f"SELECT {_COLUMNS}, '{{}}', {_TYPES}, total, {_WRITTEN}, {held.columns} "
+            f"SELECT {LISTED_COLUMNS}, {_TYPES}, total, {_WRITTEN}, {held.columns} "
             f"FROM ({chosen}) JOIN clients c ON c.rowid = chosen {held.join.sql} {order}",
             (wanted.channel_id, *frame.parameters, wanted.limit, wanted.offset, *held.join.parameters),
         ),

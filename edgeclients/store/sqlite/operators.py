@@ -9,16 +9,16 @@ from typing_extensions import override
 from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
 from edgeclients.ports import OperatorTransaction
-from edgeclients.store.rows import COUNT_FROM_NOW, OPERATORS, TOKEN_COLUMNS, to_operators
+from edgeclients.store.rows import TOKEN_COLUMNS, count_from_now, operators_where, to_operators
 from edgeclients.store.sqlite import roles
 from edgeclients.store.sqlite.rows import fetch
 from edgeclients.times import DAY
 
-_OPERATOR = OPERATORS.replace("ORDER BY", "WHERE o.id = ? ORDER BY")
+_OPERATOR = operators_where("o.id = ?")
 TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = ? ORDER BY name"
 _TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ?"
 _TOUCH = (
-    f"UPDATE operator_tokens SET last_used_at = :now, {COUNT_FROM_NOW.format(made='created_at', now=':now', ahead=':ahead')},"
+    f"UPDATE operator_tokens SET last_used_at = :now, {count_from_now('created_at', ':now', ':ahead')},"
     " digest = :digest, key_id = :key_id WHERE digest = :old"
 )
 _STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND domain_id = ?"

@@ -16,7 +16,7 @@ from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
 
-_VIEW = _CLIENT.replace(" FROM", ", (SELECT at FROM activity.last_seen WHERE client_id = id) FROM", 1)
+_VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT at FROM activity.last_seen WHERE client_id = id) FROM clients WHERE id = ?"
 
 _SECRETS_OF = """
 SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, NULL, s.revision

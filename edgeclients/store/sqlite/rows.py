@@ -8,10 +8,18 @@ import msgspec
 
 from edgeclients.model import Client
 
-CLIENT_COLUMNS = (
-    "id, domain_id, status, name, tags, identity, parent_group_id, created_at, updated_at, updated_by, "
-    "metadata, private_metadata"
+_LISTED = (
+    *("id", "domain_id", "status", "name", "tags", "identity", "parent_group_id", "created_at", "updated_at", "updated_by"),
+    "metadata",
 )
+
+CLIENT_COLUMNS = ", ".join((*_LISTED, "private_metadata"))
+
+LISTED_COLUMNS = ", ".join((*(f"c.{column}" for column in _LISTED), "'{}'"))
+"""The same of a client `c` in a list, which does not show private metadata."""
+
+CLIENT_WIDTH = len(_LISTED) + 1
+"""How many columns that is."""
 
 _tags = msgspec.json.Decoder(tuple[str, ...])
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
-from edgeclients.store.rows import COUNT_FROM_NOW
+from edgeclients.store.rows import count_from_now
 from edgeclients.times import DAY
 
 _TOUCH = (
-    f"UPDATE secret_retirements SET last_used_at = :now, {COUNT_FROM_NOW.format(made='retired_at', now=':now', ahead=':ahead')}"
+    f"UPDATE secret_retirements SET last_used_at = :now, {count_from_now('retired_at', ':now', ':ahead')}"
     " WHERE client_id = :client_id AND secret = :kept"
 )
 

@@ -38,7 +38,7 @@ from edgeclients.store.clock import Clock, KeptTime, SystemTime, TimeSource
 from edgeclients.store.datadir import LOCK
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
-from edgeclients.store.sqlite import activity, completeness, listing, operators, peppers, rolelists
+from edgeclients.store.sqlite import activity, completeness, listing, operators, peppers, role_lists
 from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code, translate
@@ -264,15 +264,15 @@ class SqliteStore(Store):
 
     @override
     async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
-        return await self._scan(lambda connection: rolelists.roles(connection, client_id, offset, limit))
+        return await self._scan(lambda connection: role_lists.roles(connection, client_id, offset, limit))
 
     @override
     async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
-        return await self._scan(lambda connection: rolelists.members(connection, role, offset, limit))
+        return await self._scan(lambda connection: role_lists.members(connection, role, offset, limit))
 
     @override
     async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
-        return await self._scan(lambda connection: rolelists.memberships(connection, client_id, wanted))
+        return await self._scan(lambda connection: role_lists.memberships(connection, client_id, wanted))
 
     @override
     async def operators(self) -> tuple[LocalOperator, ...]:

@@ -11,7 +11,7 @@ from edgeclients.model import Client, Connection, Effects, Event, NewClient, Ret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.rows import client_values, fold
-from edgeclients.store.sqlite import outbox, roles, search, secrets
+from edgeclients.store.sqlite import roles, search, secrets, settlement
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
@@ -46,7 +46,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
         self._removed: list[str] = []
-        self.added: list[outbox.Added] = []
+        self.added: list[settlement.Added] = []
 
     def effects(self) -> Effects:
         """What the commit of this unit must cause."""
@@ -155,7 +155,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
 
     @override
     async def append(self, events: Sequence[Event]) -> None:
-        self.added.append(outbox.append(self._connection, events, self.now))
+        self.added.append(settlement.append(self._connection, events, self.now))
 
     @override
     async def revoke(self, client_ids: Sequence[str]) -> None:

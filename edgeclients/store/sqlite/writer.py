@@ -19,8 +19,8 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock, KeptTime
 from edgeclients.store.limits import OutboxBounds
-from edgeclients.store.rows import KEEP_TIME
-from edgeclients.store.sqlite import outbox
+from edgeclients.store.rows import keep_time
+from edgeclients.store.sqlite import settlement
 from edgeclients.store.sqlite.faults import translate
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _FAULTS = (Busy, StorageFull, Unavailable)
-_KEPT = KEEP_TIME.format(at=":at", plausible=":plausible", jumped=":jumped", greatest="max")
+_KEPT = keep_time(":at", ":plausible", ":jumped", greatest="max")
 _KEEP_TIME = f"UPDATE store_state SET {_KEPT} WHERE id = 1 RETURNING newest_at, steady_since"
 
 BATCH = 256  # units a transaction takes at most, so that the first of them is not kept waiting by an endless queue
@@ -172,7 +172,7 @@ class Writer:
     def _finish(self, done: Sequence[SqliteTransaction]) -> None:
         kept = self._connection.execute(_KEEP_TIME, self._clock.reading()._asdict()).fetchall()[0]
         if added := [one for transaction in done for one in transaction.added]:
-            outbox.settle(self._connection, added, self._bounds)
+            settlement.settle(self._connection, added, self._bounds)
         self._connection.execute("COMMIT")
         self._clock.committed(KeptTime(*kept))
 

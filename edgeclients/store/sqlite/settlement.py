@@ -1,4 +1,4 @@
-"""The outbox: events in the transaction of their change, bounded by rows and bytes."""
+"""The end of a transaction: its events are counted, and the outbox is cut to its bounds of rows and bytes."""
 
 import sqlite3
 from collections.abc import Sequence
