@@ -1,4 +1,4 @@
-"""Answers of others, kept for a moment: a page of a list asks the same questions as the page before."""
+"""AnswerCache of others, kept for a moment: a page of a list asks the same questions as the page before."""
 
 import time
 from collections.abc import Awaitable, Callable, Hashable
@@ -13,12 +13,12 @@ SECONDS = 5.0
 _MOST = 10_000
 
 
-class _Kept(NamedTuple):
+class _Answer(NamedTuple):
     answer: object
     until: float
 
 
-class Answers(Generic[K, V]):
+class AnswerCache(Generic[K, V]):
     """Asks, unless the answer is known and not 5 seconds old; counted from when it was asked for.
 
     Args:
@@ -29,7 +29,7 @@ class Answers(Generic[K, V]):
     def __init__(self, ask: Callable[[K], Awaitable[V]], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._clock = clock
-        self._kept: TLRUCache[K, _Kept] = TLRUCache(_MOST, _until, clock)
+        self._kept: TLRUCache[K, _Answer] = TLRUCache(_MOST, _until, clock)
         self._generation = 0
 
     async def get(self, question: K) -> V:
@@ -40,7 +40,7 @@ class Answers(Generic[K, V]):
         generation, until = self._generation, self._clock() + SECONDS
         answer = await self._ask(question)
         if generation == self._generation:
-            self._kept[question] = _Kept(answer, until)
+            self._kept[question] = _Answer(answer, until)
         return answer
 
     def forget(self) -> None:
@@ -49,5 +49,5 @@ class Answers(Generic[K, V]):
         self._kept.clear()
 
 
-def _until(_: object, kept: _Kept, __: float) -> float:
+def _until(_: object, kept: _Answer, __: float) -> float:
     return kept.until

@@ -14,7 +14,7 @@ from edgeclients.errors import (
     Unauthenticated,
 )
 from edgeclients.model import Identity
-from edgeclients.peers.auth import AuthService, Bearer, Question
+from edgeclients.peers.auth import AuthService, Bearer, PolicyQuestion
 from edgeclients.ports import Authenticator
 
 _ACCESS, _PAT = 0, 4  # token types that let anybody in; refresh, recovery and the like do not
@@ -30,7 +30,7 @@ class Verifier(Protocol):
         """Who it is; see `tokens.Tokens`."""
 
 
-class Callers(Authenticator):
+class AuthTokens(Authenticator):
     """`ports.Authenticator` by Auth.
 
     Args:
@@ -41,7 +41,12 @@ class Callers(Authenticator):
     """
 
     def __init__(
-        self, auth: AuthService, allows: Callable[[Question], Awaitable[bool]], verifier: Verifier | None, *, unverified: bool
+        self,
+        auth: AuthService,
+        allows: Callable[[PolicyQuestion], Awaitable[bool]],
+        verifier: Verifier | None,
+        *,
+        unverified: bool,
     ) -> None:
         self._auth = auth
         self._allows = allows
@@ -60,7 +65,7 @@ class Callers(Authenticator):
             bearer = await self._verifier.verify(token)
         _check(bearer, is_pat=is_pat)
         super_admin = bearer.role == _SUPER_ADMIN and await self._allows(
-            Question(bearer.user_id, "admin", "platform", "magistrala")
+            PolicyQuestion(bearer.user_id, "admin", "platform", "magistrala")
         )
         if not (bearer.verified or is_pat or super_admin or self._unverified):
             raise EmailNotVerified

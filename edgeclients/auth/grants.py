@@ -5,12 +5,12 @@ from typing import Final
 
 from typing_extensions import override
 
-from edgeclients.auth.answers import Answers
+from edgeclients.auth.answers import AnswerCache
 from edgeclients.concurrency import each
 from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import NO_ACTIONS, Action, Session, Standing
 from edgeclients.operations import Operation
-from edgeclients.peers.auth import AuthService, Question, Scope
+from edgeclients.peers.auth import AuthService, PolicyQuestion, Scope
 from edgeclients.peers.domains import DomainsService, DomainStatus
 from edgeclients.ports import Authorizer
 
@@ -28,10 +28,10 @@ class Grants(Authorizer):
     """
 
     def __init__(self, auth: AuthService, domains: DomainsService | None) -> None:
-        self._answers: Answers[Question, bool] = Answers(auth.allows)
-        self._statuses = Answers(domains.status) if domains is not None else None
+        self._answers: AnswerCache[PolicyQuestion, bool] = AnswerCache(auth.allows)
+        self._statuses = AnswerCache(domains.status) if domains is not None else None
 
-    async def allows(self, question: Question) -> bool:
+    async def allows(self, question: PolicyQuestion) -> bool:
         """What Auth says to a question, or said a moment ago; no, of names that are too long to be any."""
         names = (question.subject, question.object_id, question.scope.entity_id if question.scope else "")
         if any(len(name) > _NAME_CHARACTERS for name in names):
@@ -67,7 +67,7 @@ class Grants(Authorizer):
     async def admit_members(self, session: Session, member_ids: Sequence[str]) -> None:
         async def admit(member_id: str) -> None:
             member = f"{session.domain_id}_{member_id}"
-            if not await self.allows(Question(member, "membership", "domain", session.domain_id)):
+            if not await self.allows(PolicyQuestion(member, "membership", "domain", session.domain_id)):
                 raise Forbidden("no member of the domain")
 
         await each(admit, member_ids)
@@ -76,7 +76,7 @@ class Grants(Authorizer):
     def roles_changed(self) -> None:
         self._answers.forget()
 
-    async def _enter(self, session: Session) -> Question:
+    async def _enter(self, session: Session) -> PolicyQuestion:
         """The question to which Auth says yes because the caller may be in the domain, given its state.
 
         Raises:
@@ -91,7 +91,9 @@ class Grants(Authorizer):
     async def _status(self, domain_id: str) -> DomainStatus:
         return DomainStatus.ENABLED if self._statuses is None else await self._statuses.get(domain_id)
 
-    async def _check_scope(self, session: Session, entered: Question, operation: Operation, client_ids: Sequence[str]) -> None:
+    async def _check_scope(
+        self, session: Session, entered: PolicyQuestion, operation: Operation, client_ids: Sequence[str]
+    ) -> None:
         """Raise `Forbidden` if a personal access token is not for this, whatever its owner may.
 
         Asked together with something that is true, so that the answer is about the token alone.
@@ -109,7 +111,7 @@ class Grants(Authorizer):
         if not admitted:
             raise Forbidden("not what this token is for")
 
-    async def _granted(self, wanted: Action, about: Question) -> Action:
+    async def _granted(self, wanted: Action, about: PolicyQuestion) -> Action:
         """Those of `wanted` that Auth grants on the clients of what `about` names."""
 
         async def allowed(action: Action) -> bool:
@@ -133,12 +135,12 @@ def _kind(operation: Operation) -> str:
     return "users" if operation.on_roles else ""
 
 
-def _of_domain(session: Session, operation: Operation, permission: str) -> Question:
-    return Question(_subject(session), permission, "domain", session.domain_id, session.domain_id, _kind(operation))
+def _of_domain(session: Session, operation: Operation, permission: str) -> PolicyQuestion:
+    return PolicyQuestion(_subject(session), permission, "domain", session.domain_id, session.domain_id, _kind(operation))
 
 
-def _of_group(session: Session, operation: Operation, permission: str, group_id: str) -> Question:
-    return Question(_subject(session), permission, "group", group_id, session.domain_id, _kind(operation))
+def _of_group(session: Session, operation: Operation, permission: str, group_id: str) -> PolicyQuestion:
+    return PolicyQuestion(_subject(session), permission, "group", group_id, session.domain_id, _kind(operation))
 
 
 def _scope(session: Session, entity_type: str, operation: Operation, entity_id: str) -> Scope:
@@ -147,7 +149,7 @@ def _scope(session: Session, entity_type: str, operation: Operation, entity_id: 
 
 # Contract 12.3: who may be in a domain in this state.
 _ENTRIES: Final = {
-    DomainStatus.ENABLED: lambda session: Question(_subject(session), "membership", "domain", session.domain_id),
-    DomainStatus.DISABLED: lambda session: Question(_subject(session), "admin", "domain", session.domain_id),
-    DomainStatus.FROZEN: lambda session: Question(_subject(session), "admin", "platform", "magistrala"),
+    DomainStatus.ENABLED: lambda session: PolicyQuestion(_subject(session), "membership", "domain", session.domain_id),
+    DomainStatus.DISABLED: lambda session: PolicyQuestion(_subject(session), "admin", "domain", session.domain_id),
+    DomainStatus.FROZEN: lambda session: PolicyQuestion(_subject(session), "admin", "platform", "magistrala"),
 }

@@ -6,7 +6,7 @@ from typing import Self
 
 from typing_extensions import override
 
-from edgeclients.auth.callers import Callers, Verifier
+from edgeclients.auth.callers import AuthTokens, Verifier
 from edgeclients.auth.grants import Grants
 from edgeclients.errors import StartError
 from edgeclients.model import Identity
@@ -36,7 +36,7 @@ class Remote(Authenticator, Grants):
         auth = AuthService(self._linked(settings, "auth"))
         super().__init__(auth, DomainsService(self._linked(settings, "domains")) if settings.domains_grpc_url else None)
         verifier = self._verifier(settings.auth_jwks_url, now) if settings.auth_jwks_url else None
-        self._callers = Callers(auth, self.allows, verifier, unverified=settings.allow_unverified_user)
+        self._callers = AuthTokens(auth, self.allows, verifier, unverified=settings.allow_unverified_user)
 
     async def __aenter__(self) -> Self:
         """The plugin itself, which hangs up at the end."""

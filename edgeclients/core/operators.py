@@ -26,7 +26,7 @@ class MadeToken(NamedTuple):
     kept: OperatorToken
 
 
-class Operators:
+class LocalOperators:
     """The use cases of local operators, for whoever may use the data directory.
 
     Args:

@@ -31,7 +31,7 @@ class Scope(NamedTuple):
     operation: str
 
 
-class Question(NamedTuple):
+class PolicyQuestion(NamedTuple):
     """May this subject, a user, do this to that object? With a scope: and may it with this personal access token?"""
 
     subject: str
@@ -62,7 +62,7 @@ class AuthService:
         found = await self._link.call(_AUTHENTICATE, auth_pb2.AuthNReq(token=token), auth_pb2.AuthNRes)
         return Bearer(found.id, found.user_id, found.user_role, found.verified, found.token_type)
 
-    async def allows(self, question: Question) -> bool:
+    async def allows(self, question: PolicyQuestion) -> bool:
         """Whether Auth says yes.
 
         Raises:
@@ -75,7 +75,7 @@ class AuthService:
         return bool(answer.authorized)
 
 
-def _request(question: Question) -> auth_pb2.AuthZReq:
+def _request(question: PolicyQuestion) -> auth_pb2.AuthZReq:
     policy = auth_pb2.PolicyReq(
         domain=question.domain_id,
         subject_type="user",

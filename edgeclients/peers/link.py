@@ -59,7 +59,7 @@ _OPTIONS = (
 )
 
 
-class Address(NamedTuple):
+class ServiceAddress(NamedTuple):
     """Where a service is and how it is spoken to, as the settings `<prefix>_URL`, `_TIMEOUT`, … say; "" where they do not."""
 
     prefix: str
@@ -76,10 +76,10 @@ class Address(NamedTuple):
         return {f"{self.prefix}_{part}": text for part, text in parts.items()}
 
 
-def address_of(settings: Settings, peer: str) -> Address:
+def address_of(settings: Settings, peer: str) -> ServiceAddress:
     """Where one of `settings.PEERS` is."""
     values = (getattr(settings, f"{peer}_grpc_{part}") for part in ("url", "timeout", "server_ca", "client_cert", "client_key"))
-    return Address(f"MG_{peer.upper()}_GRPC", *values)
+    return ServiceAddress(f"MG_{peer.upper()}_GRPC", *values)
 
 
 class Link:
@@ -93,7 +93,7 @@ class Link:
         StartError: a certificate or key cannot be used.
     """
 
-    def __init__(self, address: Address, circuit: Circuit | None = None) -> None:
+    def __init__(self, address: ServiceAddress, circuit: Circuit | None = None) -> None:
         self.address = address
         self._credentials = self.credentials()
         self._circuit = circuit or Circuit()
@@ -216,7 +216,7 @@ class Link:
         return grpc.aio.secure_channel(self.address.url, self._credentials, _OPTIONS)
 
 
-def _credentials(address: Address) -> grpc.ChannelCredentials | None:
+def _credentials(address: ServiceAddress) -> grpc.ChannelCredentials | None:
     """None speaks without TLS: that is what no authority means (contract 11.3).
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeclients.auth.standalone import ID_FILE
-from edgeclients.core.operators import Operators
+from edgeclients.core.operators import LocalOperators
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import StartError
 from edgeclients.model import Effects
@@ -24,7 +24,7 @@ _CONNECTIONS = 3  # to PostgreSQL: the fewest there can be
 class Administration(NamedTuple):
     """A storage: its local operators, what is in its store, and if asked for the peppers for tokens."""
 
-    operators: Operators
+    operators: LocalOperators
     store: Store
     keyring: Keyring | None
 
@@ -68,7 +68,7 @@ async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator
             keyring = named or keyring_of(settings, pepper.locate(data, (), pepper.systemd_credentials()))
             _check_pepper(known=database.knows_pepper(keyring.key_id))
         async with SqliteStore(database, store_limits(settings), _nothing) as store:
-            yield Administration(Operators(store, _standalone_id(settings)), store, keyring)
+            yield Administration(LocalOperators(store, _standalone_id(settings)), store, keyring)
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +82,7 @@ async def _of_database(settings: Settings, with_peppers: bool) -> AsyncIterator[
     finally:
         await database.close()
     async with postgres_store(settings, database, _nothing, _CONNECTIONS) as store:
-        yield Administration(Operators(store, _standalone_id(settings)), store, keyring)
+        yield Administration(LocalOperators(store, _standalone_id(settings)), store, keyring)
 
 
 def _nothing(_: Effects) -> None:

@@ -31,7 +31,7 @@ _GRPC_CONNECTIONS = 512
 _SHARE_OF_GRPC = 4  # a broker has few connections with many calls; a user interface opens more
 
 
-class Connections(NamedTuple):
+class AllowedConnections(NamedTuple):
     """How many there may be at a time."""
 
     http: int
@@ -74,9 +74,9 @@ def of_supervisor(settings: Settings) -> int:
     return _SUPERVISING + _OF_A_WORKER * settings.workers
 
 
-def connections_allowed(settings: Settings) -> Connections:
+def connections_allowed(settings: Settings) -> AllowedConnections:
     """How many connections there may be, so that files are left for everything else."""
-    wanted = Connections(settings.http_max_connections, _GRPC_CONNECTIONS)
+    wanted = AllowedConnections(settings.http_max_connections, _GRPC_CONNECTIONS)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
         return wanted
@@ -85,7 +85,7 @@ def connections_allowed(settings: Settings) -> Connections:
     http = min(wanted.http, max(_FEW_CALLERS, left - grpc))
     if http < wanted.http:
         _log.warning("only %s files may be open: at most %s HTTP connections at a time", limit, http)
-    return Connections(http, grpc)
+    return AllowedConnections(http, grpc)
 
 
 def _without_callers(settings: Settings) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple
 
 from edgeclients.addresses import authority
-from edgeclients.http.edge.bearer import Callers
+from edgeclients.http.edge.bearer import BearerTokens
 from edgeclients.http.edge.clocks import ConnectionLimits
 from edgeclients.http.edge.deferred import DeferredApp
 from edgeclients.http.edge.fast_path import HotReads
@@ -64,7 +64,7 @@ async def start(
     settings = context.settings
     connections = descriptors.connections_allowed(settings)
     app = DeferredApp(lambda: _application(settings, core.http, operations))
-    callers = Callers(authenticator, settings.wrong_tokens)
+    callers = BearerTokens(authenticator, settings.wrong_tokens)
     hot = HotReads(core.http.clients, operations.health)
     gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)
     service = ClientsService(

@@ -25,7 +25,7 @@ from edgeclients.store.sqlite import completeness
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 
 if TYPE_CHECKING:
-    from edgeclients.store.postgres.connect import Address
+    from edgeclients.store.postgres.connect import PostgresAddress
     from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 
 _log = logging.getLogger(__name__)
@@ -226,7 +226,7 @@ def _check_argon2(keyring: Keyring, schemes: Iterable[str]) -> None:
         )
 
 
-def address_of(settings: Settings, reloading: Reloading | None = None) -> "Address":
+def address_of(settings: Settings, reloading: Reloading | None = None) -> "PostgresAddress":
     """Where PostgreSQL is, and who we are there.
 
     Args:
@@ -236,12 +236,12 @@ def address_of(settings: Settings, reloading: Reloading | None = None) -> "Addre
     Raises:
         StartError: a certificate or key cannot be read.
     """
-    from edgeclients.store.postgres.connect import Address
+    from edgeclients.store.postgres.connect import PostgresAddress
 
     context = None
     if settings.db_ssl_mode != "disable":
         context = _tls(settings, reloading or Reloading())
-    return Address(settings.db_host, settings.db_port, settings.db_user, settings.db_pass, settings.db_name, context)
+    return PostgresAddress(settings.db_host, settings.db_port, settings.db_user, settings.db_pass, settings.db_name, context)
 
 
 def _tls(settings: Settings, reloading: Reloading) -> Callable[[], ssl.SSLContext]:

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from edgeclients.errors import Unavailable
-from edgeclients.store.postgres.connect import Link, bare
+from edgeclients.store.postgres.connect import PostgresConnection, bare
 from edgeclients.store.postgres.pool import Links, Pool
 from edgeclients.store.postgres.pooling import first
 from tests.support.postgres import Server
@@ -116,7 +116,7 @@ async def test_a_session_that_has_become_another_one_is_used_no_more(postgres: S
     """As behind a pooler that begins to share them: that is no fault of the caller's, and the next has a new one."""
     pool = Pool(postgres.address("postgres"), 3, 10, 5)
 
-    async def read(link: Link) -> object:
+    async def read(link: PostgresConnection) -> object:
         return await link.fetchval("SELECT 1")
 
     assert await pool.run(pool.reads, read) == 1

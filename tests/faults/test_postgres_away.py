@@ -199,9 +199,9 @@ async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, 
 
         async def unit(tx: Transaction) -> None:
             assert isinstance(tx, PostgresTransaction)
-            sessions.append(await tx._link.fetchval("SELECT pg_backend_pid()"))
+            sessions.append(await tx._connection.fetchval("SELECT pg_backend_pid()"))
             if len(sessions) == 2:
-                await tx._link.execute("SET LOCAL transaction_read_only = on")
+                await tx._connection.execute("SET LOCAL transaction_read_only = on")
             await tx.insert([new_client()])
 
         await store.run(unit)

@@ -9,7 +9,7 @@ from edgeclients.errors import Unavailable
 from edgeclients.model import ClientFilter
 from edgeclients.ports import Transaction
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.postgres.connect import Address, Link
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection
 from edgeclients.store.postgres.pool import Pool
 from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 from tests.conformance.harness import add, new_client
@@ -22,28 +22,28 @@ SIZE = 3  # a connection for each kind of work
 
 
 @pytest.fixture
-async def address(postgres: Server, prepared_postgres: str) -> AsyncIterator[Address]:
+async def address(postgres: Server, prepared_postgres: str) -> AsyncIterator[PostgresAddress]:
     async with postgres.database(prepared_postgres) as name:
         yield postgres.address(name)
 
 
 @pytest.fixture
-async def pool(address: Address) -> AsyncIterator[Pool]:
+async def pool(address: PostgresAddress) -> AsyncIterator[Pool]:
     made = Pool(address, SIZE, 10, PATIENCE)
     yield made
     await made.close()
 
 
-async def _sleep(link: Link) -> None:
+async def _sleep(link: PostgresConnection) -> None:
     await link.execute("SELECT pg_sleep(55)")
 
 
-async def _is_none(postgres: Server, address: Address, counting: str) -> bool:
+async def _is_none(postgres: Server, address: PostgresAddress, counting: str) -> bool:
     return await postgres.rows(address.name, counting) == [(0,)]
 
 
 @pytest.mark.parametrize("kind", ["change", "list"])
-async def test_a_line_that_goes_dead_under_work_costs_no_place(address: Address, kind: str) -> None:
+async def test_a_line_that_goes_dead_under_work_costs_no_place(address: PostgresAddress, kind: str) -> None:
     """Though that work wants to roll back, which the server will not answer either."""
     database = await PostgresDatabase.opened(address)
     await database.close()
@@ -72,7 +72,9 @@ async def test_a_line_that_goes_dead_under_work_costs_no_place(address: Address,
             await add(store, new_client())
 
 
-async def test_the_server_does_not_go_on_for_those_who_have_hung_up(postgres: Server, address: Address, pool: Pool) -> None:
+async def test_the_server_does_not_go_on_for_those_who_have_hung_up(
+    postgres: Server, address: PostgresAddress, pool: Pool
+) -> None:
     """Else there were more sessions than were agreed on, the longer the slower it is."""
     pool.reads.limit = SOON
     for _ in range(4):
@@ -83,14 +85,14 @@ async def test_the_server_does_not_go_on_for_those_who_have_hung_up(postgres: Se
         await come_true(lambda: _is_none(postgres, address, sql), "their sessions to end")
 
 
-async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, address: Address, pool: Pool) -> None:
+async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, address: PostgresAddress, pool: Pool) -> None:
     begun = asyncio.Event()
 
-    async def slow(link: Link) -> None:
+    async def slow(link: PostgresConnection) -> None:
         begun.set()
         await link.execute("SELECT pg_sleep(0.3)")
 
-    async def late(link: Link) -> None:
+    async def late(link: PostgresConnection) -> None:
         raise AssertionError(link)
 
     first = asyncio.ensure_future(pool.run(pool.changes, slow))
@@ -105,14 +107,14 @@ async def test_what_waits_when_it_is_closed_does_not_begin(postgres: Server, add
     await come_true(lambda: _is_none(postgres, address, sql), "all sessions to end")
 
 
-async def test_what_takes_too_long_when_it_is_closed_is_told(address: Address) -> None:
+async def test_what_takes_too_long_when_it_is_closed_is_told(address: PostgresAddress) -> None:
     database = await PostgresDatabase.opened(address)
     await database.close()
     begun = asyncio.Event()
 
     async def unit(tx: Transaction) -> None:
         begun.set()
-        await tx._link.execute("SELECT pg_sleep(55)")  # type: ignore[attr-defined]
+        await tx._connection.execute("SELECT pg_sleep(55)")  # type: ignore[attr-defined]
 
     async with PostgresStore(address, SIZE, StoreLimits(), lambda _: None) as store:
         running = asyncio.ensure_future(store.run(unit))

@@ -305,7 +305,7 @@ async def test_a_change_that_waits_too_long_for_another_is_busy(pair: Pair) -> N
 
     async def hurry(tx: Transaction) -> None:
         assert isinstance(tx, PostgresTransaction)
-        await tx._link.execute("SET LOCAL lock_timeout = '50ms'")
+        await tx._connection.execute("SET LOCAL lock_timeout = '50ms'")
         await tx.client(client.id)
 
     holding = asyncio.ensure_future(pair.one.run(hold))

@@ -12,7 +12,7 @@ from typing import cast
 from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, connect
 from edgeclients.store.postgres.rows import CLIENT_COLUMNS
 from edgeclients.store.postgres.store import PostgresDatabase, PostgresStore
 from tests.perf.homes import Rows
@@ -100,14 +100,14 @@ class OnPostgres:
             return time.perf_counter() - began
 
     @contextlib.asynccontextmanager
-    async def _link(self, name: str) -> AsyncIterator[Link]:
+    async def _link(self, name: str) -> AsyncIterator[PostgresConnection]:
         link = await connect(self._address(name))
         try:
             yield link
         finally:
             link.terminate()
 
-    def _address(self, name: str) -> Address:
+    def _address(self, name: str) -> PostgresAddress:
         return self._server.address(self._database(name))
 
     def _database(self, name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeclients.store.clause import Clause
-from edgeclients.store.postgres.connect import Address, Link, connect
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, connect
 from tests.support.service import Service
 
 
@@ -55,18 +55,18 @@ def each_kept(service: Service, clauses: Sequence[Clause]) -> list[list[Any]]:
     return asyncio.run_coroutine_threadsafe(_kept_in_postgres(_address(service), clauses), _loop()).result()
 
 
-def _address(service: Service) -> Address:
+def _address(service: Service) -> PostgresAddress:
     host, port, user, password, name = (
         service.env[f"MG_CLIENTS_DB_{part}"] for part in ("HOST", "PORT", "USER", "PASS", "NAME")
     )
-    return Address(host, int(port), user, password, name)
+    return PostgresAddress(host, int(port), user, password, name)
 
 
-_links: dict[Address, Link] = {}  # opening one takes a hundred times as long as a query
+_links: dict[PostgresAddress, PostgresConnection] = {}  # opening one takes a hundred times as long as a query
 _turn = asyncio.Lock()
 
 
-async def _kept_in_postgres(address: Address, clauses: Sequence[Clause]) -> list[list[Any]]:
+async def _kept_in_postgres(address: PostgresAddress, clauses: Sequence[Clause]) -> list[list[Any]]:
     async with _turn:
         link = _links.get(address)
         if link is None or link.is_closed():

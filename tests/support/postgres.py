@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
-from edgeclients.store.postgres.connect import Address, connect
+from edgeclients.store.postgres.connect import PostgresAddress, connect
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE
 
@@ -34,9 +34,9 @@ class Server(NamedTuple):
     user: str
     password: str
 
-    def address(self, name: str) -> Address:
+    def address(self, name: str) -> PostgresAddress:
         """One of its databases."""
-        return Address(self.host, self.port, self.user, self.password, name)
+        return PostgresAddress(self.host, self.port, self.user, self.password, name)
 
     def settings(self, name: str) -> dict[str, str]:
         """The environment of a service that uses one of its databases; pepper and operator are its caller's."""

@@ -1,8 +1,8 @@
-"""Answers of others are kept for 5 seconds, from when they were asked for."""
+"""AnswerCache of others are kept for 5 seconds, from when they were asked for."""
 
 import asyncio
 
-from edgeclients.auth.answers import Answers
+from edgeclients.auth.answers import AnswerCache
 from tests.unit.test_circuit import Clock
 
 
@@ -23,7 +23,7 @@ class Oracle:
 
 async def test_an_answer_is_kept_for_five_seconds() -> None:
     clock, oracle = Clock(), Oracle()
-    answers = Answers(oracle.ask, clock)
+    answers = AnswerCache(oracle.ask, clock)
     assert [await answers.get(1), await answers.get(2), await answers.get(1)] == [1, 2, 1]
     clock.now = 4.9
     assert await answers.get(1) == 1
@@ -33,7 +33,7 @@ async def test_an_answer_is_kept_for_five_seconds() -> None:
 
 async def test_the_time_it_took_counts() -> None:
     clock, oracle = Clock(), Oracle()
-    answers = Answers(oracle.ask, clock)
+    answers = AnswerCache(oracle.ask, clock)
     oracle.free.clear()
     slow = asyncio.ensure_future(answers.get(1))
     await asyncio.sleep(0)
@@ -46,7 +46,7 @@ async def test_the_time_it_took_counts() -> None:
 
 async def test_what_is_forgotten_is_asked_anew_and_so_is_what_was_under_way() -> None:
     oracle = Oracle()
-    answers = Answers(oracle.ask, Clock())
+    answers = AnswerCache(oracle.ask, Clock())
     await answers.get(1)
     oracle.free.clear()
     under_way = asyncio.ensure_future(answers.get(2))
@@ -59,7 +59,7 @@ async def test_what_is_forgotten_is_asked_anew_and_so_is_what_was_under_way() ->
 
 async def test_it_does_not_grow_without_bound() -> None:
     oracle = Oracle()
-    answers = Answers(oracle.ask, Clock())
+    answers = AnswerCache(oracle.ask, Clock())
     for question in range(10_001):
         await answers.get(question)
     await answers.get(0)

@@ -25,7 +25,7 @@ from edgeclients.errors import (
 )
 from edgeclients.peers.auth import AuthService, Bearer
 from edgeclients.peers.circuit import FAILURES, Circuit
-from edgeclients.peers.link import Address, Link
+from edgeclients.peers.link import Link, ServiceAddress
 from tests.support.certificates import Authority, Pair, encrypted, own
 from tests.support.cloud.server import Cloud, Fault
 from tests.support.cloud.world import World
@@ -49,7 +49,7 @@ async def linked(cloud: Cloud) -> AsyncIterator[Linked]:
 
         def make(timeout: float = 20, clock: Clock | None = None, **address: Any) -> AuthService:
             link = Link(
-                Address("MG_AUTH_GRPC", address.pop("url", cloud.address), timeout, **address), Circuit(clock or Clock())
+                ServiceAddress("MG_AUTH_GRPC", address.pop("url", cloud.address), timeout, **address), Circuit(clock or Clock())
             )
             stack.push_async_callback(link.close)
             return AuthService(link)

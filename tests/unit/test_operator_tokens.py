@@ -11,7 +11,7 @@ import pytest
 
 from edgeclients.core.authn.operator_tokens import OperatorTokens
 from edgeclients.core.ids import OPERATOR_TOKEN_CHARACTERS
-from edgeclients.core.operators import Operators
+from edgeclients.core.operators import LocalOperators
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import Unavailable
 from edgeclients.model import DomainStanding, Effects, OperatorToken
@@ -59,8 +59,8 @@ async def at(make_store: MakeStore) -> Opened:
 
 async def hired(store: SqliteStore, lifetime: int | None = None) -> str:
     """An operator with one token: that token."""
-    await Operators(store).add(ID, "Ann", {"d": DomainStanding.ADMIN})
-    return (await Operators(store).add_token(keyring(), ID, "laptop", lifetime)).clear
+    await LocalOperators(store).add(ID, "Ann", {"d": DomainStanding.ADMIN})
+    return (await LocalOperators(store).add_token(keyring(), ID, "laptop", lifetime)).clear
 
 
 async def kept(store: SqliteStore) -> OperatorToken:
@@ -125,11 +125,11 @@ async def test_what_is_removed_has_no_holder_from_then_on(at: Opened) -> None:
     holders = OperatorTokens(at.store, keyring())
     assert await holders.holder(token) == ID
     await holders.close()
-    await Operators(at.store).remove_token(ID, "laptop")
+    await LocalOperators(at.store).remove_token(ID, "laptop")
     assert await holders.holder(token) is None
-    again = (await Operators(at.store).add_token(keyring(), ID, "laptop")).clear
+    again = (await LocalOperators(at.store).add_token(keyring(), ID, "laptop")).clear
     assert (await holders.holder(again), await holders.standing(ID, "d")) == (ID, DomainStanding.ADMIN)
-    await Operators(at.store).remove(ID)
+    await LocalOperators(at.store).remove(ID)
     assert (await holders.holder(again), await holders.standing(ID, "d")) == (None, None)
     await holders.close()
 
@@ -154,7 +154,7 @@ async def test_a_token_ends_by_the_newest_change_where_the_clock_is_evidently_wr
     expires_at = (await kept(at.store)).expires_at
     assert expires_at
     clock.show(expires_at + HOUR)
-    await Operators(at.store).change(ID, "Anne", {})
+    await LocalOperators(at.store).change(ID, "Anne", {})
     clock.show(7)
     assert await held(at.store, token) is None
 
@@ -163,7 +163,7 @@ async def test_a_clock_that_ran_ahead_once_locks_nobody_out(at: Opened, clock: S
     token = await hired(at.store, lifetime=36_000)
     clock.move(10 * YEAR)
     assert await held(at.store, token) is None
-    await Operators(at.store).change(ID, "Anne", {})
+    await LocalOperators(at.store).change(ID, "Anne", {})
     clock.move(-10 * YEAR)
     assert await held(at.store, token) == ID
 
@@ -262,7 +262,7 @@ async def test_a_store_that_cannot_write_refuses_nobody(at: Opened, caplog: pyte
     token = await hired(at.store)
     await at.store.writer.close()
     with pytest.raises(Unavailable):
-        await Operators(at.store).remove(ID)
+        await LocalOperators(at.store).remove(ID)
     holders = OperatorTokens(at.store, keyring(NEW, OLD))
     for _ in range(5):
         assert await holders.holder(token) == ID

@@ -12,7 +12,7 @@ _ADDRESSES = 10_000
 _PREFIX = 64  # of an IPv6 address: what one network may use as it likes
 
 
-class Callers:
+class BearerTokens:
     """Asks an authenticator, and counts what it refuses.
 
     Args:

@@ -21,7 +21,7 @@ from edgeclients.errors import (
     Unavailable,
 )
 from edgeclients.http.edge import fast_path
-from edgeclients.http.edge.bearer import Callers
+from edgeclients.http.edge.bearer import BearerTokens
 from edgeclients.http.edge.fast_path import HotReads
 from edgeclients.http.scope import (
     OPERATION,
@@ -78,7 +78,7 @@ class Gate:
         most: requests worked on at a time.
     """
 
-    def __init__(self, app: RoutedApp, callers: Callers, hot: HotReads, requests: Requests, most: int) -> None:
+    def __init__(self, app: RoutedApp, callers: BearerTokens, hot: HotReads, requests: Requests, most: int) -> None:
         self._app = app
         self._callers = callers
         self._hot = hot

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from edgeclients.store.activity import Activity
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pool import Pool
 
 SHARED_SECONDS = 30.0  # others see what is in this process's memory no later
@@ -35,7 +35,7 @@ class PostgresActivity(Activity):
         if not seen:
             return
 
-        async def work(link: Link) -> None:
-            await link.execute(_SEEN, [client_id for client_id, _ in seen], [at for _, at in seen])
+        async def work(connection: PostgresConnection) -> None:
+            await connection.execute(_SEEN, [client_id for client_id, _ in seen], [at for _, at in seen])
 
         await self._pool.run(self._pool.changes, work)

@@ -27,7 +27,7 @@ SET jit = off
 _LOOK_FOR_US = "SET client_connection_check_interval = '2s'"
 
 
-class Link(Protocol):
+class PostgresConnection(Protocol):
     """A connection, as far as it is used here; see asyncpg's."""
 
     async def execute(self, query: str, *args: object) -> str:
@@ -66,7 +66,7 @@ class Link(Protocol):
         """Close at once, without a word."""
 
 
-class Address(NamedTuple):
+class PostgresAddress(NamedTuple):
     """A database and who uses it; `tls` gives what a new connection takes, None is for those in clear."""
 
     host: str
@@ -80,7 +80,7 @@ class Address(NamedTuple):
         return f"PostgreSQL at {authority(self.host, self.port)}"
 
 
-async def connect(address: Address, call_seconds: float | None = None) -> Link:
+async def connect(address: PostgresAddress, call_seconds: float | None = None) -> PostgresConnection:
     """A connection of one's own.
 
     Args:
@@ -90,19 +90,21 @@ async def connect(address: Address, call_seconds: float | None = None) -> Link:
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
-    link = await bare(address, call_seconds)
+    connection = await bare(address, call_seconds)
     try:
-        await prepare(link)
+        await prepare(connection)
     except BaseException:
-        link.terminate()
+        connection.terminate()
         raise
-    return link
+    return connection
 
 
-async def bare(address: Address, call_seconds: float | None = None, statements: int = _STATEMENTS) -> Link:
+async def bare(
+    address: PostgresAddress, call_seconds: float | None = None, statements: int = _STATEMENTS
+) -> PostgresConnection:
     """A connection whose session is as the server began it; `statements` are kept prepared there. See `connect`."""
     # Nothing is left to `PG…` variables.
-    link: Link = await asyncpg.connect(
+    connection: PostgresConnection = await asyncpg.connect(
         host=address.host,
         port=address.port,
         user=address.user,
@@ -116,19 +118,19 @@ async def bare(address: Address, call_seconds: float | None = None, statements: 
         statement_cache_size=statements,
         server_settings={"application_name": "edgeclients"},
     )
-    return link
+    return connection
 
 
-async def prepare(link: Link) -> None:
+async def prepare(connection: PostgresConnection) -> None:
     """Make the settings that each session of ours has."""
     async with asyncio.timeout(_CONNECT_SECONDS):
         try:
-            await link.execute(f"{_SETTINGS}; {_LOOK_FOR_US}")
+            await connection.execute(f"{_SETTINGS}; {_LOOK_FOR_US}")
         except asyncpg.InvalidParameterValueError:  # a server that cannot look
-            await link.execute(_SETTINGS)
+            await connection.execute(_SETTINGS)
 
 
-async def roll_back(link: Link) -> None:
+async def roll_back(connection: PostgresConnection) -> None:
     """End what is begun, if there is still a server that could have begun it."""
-    if not link.is_closed() and link.is_in_transaction():
-        await link.execute("ROLLBACK")
+    if not connection.is_closed() and connection.is_in_transaction():
+        await connection.execute("ROLLBACK")

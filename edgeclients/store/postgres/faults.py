@@ -16,7 +16,7 @@ from edgeclients.errors import (
     StorageFull,
     Unavailable,
 )
-from edgeclients.store.postgres.connect import Address
+from edgeclients.store.postgres.connect import PostgresAddress
 
 # By SQLSTATE, or by its class.
 _MEANING: dict[str, type[DomainError]] = {
@@ -76,7 +76,7 @@ def pooler_says(error: BaseException) -> str:
     return str(said) if isinstance(said, asyncpg.ProtocolViolationError) else ""
 
 
-def unusable(address: Address, error: BaseException) -> StartError:
+def unusable(address: PostgresAddress, error: BaseException) -> StartError:
     """Why the service cannot start on the database at `address`, in one line."""
     text = next((text for kind, text in _REASONS if isinstance(error, kind)), _OTHER)
     if isinstance(error, ConnectionError) and "SSL upgrade" in str(error):
@@ -94,7 +94,7 @@ def unusable(address: Address, error: BaseException) -> StartError:
 
 
 @contextlib.contextmanager
-def told(address: Address) -> Iterator[None]:
+def told(address: PostgresAddress) -> Iterator[None]:
     """What goes wrong before anybody is served from `address` is a reason not to start.
 
     Raises:

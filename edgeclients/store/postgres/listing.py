@@ -13,7 +13,7 @@ from edgeclients.model import (
 )
 from edgeclients.store.clause import Clause
 from edgeclients.store.postgres import views
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pages import counted, rows_of
 from edgeclients.store.postgres.rows import CLIENT_WIDTH, LISTED_COLUMNS, searched, to_client
 from edgeclients.store.rows import (
@@ -40,12 +40,12 @@ LEFT JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id AND 
 """
 
 
-async def page(link: Link, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
+async def page(connection: PostgresConnection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
     """`Store.page`."""
     where = Clause.all_of(_conditions(domain_id, wanted) + views.seen(wanted.role, viewer))
     total = Clause(f"SELECT count(*) FROM clients c WHERE {where.sql}", where.parameters)
     if wanted.only_total:
-        return Page((await rows_of(link, total))[0][0])
+        return Page((await rows_of(connection, total))[0][0])
     order = order_by(wanted.order, _SEEN, descending=wanted.descending)
     chosen = Clause(
         f"SELECT c.* FROM clients c WHERE {where.sql} {order} LIMIT ? OFFSET ?",
@@ -57,7 +57,7 @@ async def page(link: Link, domain_id: str, wanted: ClientFilter, viewer: Viewer 
         f"FROM ({chosen.sql}) c {held} {order}",
         (wanted.channel_id, *chosen.parameters, *viewers),
     )
-    count, rows = await counted(link, total, items)
+    count, rows = await counted(connection, total, items)
     return Page(count, tuple(_listed(row, wanted, viewer) for row in rows))
 
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from edgeclients.errors import StartError
 from edgeclients.store.migrate import Migration, available, pending
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 
 _log = logging.getLogger(__name__)
 
@@ -26,25 +26,25 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-async def take_turns(link: Link) -> None:
-    """Return when nobody else starts on this database; until `link` is closed, others wait. What it does may take long.
+async def take_turns(connection: PostgresConnection) -> None:
+    """Return when nobody else starts on this database; until `connection` is closed, others wait. What it does may take long.
 
     Raises:
         asyncpg.LockNotAvailableError: somebody has been at it for minutes.
     """
-    await link.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
-    if not await link.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+    await connection.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         _log.info("another edgeclients starts on this database: waiting for it")
-        await link.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
 
 
-async def migrate(link: Link, database: str, folder: Path) -> None:
+async def migrate(connection: PostgresConnection, database: str, folder: Path) -> None:
     """Apply the migrations of `folder` that the database lacks, each in one transaction; `take_turns` comes first.
 
     Where one fails, its transaction ends with the connection: the caller has to close that.
 
     Args:
-        link: a connection to the database.
+        connection: a connection to the database.
         database: its name, for errors.
         folder: of the SQL files.
 
@@ -52,15 +52,15 @@ async def migrate(link: Link, database: str, folder: Path) -> None:
         StartError: the server is too old, or the database newer than this program, or another program's.
         asyncpg.PostgresError: the server refuses a change.
     """
-    await _check_ours(link, database)
-    await _apply_pending(link, database, folder)
+    await _check_ours(connection, database)
+    await _apply_pending(connection, database, folder)
 
 
-async def begin(link: Link, database: str, folder: Path) -> None:
+async def begin(connection: PostgresConnection, database: str, folder: Path) -> None:
     """Make the tables where there are none at all; a database that has them all stays as it is.
 
     Args:
-        link: a connection to the database, closed if this fails; `take_turns` comes first.
+        connection: a connection to the database, closed if this fails; `take_turns` comes first.
         database: its name, for errors.
         folder: of the SQL files.
 
@@ -68,43 +68,43 @@ async def begin(link: Link, database: str, folder: Path) -> None:
         StartError: the server is too old, or there are other tables, or those of another edgeclients.
         asyncpg.PostgresError: the server refuses a change.
     """
-    if await _check_ours(link, database):
-        await check_current(link, database, folder)
-    elif await _tables(link):
+    if await _check_ours(connection, database):
+        await check_current(connection, database, folder)
+    elif await _tables(connection):
         raise StartError(f"{database} holds another program's tables: use one of its own for edgeclients")
     else:
-        await _apply_pending(link, database, folder)
+        await _apply_pending(connection, database, folder)
 
 
-async def _apply_pending(link: Link, database: str, folder: Path) -> None:
-    await link.execute(_RECORD)
-    for migration in pending(available(folder), await _applied(link, database), database):
-        await _apply(link, migration)
+async def _apply_pending(connection: PostgresConnection, database: str, folder: Path) -> None:
+    await connection.execute(_RECORD)
+    for migration in pending(available(folder), await _applied(connection, database), database):
+        await _apply(connection, migration)
 
 
-async def check_current(link: Link, database: str, folder: Path) -> None:
+async def check_current(connection: PostgresConnection, database: str, folder: Path) -> None:
     """Return if the database has all migrations of `folder`; nothing is changed.
 
     Raises:
         StartError: it does not, is newer than this program, or another program's.
     """
-    applied = await _applied(link, database) if await _check_ours(link, database) else {}
+    applied = await _applied(connection, database) if await _check_ours(connection, database) else {}
     if pending(available(folder), applied, database):
         raise StartError(f"{database} does not have the schema of this edgeclients: start the service of this version once")
 
 
-async def _check_ours(link: Link, database: str) -> bool:
+async def _check_ours(connection: PostgresConnection, database: str) -> bool:
     """Whether there are tables of ours.
 
     Raises:
         StartError: the server is too old, or the tables are another program's.
     """
-    version, encoding = await link.fetchval("SHOW server_version_num"), await link.fetchval("SHOW server_encoding")
+    version, encoding = await connection.fetchval("SHOW server_version_num"), await connection.fetchval("SHOW server_encoding")
     if int(version) < OLDEST:
         raise StartError(f"PostgreSQL {int(version) // 10_000} is too old: {OLDEST // 10_000} or newer is needed")
     if encoding != "UTF8":
         raise StartError(f"{database} is encoded in {encoding}: create it with ENCODING 'UTF8'")
-    tables = await _tables(link)
+    tables = await _tables(connection)
     if "gorp_migrations" in tables:
         raise StartError(f"{database} belongs to the original Magistrala service: use a database of its own for edgeclients")
     if "clients" in tables and "schema_migrations" not in tables:
@@ -112,26 +112,26 @@ async def _check_ours(link: Link, database: str) -> bool:
     return "schema_migrations" in tables
 
 
-async def _tables(link: Link) -> set[str]:
-    rows = await link.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))")
+async def _tables(connection: PostgresConnection) -> set[str]:
+    rows = await connection.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = ANY (current_schemas(false))")
     return {name for (name,) in rows}
 
 
-async def _applied(link: Link, database: str) -> dict[int, str]:
+async def _applied(connection: PostgresConnection, database: str) -> dict[int, str]:
     try:
-        return dict(await link.fetch("SELECT version, checksum FROM schema_migrations"))
+        return dict(await connection.fetch("SELECT version, checksum FROM schema_migrations"))
     except asyncpg.UndefinedColumnError as error:
         raise StartError(f"{database} holds another program's schema_migrations: use another one") from error
 
 
-async def _apply(link: Link, migration: Migration) -> None:
-    await link.execute("BEGIN")
-    await link.execute(migration.sql)
-    await link.execute(
+async def _apply(connection: PostgresConnection, migration: Migration) -> None:
+    await connection.execute("BEGIN")
+    await connection.execute(migration.sql)
+    await connection.execute(
         "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
         migration.version,
         migration.name,
         migration.checksum,
         time.time_ns() // 1000,
     )
-    await link.execute("COMMIT")
+    await connection.execute("COMMIT")

@@ -10,7 +10,7 @@ from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
 from edgeclients.ports import OperatorTransaction
 from edgeclients.store.postgres import roles
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import TOKEN_COLUMNS, count_from_now, operators_where, to_operators
@@ -36,15 +36,15 @@ _PUT = (
 )
 
 
-async def token(link: Link, digests: Sequence[bytes]) -> OperatorToken | None:
+async def token(connection: PostgresConnection, digests: Sequence[bytes]) -> OperatorToken | None:
     """`ports.OperatorStore.operator_token`."""
-    row = await link.fetchrow(TOKEN, digests)
+    row = await connection.fetchrow(TOKEN, digests)
     return OperatorToken(*row) if row else None
 
 
-async def standing(link: Link, operator_id: str, domain_id: str) -> DomainStanding | None:
+async def standing(connection: PostgresConnection, operator_id: str, domain_id: str) -> DomainStanding | None:
     """`ports.OperatorStore.operator_standing`."""
-    kind = await link.fetchval(STANDING, key(operator_id), key(domain_id))
+    kind = await connection.fetchval(STANDING, key(operator_id), key(domain_id))
     return None if kind is None else DomainStanding(kind)
 
 
@@ -53,43 +53,43 @@ class PostgresOperators(OperatorTransaction):
 
     roles_changed = False
 
-    def __init__(self, link: Link, now: int) -> None:
-        self._link = link
+    def __init__(self, connection: PostgresConnection, now: int) -> None:
+        self._connection = connection
         self.now = now
 
     @override
     async def operator(self, operator_id: str) -> LocalOperator | None:
-        await self._link.execute(_LOCK)
-        return next(iter(to_operators(await self._link.fetch(_OPERATOR, key(operator_id)))), None)
+        await self._connection.execute(_LOCK)
+        return next(iter(to_operators(await self._connection.fetch(_OPERATOR, key(operator_id)))), None)
 
     @override
     async def put_operator(self, operator: LocalOperator) -> None:
-        await self._link.execute(_LOCK)
-        await self._link.execute(_PUT, operator.id, operator.name, operator.created_at)
-        await self._link.execute("DELETE FROM operator_domains WHERE operator_id = $1", operator.id)
-        await self._link.executemany(
+        await self._connection.execute(_LOCK)
+        await self._connection.execute(_PUT, operator.id, operator.name, operator.created_at)
+        await self._connection.execute("DELETE FROM operator_domains WHERE operator_id = $1", operator.id)
+        await self._connection.executemany(
             "INSERT INTO operator_domains (operator_id, domain_id, standing) VALUES ($1, $2, $3)",
             [(operator.id, domain_id, str(kind)) for domain_id, kind in operator.domains.items()],
         )
 
     @override
     async def remove_operator(self, operator_id: str) -> None:
-        await self._link.execute("DELETE FROM operators WHERE id = $1", operator_id)
+        await self._connection.execute("DELETE FROM operators WHERE id = $1", operator_id)
 
     @override
     async def leave_roles(self, member_id: str, by: str) -> tuple[Role, ...]:
-        left = await roles.leave_all(self._link, member_id, self.now, by)
+        left = await roles.leave_all(self._connection, member_id, self.now, by)
         self.roles_changed = self.roles_changed or bool(left)
         return left
 
     @override
     async def count_operator_tokens(self, operator_id: str) -> int:
-        return int(await self._link.fetchval("SELECT count(*) FROM operator_tokens WHERE operator_id = $1", operator_id))
+        return int(await self._connection.fetchval("SELECT count(*) FROM operator_tokens WHERE operator_id = $1", operator_id))
 
     @override
     async def add_operator_token(self, token: OperatorToken) -> None:
         try:
-            await self._link.execute(
+            await self._connection.execute(
                 f"INSERT INTO operator_tokens ({TOKEN_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 *astuple(token),
             )
@@ -101,11 +101,11 @@ class PostgresOperators(OperatorTransaction):
     @override
     async def remove_operator_token(self, operator_id: str, name: str) -> bool:
         sql = "DELETE FROM operator_tokens WHERE operator_id = $1 AND name = $2 RETURNING TRUE"
-        return bool(await self._link.fetchval(sql, key(operator_id), key(name)))
+        return bool(await self._connection.fetchval(sql, key(operator_id), key(name)))
 
     @override
     async def touch_operator_token(self, old: OperatorToken, digest: bytes, key_id: str) -> None:
-        await self._link.execute(
+        await self._connection.execute(
             _TOUCH,
             self.now,
             self.now + DAY,

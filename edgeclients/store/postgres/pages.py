@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeclients.store.clause import Clause
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 
 
-async def counted(link: Link, total: Clause, items: Clause) -> tuple[int, list[Sequence[Any]]]:
+async def counted(connection: PostgresConnection, total: Clause, items: Clause) -> tuple[int, list[Sequence[Any]]]:
     """The size of the whole and the rows of `items`, in their order."""
     # The count is there though there be no row of the page.
     rows = await rows_of(
-        link,
+        connection,
         Clause(
             f"SELECT total.n, page.place, page.* FROM ({total.sql}) total (n) LEFT JOIN "
             f"(SELECT row_number() OVER () AS place, found.* FROM ({items.sql}) found) page ON TRUE ORDER BY page.place",
@@ -21,6 +21,6 @@ async def counted(link: Link, total: Clause, items: Clause) -> tuple[int, list[S
     return rows[0][0], [tuple(row)[3:] for row in rows if row[1] is not None]
 
 
-async def rows_of(link: Link, clause: Clause) -> list[Sequence[Any]]:
+async def rows_of(connection: PostgresConnection, clause: Clause) -> list[Sequence[Any]]:
     """The rows of one statement."""
-    return await link.fetch(clause.numbered(), *clause.parameters)
+    return await connection.fetch(clause.numbered(), *clause.parameters)

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import asyncpg
 
 from edgeclients.errors import Busy, MalformedRequest, QueryTimedOut, Unavailable
-from edgeclients.store.postgres.connect import STATEMENT_SECONDS, Address, Link, connect
+from edgeclients.store.postgres.connect import STATEMENT_SECONDS, PostgresAddress, PostgresConnection, connect
 from edgeclients.store.postgres.faults import is_spent, translate
 
 T = TypeVar("T")
 
-Work = Callable[[Link], Awaitable[T]]
+Work = Callable[[PostgresConnection], Awaitable[T]]
 
 FEWEST = 3  # connections: one for each kind of work
 _IDLE_SECONDS = 300.0
@@ -81,35 +81,35 @@ class Links:
         clock: seconds that never go back.
     """
 
-    def __init__(self, address: Address, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, address: PostgresAddress, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = address
         self._clock = clock
-        self._idle: deque[tuple[Link, float]] = deque()
-        self._used: set[Link] = set()
-        self._coming: set[asyncio.Task[Link]] = set()
+        self._idle: deque[tuple[PostgresConnection, float]] = deque()
+        self._used: set[PostgresConnection] = set()
+        self._coming: set[asyncio.Task[PostgresConnection]] = set()
         self._closing = False
 
-    async def take(self) -> Link:
+    async def take(self) -> PostgresConnection:
         """One that is there, or a new one; to be given back.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.translate`.
         """
-        link = self._open()
-        if link is None:
-            link = await self._connect()
-        self._used.add(link)
-        return link
+        connection = self._open()
+        if connection is None:
+            connection = await self._connect()
+        self._used.add(connection)
+        return connection
 
-    def give(self, link: Link) -> None:
+    def give(self, connection: PostgresConnection) -> None:
         """Keep one, if it can be used again; those that were not for long are closed."""
-        self._used.discard(link)
-        if link.is_closed():
+        self._used.discard(connection)
+        if connection.is_closed():
             return
-        if self._closing or link.is_in_transaction():
-            link.terminate()
+        if self._closing or connection.is_in_transaction():
+            connection.terminate()
             return
-        self._idle.append((link, self._clock()))
+        self._idle.append((connection, self._clock()))
         while self._clock() - self._idle[0][1] > _IDLE_SECONDS:
             self._idle.popleft()[0].terminate()
 
@@ -118,32 +118,32 @@ class Links:
         self._closing = True
         for task in self._coming:
             task.cancel()
-        for link in self._used:
-            link.terminate()
-        links = [link for link, _ in self._idle]
+        for connection in self._used:
+            connection.terminate()
+        connections = [connection for connection, _ in self._idle]
         self._idle.clear()
-        await asyncio.gather(*(link.close(timeout=seconds) for link in links), return_exceptions=True)
+        await asyncio.gather(*(connection.close(timeout=seconds) for connection in connections), return_exceptions=True)
 
-    async def _connect(self) -> Link:
+    async def _connect(self) -> PostgresConnection:
         task = asyncio.ensure_future(connect(self._address))
         self._coming.add(task)
         task.add_done_callback(self._coming.discard)
         try:
-            link = await task
+            connection = await task
         except asyncio.CancelledError:
             if self._closing:
                 raise asyncpg.InterfaceError("closing") from None
             raise
         if self._closing:
-            link.terminate()
+            connection.terminate()
             raise asyncpg.InterfaceError("closing")
-        return link
+        return connection
 
-    def _open(self) -> Link | None:
+    def _open(self) -> PostgresConnection | None:
         while self._idle:
-            link, _ = self._idle.pop()
-            if not link.is_closed():
-                return link
+            connection, _ = self._idle.pop()
+            if not connection.is_closed():
+                return connection
         return None
 
 
@@ -157,7 +157,7 @@ class Pool:
         patience: seconds it waits for a connection.
     """
 
-    def __init__(self, address: Address, size: int, waiting: int, patience: float) -> None:
+    def __init__(self, address: PostgresAddress, size: int, waiting: int, patience: float) -> None:
         self._links = Links(address)
         scans = max(1, size // 4)
         changes = max(1, size // 2)
@@ -208,18 +208,18 @@ class Pool:
 
     async def _run(self, lane: Lane, work: Work[T]) -> T:
         try:
-            link = await self._links.take()
+            connection = await self._links.take()
             # Not by cancelling: `work` would try to roll back, and wait for a server that is not there.
-            watch = asyncio.get_running_loop().call_later(lane.limit, link.terminate)
+            watch = asyncio.get_running_loop().call_later(lane.limit, connection.terminate)
             try:
-                result = await work(link)
+                result = await work(connection)
             except BaseException as error:
                 if is_spent(error) or isinstance(error, asyncio.CancelledError):
-                    link.terminate()
+                    connection.terminate()
                 raise
             finally:
                 watch.cancel()
-                self._links.give(link)
+                self._links.give(connection)
         except Exception as error:
             raise self._told(error) from error
         finally:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from edgeclients.errors import StartError
-from edgeclients.store.postgres.connect import Address, Link, bare, prepare, roll_back
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, bare, prepare, roll_back
 from edgeclients.store.postgres.faults import pooler_says
 
 _PATIENCE = 5.0  # seconds; a pooler would let a transaction wait for minutes
@@ -29,7 +29,7 @@ _ONE_AT_A_TIME = (
 )
 
 
-async def first(address: Address, call_seconds: float | None = None) -> Link:
+async def first(address: PostgresAddress, call_seconds: float | None = None) -> PostgresConnection:
     """A connection as `connect` makes them, to a server or pooler that gives each a session of its own.
 
     Raises:
@@ -37,73 +37,73 @@ async def first(address: Address, call_seconds: float | None = None) -> Link:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
     """
     # Without a cache no statement is prepared by name, which would stay in a session that is somebody else's next.
-    link = await bare(address, call_seconds, statements=0)
+    connection = await bare(address, call_seconds, statements=0)
     try:
-        await _refuse_sharing(link, address)
-        await prepare(link)
+        await _refuse_sharing(connection, address)
+        await prepare(connection)
     except BaseException:
-        link.terminate()
+        connection.terminate()
         raise
-    return link
+    return connection
 
 
-async def _refuse_sharing(link: Link, address: Address) -> None:
+async def _refuse_sharing(connection: PostgresConnection, address: PostgresAddress) -> None:
     try:
-        own = await _backend(link)
+        own = await _backend(connection)
     except asyncpg.PostgresConnectionError as error:
         if pooler_says(error):  # that there are no transactions at all
             raise _told(_SHARED, address) from error
         raise
     async with _another(address) as other:
         for _ in range(_ROUNDS):
-            kept = await _keeps(link, own)  # where they are given out in turns, it has another
+            kept = await _keeps(connection, own)  # where they are given out in turns, it has another
             kept &= await _hold(other, address) != own  # where the last is given out first, it has this one
-            kept &= await _keeps(link, own)  # and where it is neither, others have had it
+            kept &= await _keeps(connection, own)  # and where it is neither, others have had it
             await roll_back(other)
             if not kept:
                 raise _told(_SHARED, address)
 
 
 @contextlib.asynccontextmanager
-async def _another(address: Address) -> AsyncIterator[Link]:
+async def _another(address: PostgresAddress) -> AsyncIterator[PostgresConnection]:
     """A second connection, closed at the end."""
     try:
-        link = await bare(address, statements=0)
+        connection = await bare(address, statements=0)
     except (TimeoutError, asyncpg.PostgresConnectionError) as error:
         raise _told(_ONE_AT_A_TIME, address) from error
     try:
-        yield link
-        await link.close(timeout=_PATIENCE)
+        yield connection
+        await connection.close(timeout=_PATIENCE)
     finally:
-        link.terminate()
+        connection.terminate()
 
 
-async def _backend(link: Link) -> int:
-    """The process that serves a transaction on `link`."""
+async def _backend(connection: PostgresConnection) -> int:
+    """The process that serves a transaction on `connection`."""
     async with asyncio.timeout(_PATIENCE):
-        await link.execute("BEGIN")
-        pid = int(await link.fetchval(_BACKEND))
-        await link.execute("ROLLBACK")
+        await connection.execute("BEGIN")
+        pid = int(await connection.fetchval(_BACKEND))
+        await connection.execute("ROLLBACK")
     return pid
 
 
-async def _keeps(link: Link, own: int) -> bool:
-    """Whether `link` is still served by process `own`, and soon, though another transaction is open."""
+async def _keeps(connection: PostgresConnection, own: int) -> bool:
+    """Whether `connection` is still served by process `own`, and soon, though another transaction is open."""
     try:
-        return await _backend(link) == own
+        return await _backend(connection) == own
     except TimeoutError:
         return False
 
 
-async def _hold(link: Link, address: Address) -> int:
-    """The process that serves a transaction on `link`, which stays open."""
+async def _hold(connection: PostgresConnection, address: PostgresAddress) -> int:
+    """The process that serves a transaction on `connection`, which stays open."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            await link.execute("BEGIN")
-            return int(await link.fetchval(_BACKEND))
+            await connection.execute("BEGIN")
+            return int(await connection.fetchval(_BACKEND))
     except (TimeoutError, asyncpg.PostgresConnectionError) as error:
         raise _told(_ONE_AT_A_TIME, address) from error
 
 
-def _told(text: str, address: Address) -> StartError:
+def _told(text: str, address: PostgresAddress) -> StartError:
     return StartError(text.format(address=address, name=address.name))

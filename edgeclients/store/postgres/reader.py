@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeclients.model import Client, Revocations, SecretRead, Viewed
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.rows import CLIENT_COLUMNS, NOW, key, to_client
 from edgeclients.store.rows import to_revocations, to_secrets
 
@@ -59,42 +59,42 @@ SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
 """
 
 
-async def client(link: Link, client_id: str) -> Client | None:
+async def client(connection: PostgresConnection, client_id: str) -> Client | None:
     """`Store.client`."""
-    row = await link.fetchrow(_CLIENT, key(client_id))
+    row = await connection.fetchrow(_CLIENT, key(client_id))
     return to_client(row) if row else None
 
 
-async def view(link: Link, client_id: str) -> Viewed | None:
+async def view(connection: PostgresConnection, client_id: str) -> Viewed | None:
     """What the database says of `Store.view`."""
-    rows = await link.fetch(_VIEW, key(client_id))
+    rows = await connection.fetch(_VIEW, key(client_id))
     return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
 
 
-async def revocations(link: Link, after: int) -> tuple[Revocations, int]:
+async def revocations(connection: PostgresConnection, after: int) -> tuple[Revocations, int]:
     """`Store.revocations`, and what the server's clock said."""
-    rows = await link.fetch(_REVOCATIONS, after)
+    rows = await connection.fetch(_REVOCATIONS, after)
     return to_revocations([row[:3] for row in rows]), rows[0][3]
 
 
-async def clients(link: Link, client_ids: Sequence[str]) -> tuple[Client, ...]:
+async def clients(connection: PostgresConnection, client_ids: Sequence[str]) -> tuple[Client, ...]:
     """`Store.clients`."""
-    return tuple(map(to_client, await link.fetch(_CLIENTS, list(map(key, client_ids)))))
+    return tuple(map(to_client, await connection.fetch(_CLIENTS, list(map(key, client_ids)))))
 
 
-async def secrets_of(link: Link, client_id: str) -> SecretRead:
+async def secrets_of(connection: PostgresConnection, client_id: str) -> SecretRead:
     """`Store.secrets_of`."""
-    return _secrets(await link.fetch(_SECRETS_OF, key(client_id)))
+    return _secrets(await connection.fetch(_SECRETS_OF, key(client_id)))
 
 
-async def secrets_by_lookup(link: Link, lookups: Sequence[bytes]) -> SecretRead:
+async def secrets_by_lookup(connection: PostgresConnection, lookups: Sequence[bytes]) -> SecretRead:
     """`Store.secrets_by_lookup`."""
-    return _secrets(await link.fetch(_SECRETS_BY_LOOKUP, lookups))
+    return _secrets(await connection.fetch(_SECRETS_BY_LOOKUP, lookups))
 
 
-async def schemes(link: Link, domain_id: str) -> tuple[str, ...]:
+async def schemes(connection: PostgresConnection, domain_id: str) -> tuple[str, ...]:
     """`Store.schemes`."""
-    return tuple(scheme for (scheme,) in await link.fetch(_SCHEMES, key(domain_id)))
+    return tuple(scheme for (scheme,) in await connection.fetch(_SCHEMES, key(domain_id)))
 
 
 def _secrets(rows: list[Sequence[Any]]) -> SecretRead:

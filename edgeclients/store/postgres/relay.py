@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.ports import OutboxTransaction
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 from edgeclients.times import DAY
@@ -31,51 +31,53 @@ WHERE id = 1
 """
 
 
-async def state(link: Link) -> OutboxState:
+async def state(connection: PostgresConnection) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
-    row = await link.fetchrow(OUTBOX_STATE)
+    row = await connection.fetchrow(OUTBOX_STATE)
     if row is None:
         raise RuntimeError("relay has lost its row")
     return to_outbox_state(row)
 
 
-async def note_dropped(link: Link, gap: Gap) -> None:
+async def note_dropped(connection: PostgresConnection, gap: Gap) -> None:
     """Widen the gap that nobody was told of yet by `gap`, which is newer than all of it."""
-    await link.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
+    await connection.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
 
 
 class PostgresRelay(OutboxTransaction):
     """`ports.OutboxTransaction` on one connection."""
 
-    _link: Link
+    _connection: PostgresConnection
     now: int
 
     @override
     async def lease_outbox(self, owner: str, seconds: int) -> bool:
-        await self._link.execute(_LOCK)
-        return bool(await self._link.fetch(_LEASE, owner, seconds))
+        await self._connection.execute(_LOCK)
+        return bool(await self._connection.fetch(_LEASE, owner, seconds))
 
     @override
     async def release_outbox(self, owner: str) -> None:
-        await self._link.execute(_LOCK)
-        await self._link.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = $1", owner)
+        await self._connection.execute(_LOCK)
+        await self._connection.execute("UPDATE relay SET lease_owner = NULL WHERE id = 1 AND lease_owner = $1", owner)
 
     @override
     async def remove_sent(self, numbers: Sequence[int], gap: Gap | None = None) -> None:
-        await self._link.execute(_LOCK)
+        await self._connection.execute(_LOCK)
         if numbers:
             await self._remove(numbers)
         if gap is not None:
             await self._shrink_gap(gap.count, gap.last)
 
     async def _remove(self, numbers: Sequence[int]) -> None:
-        removed = await self._link.fetch("DELETE FROM outbox WHERE seq = ANY ($1) RETURNING seq, length(payload)", numbers)
-        await self._link.execute(
+        removed = await self._connection.fetch(
+            "DELETE FROM outbox WHERE seq = ANY ($1) RETURNING seq, length(payload)", numbers
+        )
+        await self._connection.execute(
             "UPDATE store_state SET outbox_rows = outbox_rows - $1, outbox_bytes = outbox_bytes - $2 WHERE id = 1",
             len(removed),
             sum(length for _, length in removed),
         )
-        await self._link.execute(
+        await self._connection.execute(
             "UPDATE relay SET sent_through = greatest(sent_through, $1), sent_at = $2 WHERE id = 1", max(numbers), self.now
         )
         if len(removed) < len(numbers):
@@ -83,15 +85,15 @@ class PostgresRelay(OutboxTransaction):
 
     async def _were_sent(self, missing: set[int]) -> None:
         """Some that were dropped had been sent before, or were taken out before."""
-        gap = (await state(self._link)).gap
+        gap = (await state(self._connection)).gap
         dropped = [number for number in missing if gap is not None and gap.first <= number <= gap.last]
         if dropped:
-            await self._link.execute("UPDATE store_state SET outbox_lost = outbox_lost - $1 WHERE id = 1", len(dropped))
+            await self._connection.execute("UPDATE store_state SET outbox_lost = outbox_lost - $1 WHERE id = 1", len(dropped))
             await self._shrink_gap(len(dropped), max(dropped))
 
     async def _shrink_gap(self, count: int, through: int) -> None:
         """Take what is at the front of the gap away."""
-        await self._link.execute(
+        await self._connection.execute(
             "UPDATE relay SET gap_rows = greatest(0, gap_rows - $1), gap_first = greatest(gap_first, $2 + 1) WHERE id = 1",
             count,
             through,

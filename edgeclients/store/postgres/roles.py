@@ -12,7 +12,7 @@ from typing_extensions import override
 from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
 from edgeclients.ports import RoleTransaction
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import ROLE_COLUMNS, to_role
@@ -48,15 +48,15 @@ _UPDATE = (
 _INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_id) VALUES ($1, $2, $3)"
 
 
-async def role(link: Link, client_id: str, role_id: str) -> Role | None:
+async def role(connection: PostgresConnection, client_id: str, role_id: str) -> Role | None:
     """`role` of the ports."""
-    row = await link.fetchrow(_ROLE, key(client_id), key(role_id))
+    row = await connection.fetchrow(_ROLE, key(client_id), key(role_id))
     return to_role(row) if row else None
 
 
-async def held(link: Link, client_id: str, member_id: str) -> Role | None:
+async def held(connection: PostgresConnection, client_id: str, member_id: str) -> Role | None:
     """`role_held` of the ports."""
-    row = await link.fetchrow(_HELD, key(client_id), key(member_id))
+    row = await connection.fetchrow(_HELD, key(client_id), key(member_id))
     return to_role(row) if row else None
 
 
@@ -68,37 +68,37 @@ class PostgresRoles(RoleTransaction):
 
     roles_changed = False
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection = connection
 
     @override
     async def role(self, client_id: str, role_id: str) -> Role | None:
-        return await role(self._link, client_id, role_id)
+        return await role(self._connection, client_id, role_id)
 
     @override
     async def role_held(self, client_id: str, member_id: str) -> Role | None:
-        return await held(self._link, client_id, member_id)
+        return await held(self._connection, client_id, member_id)
 
     @override
     async def roles_held(self, client_id: str, member_ids: Sequence[str]) -> dict[str, str]:
         sql = "SELECT member_id, role_id FROM clients_role_members WHERE entity_id = $1 AND member_id = ANY ($2)"
-        return dict(await self._link.fetch(sql, key(client_id), list(map(key, member_ids))))
+        return dict(await self._connection.fetch(sql, key(client_id), list(map(key, member_ids))))
 
     @override
     async def count_roles(self, client_id: str) -> int:
-        return int(await self._link.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", key(client_id)))
+        return int(await self._connection.fetchval("SELECT count(*) FROM clients_roles WHERE entity_id = $1", key(client_id)))
 
     @override
     async def is_managed(self, client_id: str) -> bool:
         # Units ask this before they read the client, and the answer has to stay true.
-        await self._link.execute(LOCK_CLIENTS, [key(client_id)])
-        return bool(await self._link.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
+        await self._connection.execute(LOCK_CLIENTS, [key(client_id)])
+        return bool(await self._connection.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
 
     @override
     async def add_role(self, role: NewRole) -> None:
         self.roles_changed = True
         try:
-            await insert(self._link, [role])
+            await insert(self._connection, [role])
         except asyncpg.UniqueViolationError as error:
             raise _name_taken(error) from error
 
@@ -107,7 +107,7 @@ class PostgresRoles(RoleTransaction):
         self.roles_changed = True
         key = (old.entity_id, old.name, old.id)
         try:
-            await self._link.execute(_UPDATE, new.name, int(new.actions), new.updated_at, new.updated_by, *key)
+            await self._connection.execute(_UPDATE, new.name, int(new.actions), new.updated_at, new.updated_by, *key)
         except asyncpg.UniqueViolationError as error:
             raise _name_taken(error) from error
 
@@ -115,12 +115,14 @@ class PostgresRoles(RoleTransaction):
     async def remove_role(self, role: Role) -> None:
         self.roles_changed = True
         await self.remove_members(role, None)
-        await self._link.execute("DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name)
+        await self._connection.execute(
+            "DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name
+        )
 
     @override
     async def add_members(self, role: Role, member_ids: Sequence[str]) -> None:
         self.roles_changed = True
-        await self._link.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
+        await self._connection.executemany(_INSERT_MEMBER, [(role.entity_id, member, role.id) for member in member_ids])
 
     @override
     async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
@@ -129,28 +131,30 @@ class PostgresRoles(RoleTransaction):
         if member_ids is not None:
             sql += " AND member_id = ANY ($3)"
             parameters += (list(map(key, member_ids)),)
-        removed = await self._link.fetch(f"{sql} RETURNING member_id", *parameters)
+        removed = await self._connection.fetch(f"{sql} RETURNING member_id", *parameters)
         self.roles_changed = self.roles_changed or bool(removed)
         return tuple(member for (member,) in removed)
 
 
-async def insert(link: Link, roles: Sequence[NewRole]) -> None:
+async def insert(connection: PostgresConnection, roles: Sequence[NewRole]) -> None:
     """Write roles with their members.
 
     Raises:
         asyncpg.UniqueViolationError: a name or a member is there already.
     """
-    await link.executemany(_INSERT, [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles])
-    await link.executemany(_INSERT_MEMBER, [(r.entity_id, member, r.id) for r in roles for member in r.members])
+    await connection.executemany(
+        _INSERT, [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles]
+    )
+    await connection.executemany(_INSERT_MEMBER, [(r.entity_id, member, r.id) for r in roles for member in r.members])
 
 
-async def leave_all(link: Link, member_id: str, now: int, by: str) -> tuple[Role, ...]:
+async def leave_all(connection: PostgresConnection, member_id: str, now: int, by: str) -> tuple[Role, ...]:
     """`ports.OperatorTransaction.leave_roles`."""
-    clients = await link.fetch("SELECT entity_id FROM clients_role_members WHERE member_id = $1", member_id)
-    await link.execute(LOCK_CLIENTS, [client_id for (client_id,) in clients])
-    left = tuple(map(to_role, await link.fetch(_HELD_ANYWHERE, member_id)))
-    await link.execute("DELETE FROM clients_role_members WHERE member_id = $1", member_id)
-    await link.executemany(
+    clients = await connection.fetch("SELECT entity_id FROM clients_role_members WHERE member_id = $1", member_id)
+    await connection.execute(LOCK_CLIENTS, [client_id for (client_id,) in clients])
+    left = tuple(map(to_role, await connection.fetch(_HELD_ANYWHERE, member_id)))
+    await connection.execute("DELETE FROM clients_role_members WHERE member_id = $1", member_id)
+    await connection.executemany(
         "UPDATE clients_roles SET updated_at = $1, updated_by = $2 WHERE entity_id = $3 AND name = $4",
         [(max(now, role.created_at), by, role.entity_id, role.name) for role in left],
     )

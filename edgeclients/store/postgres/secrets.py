@@ -11,7 +11,7 @@ import asyncpg
 
 from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.rows import count_from_now
 from edgeclients.times import DAY
@@ -34,7 +34,7 @@ _TOUCH = (
 )
 
 
-async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret], forgettable: int) -> None:
+async def admit(connection: PostgresConnection, domains: Sequence[str], new: Sequence[StoredSecret], forgettable: int) -> None:
     """Make sure, until the transaction ends, that no retiring secret of these domains is one of `new`.
 
     Those that expired by `forgettable` do not count, and are forgotten.
@@ -44,36 +44,36 @@ async def admit(link: Link, domains: Sequence[str], new: Sequence[StoredSecret],
     """
     equivalents = [lookup for secret in new for lookup in secret.equivalents]
     for domain_id in sorted(set(domains)):
-        await link.execute(_HOLD if equivalents else _SHARE, domain_id)
-    await link.execute(_FORGET_EXPIRED, forgettable)
-    await _refuse_retiring(link, [*(secret.lookup for secret in new), *equivalents], forgettable)
-    await _refuse_current(link, equivalents, "")
+        await connection.execute(_HOLD if equivalents else _SHARE, domain_id)
+    await connection.execute(_FORGET_EXPIRED, forgettable)
+    await _refuse_retiring(connection, [*(secret.lookup for secret in new), *equivalents], forgettable)
+    await _refuse_current(connection, equivalents, "")
 
 
-async def current(link: Link, client_id: str) -> StoredSecret:
+async def current(connection: PostgresConnection, client_id: str) -> StoredSecret:
     """The current secret of a client that exists."""
-    (row,) = await link.fetch("SELECT secret, secret_lookup, secret_scheme FROM clients WHERE id = $1", client_id)
+    (row,) = await connection.fetch("SELECT secret, secret_lookup, secret_scheme FROM clients WHERE id = $1", client_id)
     return StoredSecret(*row)
 
 
-async def replace(link: Link, client: Client, secret: StoredSecret, forgettable: int) -> None:
+async def replace(connection: PostgresConnection, client: Client, secret: StoredSecret, forgettable: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
         SecretTaken: another client of the domain has it.
     """
     lookups = [secret.lookup, *secret.equivalents]
-    await link.execute(_HOLD, client.domain_id)
-    await link.execute(
+    await connection.execute(_HOLD, client.domain_id)
+    await connection.execute(
         "DELETE FROM secret_retirements WHERE lookup = ANY ($1) AND (client_id = $2 OR expires_at <= $3)",
         lookups,
         client.id,
         forgettable,
     )
-    await _refuse_retiring(link, lookups, forgettable)
-    await _refuse_current(link, secret.equivalents, client.id)
+    await _refuse_retiring(connection, lookups, forgettable)
+    await _refuse_current(connection, secret.equivalents, client.id)
     try:
-        await link.execute(
+        await connection.execute(
             "UPDATE clients SET secret = $2, secret_lookup = $3, secret_scheme = $4 WHERE id = $1",
             client.id,
             secret.hash,
@@ -86,10 +86,10 @@ async def replace(link: Link, client: Client, secret: StoredSecret, forgettable:
         raise SecretTaken from error
 
 
-async def retire(link: Link, retirement: Retirement, domain_id: str, now: int) -> None:
+async def retire(connection: PostgresConnection, retirement: Retirement, domain_id: str, now: int) -> None:
     """Add a secret that is retiring from now on, and was current until this transaction replaced it."""
     secret = retirement.secret
-    await link.execute(
+    await connection.execute(
         "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at, retired_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7)",
         secret.lookup,
@@ -102,14 +102,14 @@ async def retire(link: Link, retirement: Retirement, domain_id: str, now: int) -
     )
 
 
-async def touch_retirement(link: Link, client_id: str, kept: str, now: int) -> None:
+async def touch_retirement(connection: PostgresConnection, client_id: str, kept: str, now: int) -> None:
     """`ports.Transaction.touch_retirement`."""
-    await link.execute(_TOUCH, now, now + DAY, client_id, kept)
+    await connection.execute(_TOUCH, now, now + DAY, client_id, kept)
 
 
-async def retiring(link: Link, client_id: str, now: int) -> tuple[Retirement, ...]:
+async def retiring(connection: PostgresConnection, client_id: str, now: int) -> tuple[Retirement, ...]:
     """The retiring secrets of a client that still work, the first to expire first."""
-    rows = await link.fetch(
+    rows = await connection.fetch(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
         " WHERE client_id = $1 AND expires_at > $2 ORDER BY expires_at",
         client_id,
@@ -118,13 +118,13 @@ async def retiring(link: Link, client_id: str, now: int) -> tuple[Retirement, ..
     return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)
 
 
-async def _refuse_retiring(link: Link, lookups: Sequence[bytes], forgettable: int) -> None:
+async def _refuse_retiring(connection: PostgresConnection, lookups: Sequence[bytes], forgettable: int) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM secret_retirements WHERE lookup = ANY ($1) AND expires_at > $2)"
-    if await link.fetchval(sql, lookups, forgettable):
+    if await connection.fetchval(sql, lookups, forgettable):
         raise SecretTaken
 
 
-async def _refuse_current(link: Link, equivalents: Sequence[bytes], own_id: str) -> None:
+async def _refuse_current(connection: PostgresConnection, equivalents: Sequence[bytes], own_id: str) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM clients WHERE secret_lookup = ANY ($1) AND id <> $2)"
-    if equivalents and await link.fetchval(sql, equivalents, own_id):
+    if equivalents and await connection.fetchval(sql, equivalents, own_id):
         raise SecretTaken

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edgeclients.model import Event
 from edgeclients.store.clock import KeptTime, Reading
 from edgeclients.store.limits import OutboxBounds
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.relay import note_dropped
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import happened_at, keep_time
@@ -64,10 +64,15 @@ class Settled(NamedTuple):
 
 
 async def settle(
-    link: Link, now: int, clock: Reading, revoked: Sequence[str], events: Sequence[Event], bounds: OutboxBounds
+    connection: PostgresConnection,
+    now: int,
+    clock: Reading,
+    revoked: Sequence[str],
+    events: Sequence[Event],
+    bounds: OutboxBounds,
 ) -> Settled:
     """Write revocations and events with their numbers, and cut the outbox to its bounds; then commit."""
-    row = await link.fetchrow(
+    row = await connection.fetchrow(
         _SETTLE,
         now,
         revoked,
@@ -82,9 +87,9 @@ async def settle(
         raise RuntimeError("store_state has lost its row")
     revision, newest_at, steady_since, rows, payload_bytes, lost_through, server_time = row
     if revoked:
-        await link.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
+        await connection.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
     if events and (rows > bounds.rows or payload_bytes > bounds.payload_bytes):
-        await _trim(link, Surplus(rows, payload_bytes, bounds), lost_through)
+        await _trim(connection, Surplus(rows, payload_bytes, bounds), lost_through)
     return Settled(
         tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
         KeptTime(newest_at, steady_since),
@@ -92,13 +97,13 @@ async def settle(
     )
 
 
-async def _trim(link: Link, surplus: Surplus, through: int) -> None:
+async def _trim(connection: PostgresConnection, surplus: Surplus, through: int) -> None:
     """Let the oldest events go that are behind number `through`: what was in front of that has gone before."""
     while surplus.remains:
-        if not surplus.take(await link.fetch(OLDEST, through)):
+        if not surplus.take(await connection.fetch(OLDEST, through)):
             break
-        await link.execute(DROP, through, surplus.last)
+        await connection.execute(DROP, through, surplus.last)
         through = surplus.last
     if surplus.rows:
-        await link.execute(_DROPPED, surplus.rows, surplus.payload_bytes, surplus.last)
-        await note_dropped(link, surplus.gap())
+        await connection.execute(_DROPPED, surplus.rows, surplus.payload_bytes, surplus.last)
+        await note_dropped(connection, surplus.gap())

@@ -36,13 +36,13 @@ from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, tic
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
-from edgeclients.store.postgres.connect import Address, Link, roll_back
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import FEWEST, Pool, Work
 from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import NOW, key
-from edgeclients.store.postgres.writer import Writer
+from edgeclients.store.postgres.writer import PostgresWriter
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
 T = TypeVar("T")
@@ -68,13 +68,13 @@ class StoreTime(NamedTuple):
 class PostgresDatabase:
     """A database brought up to date, before anybody is served from it. Made by `opened`; others that start wait meanwhile."""
 
-    def __init__(self, address: Address, link: Link, time: StoreTime) -> None:
+    def __init__(self, address: PostgresAddress, connection: PostgresConnection, time: StoreTime) -> None:
         self.address = address
         self.time = time
-        self._link = link
+        self._connection = connection
 
     @classmethod
-    async def opened(cls, address: Address, *, upgrade: bool = True) -> Self:
+    async def opened(cls, address: PostgresAddress, *, upgrade: bool = True) -> Self:
         """The database at `address`.
 
         Args:
@@ -85,34 +85,34 @@ class PostgresDatabase:
             StartError: it cannot be reached or used, is newer than the program, or another program's.
         """
         with told(address):
-            link = await first(address)
+            connection = await first(address)
         try:
             with told(address):
                 if upgrade:
-                    await take_turns(link)
-                await (migrate if upgrade else check_current)(link, f"database {address.name!r}", schema_path("postgres"))
+                    await take_turns(connection)
+                await (migrate if upgrade else check_current)(connection, f"database {address.name!r}", schema_path("postgres"))
                 server_time, asked = ServerTime(), ticks()
-                kept = await link.fetch(f"SELECT newest_at, steady_since, {NOW} FROM store_state")
+                kept = await connection.fetch(f"SELECT newest_at, steady_since, {NOW} FROM store_state")
                 server_time.heard(kept[0][2], asked)
         except BaseException:
-            link.terminate()
+            connection.terminate()
             raise
-        return cls(address, link, StoreTime(KeptTime(*kept[0][:2]), server_time))
+        return cls(address, connection, StoreTime(KeptTime(*kept[0][:2]), server_time))
 
     async def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
         with told(self.address):
-            return key_id in await peppers.known(self._link)
+            return key_id in await peppers.known(self._connection)
 
     async def settle_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
         with told(self.address):
-            await peppers.settle(self._link, given)
+            await peppers.settle(self._connection, given)
 
     async def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
         with told(self.address):
-            return await peppers.argon2_schemes(self._link)
+            return await peppers.argon2_schemes(self._connection)
 
     async def check_connections(self, each: int, processes: int) -> None:
         """Return if the server has so many connections for each of our processes on this host.
@@ -121,7 +121,7 @@ class PostgresDatabase:
             StartError: it has fewer.
         """
         with told(self.address):
-            limits = await self._link.fetchrow(_CONNECTIONS)
+            limits = await self._connection.fetchrow(_CONNECTIONS)
         allowed = min(limit for limit in limits or () if limit is not None and limit >= 0)
         if each * processes > allowed:
             wanted = f"{each} for each of {processes} workers" if processes > 1 else str(each)
@@ -132,7 +132,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Let others start."""
-        self._link.terminate()
+        self._connection.terminate()
 
 
 class PostgresStore(Store):
@@ -153,7 +153,7 @@ class PostgresStore(Store):
 
     def __init__(
         self,
-        address: Address,
+        address: PostgresAddress,
         connections: int,
         limits: StoreLimits,
         on_commit: Callable[[Effects], None],
@@ -166,7 +166,7 @@ class PostgresStore(Store):
         self._query_seconds = limits.query_seconds
         self._pool = Pool(address, max(connections, FEWEST), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
-        self.writer = Writer(self._pool, self.clock, self._server_time, limits.outbox, self._committed)
+        self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed)
         self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
         self.note_seen = self.activity.note
 
@@ -191,41 +191,41 @@ class PostgresStore(Store):
 
     @override
     async def client(self, client_id: str) -> Client | None:
-        return await self._read(lambda link: reader.client(link, client_id))
+        return await self._read(lambda connection: reader.client(connection, client_id))
 
     @override
     async def view(self, client_id: str) -> Viewed | None:
-        viewed = await self._read(lambda link: reader.view(link, client_id))
+        viewed = await self._read(lambda connection: reader.view(connection, client_id))
         return viewed and viewed._replace(last_seen_at=self.activity.newer(client_id, viewed.last_seen_at))
 
     @override
     async def revocations(self, after: int) -> Revocations:
         asked = ticks()
-        found, at = await self._read(lambda link: reader.revocations(link, after))
+        found, at = await self._read(lambda connection: reader.revocations(connection, after))
         self._server_time.heard(at, asked)
         return found
 
     @override
     async def secrets_of(self, client_id: str) -> SecretRead:
-        return await self._read(lambda link: reader.secrets_of(link, client_id))
+        return await self._read(lambda connection: reader.secrets_of(connection, client_id))
 
     @override
     async def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
-        return await self._read(lambda link: reader.secrets_by_lookup(link, lookups))
+        return await self._read(lambda connection: reader.secrets_by_lookup(connection, lookups))
 
     @override
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
-        return await self._read(lambda link: reader.schemes(link, domain_id))
+        return await self._read(lambda connection: reader.schemes(connection, domain_id))
 
     @override
     async def clients(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
-        return await self._scan(lambda link: reader.clients(link, client_ids))
+        return await self._scan(lambda connection: reader.clients(connection, client_ids))
 
     @override
     async def page(self, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
         if wanted.of_sight:
             await self.activity.flush()
-        page = await self._scan(lambda link: listing.page(link, domain_id, wanted, viewer))
+        page = await self._scan(lambda connection: listing.page(connection, domain_id, wanted, viewer))
         newer = self.activity.newer
         seen = (replace(item, last_seen_at=newer(item.client.id, item.last_seen_at)) for item in page.items)
         return Page(page.total, tuple(seen))
@@ -236,23 +236,23 @@ class PostgresStore(Store):
 
     @override
     async def role(self, client_id: str, role_id: str) -> Role | None:
-        return await self._read(lambda link: roles.role(link, client_id, role_id))
+        return await self._read(lambda connection: roles.role(connection, client_id, role_id))
 
     @override
     async def role_held(self, client_id: str, member_id: str) -> Role | None:
-        return await self._read(lambda link: roles.held(link, client_id, member_id))
+        return await self._read(lambda connection: roles.held(connection, client_id, member_id))
 
     @override
     async def roles(self, client_id: str, offset: int, limit: int) -> RolePage:
-        return await self._scan(lambda link: role_lists.roles(link, client_id, offset, limit))
+        return await self._scan(lambda connection: role_lists.roles(connection, client_id, offset, limit))
 
     @override
     async def members(self, role: Role, offset: int, limit: int) -> MemberPage:
-        return await self._scan(lambda link: role_lists.members(link, role, offset, limit))
+        return await self._scan(lambda connection: role_lists.members(connection, role, offset, limit))
 
     @override
     async def memberships(self, client_id: str, wanted: MemberFilter) -> MembershipPage:
-        return await self._scan(lambda link: role_lists.memberships(link, client_id, wanted))
+        return await self._scan(lambda connection: role_lists.memberships(connection, client_id, wanted))
 
     @override
     async def operators(self) -> tuple[LocalOperator, ...]:
@@ -264,11 +264,11 @@ class PostgresStore(Store):
 
     @override
     async def operator_token(self, digests: Sequence[bytes]) -> OperatorToken | None:
-        return await self._read(lambda link: operators.token(link, digests))
+        return await self._read(lambda connection: operators.token(connection, digests))
 
     @override
     async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
-        return await self._read(lambda link: operators.standing(link, operator_id, domain_id))
+        return await self._read(lambda connection: operators.standing(connection, operator_id, domain_id))
 
     @override
     async def connections(self, client_id: str) -> tuple[Connection, ...]:
@@ -292,15 +292,15 @@ class PostgresStore(Store):
         return await self._pool.run(self._pool.reads, work)
 
     async def _rows(self, sql: str, *parameters: object) -> list[Sequence[Any]]:
-        return await self._scan(lambda link: link.fetch(sql, *parameters))
+        return await self._scan(lambda connection: connection.fetch(sql, *parameters))
 
     async def _scan(self, work: Work[T]) -> T:
         return await self._pool.run(self._pool.scans, partial(self._within_limit, work))
 
-    async def _within_limit(self, work: Work[T], link: Link) -> T:
+    async def _within_limit(self, work: Work[T], connection: PostgresConnection) -> T:
         """Do `work` in a transaction that changes nothing and may not take longer than a list may."""
-        await link.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, int(self._query_seconds * 1000))}")
+        await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, int(self._query_seconds * 1000))}")
         try:
-            return await work(link)
+            return await work(connection)
         finally:
-            await roll_back(link)
+            await roll_back(connection)

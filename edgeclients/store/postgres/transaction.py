@@ -11,7 +11,7 @@ from edgeclients.model import Client, Connection, Event, NewClient, Retirement, 
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.postgres import roles, secrets
-from edgeclients.store.postgres.connect import Link
+from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.operators import PostgresOperators
 from edgeclients.store.postgres.relay import PostgresRelay
@@ -48,8 +48,8 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
     `revoked`, `events`, `granted` and `removed` are what remains to be settled when the unit is done.
     """
 
-    def __init__(self, link: Link, clock: Clock) -> None:
-        self._link = link
+    def __init__(self, connection: PostgresConnection, clock: Clock) -> None:
+        self._connection = connection
         self.now = clock.now()
         self._forgettable = clock.forgettable()
         self.revoked: list[str] = []
@@ -63,21 +63,23 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
 
     @override
     async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
-        found = map(to_client, await self._link.fetch(_CLIENTS, list(map(key, client_ids))))
+        found = map(to_client, await self._connection.fetch(_CLIENTS, list(map(key, client_ids))))
         return {client.id: client for client in found}
 
     @override
     async def insert(self, clients: Sequence[NewClient]) -> None:
-        await secrets.admit(self._link, [c.client.domain_id for c in clients], [c.secret for c in clients], self._forgettable)
+        await secrets.admit(
+            self._connection, [c.client.domain_id for c in clients], [c.secret for c in clients], self._forgettable
+        )
         try:
-            await self._link.executemany(INSERT_CLIENT, list(map(to_row, clients)))
+            await self._connection.executemany(INSERT_CLIENT, list(map(to_row, clients)))
         except asyncpg.UniqueViolationError as error:
             raise (SecretTaken if constraint_of(error) == "clients_secret_lookup" else IdTaken) from error
-        await roles.insert(self._link, [c.role for c in clients])
+        await roles.insert(self._connection, [c.role for c in clients])
 
     @override
     async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
-        await self._link.execute(
+        await self._connection.execute(
             _UPDATE_CLIENT,
             new.id,
             new.status,
@@ -92,53 +94,53 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
             new.private_metadata,
         )
         if metadata is not None:
-            await self._link.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
+            await self._connection.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
 
     @override
     async def remove(self, client: Client) -> None:
-        await self._link.execute("DELETE FROM clients WHERE id = $1", client.id)
+        await self._connection.execute("DELETE FROM clients WHERE id = $1", client.id)
         self.removed.append(client.id)
 
     @override
     async def unset_parent_group(self, group_id: str) -> None:
-        await self._link.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", key(group_id))
+        await self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", key(group_id))
 
     @override
     async def secret(self, client_id: str) -> StoredSecret:
-        return await secrets.current(self._link, client_id)
+        return await secrets.current(self._connection, client_id)
 
     @override
     async def set_secret(self, client: Client, secret: StoredSecret) -> None:
-        await secrets.replace(self._link, client, secret, self._forgettable)
+        await secrets.replace(self._connection, client, secret, self._forgettable)
 
     @override
     async def retirements(self, client_id: str) -> tuple[Retirement, ...]:
-        return await secrets.retiring(self._link, client_id, self.now)
+        return await secrets.retiring(self._connection, client_id, self.now)
 
     @override
     async def retire(self, client: Client, retirement: Retirement) -> None:
-        await secrets.retire(self._link, retirement, client.domain_id, self.now)
+        await secrets.retire(self._connection, retirement, client.domain_id, self.now)
 
     @override
     async def drop_retirements(self, client_id: str) -> None:
-        await self._link.execute("DELETE FROM secret_retirements WHERE client_id = $1", client_id)
+        await self._connection.execute("DELETE FROM secret_retirements WHERE client_id = $1", client_id)
 
     @override
     async def touch_retirement(self, client_id: str, kept: str) -> None:
-        await secrets.touch_retirement(self._link, client_id, kept, self.now)
+        await secrets.touch_retirement(self._connection, client_id, kept, self.now)
 
     @override
     async def connect(self, connections: Sequence[Connection]) -> int:
-        tag = await self._link.execute(_CONNECT, *_columns(connections))
+        tag = await self._connection.execute(_CONNECT, *_columns(connections))
         return int(tag.rpartition(" ")[2])  # INSERT 0 n
 
     @override
     async def disconnect(self, connections: Sequence[Connection]) -> None:
-        await self._link.execute(_DISCONNECT, *_columns(connections))
+        await self._connection.execute(_DISCONNECT, *_columns(connections))
 
     @override
     async def disconnect_channel(self, channel_id: str) -> None:
-        await self._link.execute("DELETE FROM connections WHERE channel_id = $1", channel_id)
+        await self._connection.execute("DELETE FROM connections WHERE channel_id = $1", channel_id)
 
     @override
     async def append(self, events: Sequence[Event]) -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from edgeclients.errors import StartError
 from edgeclients.files import schema_path
 from edgeclients.store.postgres import peppers as kept_peppers
-from edgeclients.store.postgres.connect import Address, Link
+from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection
 from edgeclients.store.postgres.faults import told
 from edgeclients.store.postgres.migration import begin, check_current, take_turns
 from edgeclients.store.postgres.pooling import first
@@ -36,12 +36,12 @@ class PostgresRows(Target):
     """See `store.transfer.Origin` and `Target`.
 
     Args:
-        link: in a transaction.
+        connection: in a transaction.
         address: where that is.
     """
 
-    def __init__(self, link: Link, address: Address) -> None:
-        self._link = link
+    def __init__(self, connection: PostgresConnection, address: PostgresAddress) -> None:
+        self._connection = connection
         self._address = address
 
     @override
@@ -49,7 +49,7 @@ class PostgresRows(Target):
         sql = f"SELECT {', '.join(map(_column, table.columns))} FROM {table.name} ORDER BY {table.order}"
         batch: list[Row] = []
         with told(self._address):
-            async for row in self._link.cursor(sql, prefetch=BATCH):
+            async for row in self._connection.cursor(sql, prefetch=BATCH):
                 batch.append(_from_client(row) if table is CLIENTS else tuple(row))
                 if len(batch) == BATCH:
                     yield batch
@@ -63,16 +63,16 @@ class PostgresRows(Target):
         if table is CLIENTS:
             columns, rows = [*columns, "metadata"], list(map(_to_client, rows))
         with told(self._address):
-            await self._link.copy_records_to_table(table.name, records=rows, columns=columns)
+            await self._connection.copy_records_to_table(table.name, records=rows, columns=columns)
 
     @override
     async def clear(self, table: Table) -> None:
         with told(self._address):
-            await self._link.execute(f"DELETE FROM {table.name}")
+            await self._connection.execute(f"DELETE FROM {table.name}")
 
 
 @contextlib.asynccontextmanager
-async def origin(address: Address, peppers: Mapping[str, bytes]) -> AsyncIterator[PostgresRows]:
+async def origin(address: PostgresAddress, peppers: Mapping[str, bytes]) -> AsyncIterator[PostgresRows]:
     """The database at `address`, as it is now; nobody changes it meanwhile.
 
     Args:
@@ -82,52 +82,52 @@ async def origin(address: Address, peppers: Mapping[str, bytes]) -> AsyncIterato
     Raises:
         StartError: it cannot be used, is in use, or was made with other peppers.
     """
-    async with _alone(address) as link:
+    async with _alone(address) as connection:
         with told(address):
-            await check_current(link, f"database {address.name!r}", schema_path("postgres"))
-            await kept_peppers.check(link, peppers)
-            await link.execute(_HOLD)
-        yield PostgresRows(link, address)
+            await check_current(connection, f"database {address.name!r}", schema_path("postgres"))
+            await kept_peppers.check(connection, peppers)
+            await connection.execute(_HOLD)
+        yield PostgresRows(connection, address)
 
 
 @contextlib.asynccontextmanager
-async def target(address: Address) -> AsyncIterator[PostgresRows]:
+async def target(address: PostgresAddress) -> AsyncIterator[PostgresRows]:
     """An empty database at `address`, its tables made if there are none; what was written is kept if nothing goes wrong.
 
     Raises:
         StartError: it cannot be used, is in use, or is not empty.
     """
-    async with _alone(address) as link:
+    async with _alone(address) as connection:
         with told(address):
-            await begin(link, f"database {address.name!r}", schema_path("postgres"))
-            await link.execute(_HOLD)
-        rows = PostgresRows(link, address)
+            await begin(connection, f"database {address.name!r}", schema_path("postgres"))
+            await connection.execute(_HOLD)
+        rows = PostgresRows(connection, address)
         await refuse_filled(rows, f"database {address.name!r}")
         yield rows
         with told(address):
-            await link.execute("COMMIT")
+            await connection.execute("COMMIT")
 
 
 @contextlib.asynccontextmanager
-async def _alone(address: Address) -> AsyncIterator[Link]:
+async def _alone(address: PostgresAddress) -> AsyncIterator[PostgresConnection]:
     """A connection while no other process of ours uses the database, or starts to."""
     with told(address):
-        link = await first(address, _CALL_SECONDS)
+        connection = await first(address, _CALL_SECONDS)
     try:
         with told(address):
-            await take_turns(link)
-            await link.execute("SET idle_in_transaction_session_timeout = 0")
-            if not await _are_gone(link):
+            await take_turns(connection)
+            await connection.execute("SET idle_in_transaction_session_timeout = 0")
+            if not await _are_gone(connection):
                 raise StartError(f"an edgeclients uses database {address.name!r}: stop all of them first")
-        yield link
+        yield connection
     finally:
-        link.terminate()
+        connection.terminate()
 
 
-async def _are_gone(link: Link) -> bool:
+async def _are_gone(connection: PostgresConnection) -> bool:
     """Whether nobody else of ours is on the database, after a moment for those whose process has just ended."""
     for _ in range(_LOOKS):
-        if not await link.fetchval(_OTHERS):
+        if not await connection.fetchval(_OTHERS):
             return True
         await asyncio.sleep(_LOOK_SECONDS)
     return False

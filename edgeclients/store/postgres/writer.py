@@ -12,7 +12,7 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.store.clock import Clock, ServerTime, ticks
 from edgeclients.store.limits import OutboxBounds
-from edgeclients.store.postgres.connect import Link, roll_back
+from edgeclients.store.postgres.connect import PostgresConnection, roll_back
 from edgeclients.store.postgres.faults import is_transient
 from edgeclients.store.postgres.pool import Pool
 from edgeclients.store.postgres.settlement import settle
@@ -29,7 +29,7 @@ _PAUSE_SECONDS = 0.05
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
-class Writer:
+class PostgresWriter:
     """All changes of this process go through here.
 
     Args:
@@ -65,31 +65,31 @@ class Writer:
             self.failing = self.failing or isinstance(error, Unavailable | StorageFull)
             raise
 
-    async def _attempts(self, unit: Unit[T], link: Link) -> T:
+    async def _attempts(self, unit: Unit[T], connection: PostgresConnection) -> T:
         for attempt in range(1, ATTEMPTS):
             try:
-                return await self._once(unit, link)
+                return await self._once(unit, connection)
             except Exception as error:
                 if not is_transient(error):
                     raise
                 await asyncio.sleep(random.uniform(0, attempt * _PAUSE_SECONDS))  # noqa: S311 - no secret
-        return await self._once(unit, link)
+        return await self._once(unit, connection)
 
-    async def _once(self, unit: Unit[T], link: Link) -> T:
-        transaction = PostgresTransaction(link, self._clock)
-        await link.execute(_BEGIN)
+    async def _once(self, unit: Unit[T], connection: PostgresConnection) -> T:
+        transaction = PostgresTransaction(connection, self._clock)
+        await connection.execute(_BEGIN)
         try:
             result = await unit(transaction)
             asked, reading = ticks(), self._clock.reading()
-            settled = await settle(link, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
+            settled = await settle(connection, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
             self._server_time.heard(settled.server_time, asked)
         except BaseException:
-            await roll_back(link)
+            await roll_back(connection)
             raise
         told, roles = bool(transaction.events), transaction.roles_changed
         effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), told, roles)
         try:
-            await link.execute("COMMIT")
+            await connection.execute("COMMIT")
         except BaseException:
             # It may be committed all the same, or not at all: then there is no such revision, and nobody may wait for it.
             self._tell(Effects(granted=True, told=True, roles=roles, unsure=True))

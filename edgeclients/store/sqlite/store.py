@@ -47,7 +47,7 @@ from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.rows import to_client
 from edgeclients.store.sqlite.scanner import Scanner, Work
 from edgeclients.store.sqlite.viewed import ViewedRows
-from edgeclients.store.sqlite.writer import Writer
+from edgeclients.store.sqlite.writer import SqliteWriter
 
 T = TypeVar("T")
 
@@ -174,7 +174,9 @@ class SqliteStore(Store):
         with contextlib.ExitStack() as opened, database.told():
             self._reader = Reader(database.path)
             opened.callback(self._reader.close)
-            self.writer = Writer(database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last)
+            self.writer = SqliteWriter(
+                database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last
+            )
             opened.pop_all()
 
     async def __aenter__(self) -> Self:

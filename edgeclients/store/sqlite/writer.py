@@ -46,7 +46,7 @@ class _Outcome(NamedTuple):
     error: BaseException | None = None
 
 
-class Writer:
+class SqliteWriter:
     """The only one that changes the database.
 
     Args:
