@@ -17,7 +17,7 @@ from edgeclients.ports import Authenticator, Operators
 from edgeclients.settings import Settings
 
 
-class Remote(Authenticator, Grants):
+class Remote(Grants, Authenticator):
     """`ports.Authenticator` and `ports.Authorizer` by an Auth service.
 
     `links` are those to the services that are asked, by name.
