@@ -120,12 +120,16 @@ def test_every_command_works_as_printed(newcomer: Newcomer) -> None:
 
 
 def test_an_installed_program_has_what_it_needs_inside(newcomer: Newcomer) -> None:
-    """The wheel carries the schema: nothing is read from the sources it was built from."""
+    """The wheel carries schema, licence and the marker of types: nothing is read from the sources it was built from."""
     program = "from edgeclients.files import schema_path; print(schema_path('sqlite'))"
     python = newcomer.folder / ".venv" / "bin" / "python"
     done = subprocess.run([python, "-c", program], cwd="/", capture_output=True, text=True, check=True)
     assert "site-packages/edgeclients/schema" in done.stdout
-    assert list(Path(done.stdout.strip()).glob("*.sql"))
+    schema = Path(done.stdout.strip())
+    assert list(schema.glob("*.sql"))
+    site = schema.parents[2]
+    assert (site / "edgeclients" / "py.typed").is_file()
+    assert list(site.glob("edgeclients-*.dist-info/licenses/packaging/LICENSE"))
 
 
 def test_moving_house_works_as_printed(newcomer: Newcomer, postgres: Server, cloud: Cloud) -> None:
