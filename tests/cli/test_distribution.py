@@ -69,3 +69,4 @@ def test_the_sources_make_the_same_wheel(wheel: dict[str, bytes], tmp_path: Path
     (tmp_path / "wheel").mkdir()
     assert contents(build(source, tmp_path / "wheel", "wheel")) == wheel
     assert (source / "packaging" / "LICENSE").is_file()
+    assert (source / ".justfile").is_file()

@@ -145,8 +145,13 @@ def test_moving_house_works_as_printed(newcomer: Newcomer, postgres: Server, clo
 
 
 def test_the_test_command_is_what_ci_runs() -> None:
-    """To its end, with other checks beside the last part."""
+    """To its end, with other checks beside the last part; by the task of that name, which runs it in the same environment."""
     run = (ROOT / ".ci" / "run").read_text()
     install, _, test = TEST.strip().rpartition(" && ")
-    assert install in run.partition(f"\n{test} ")[0].splitlines()
+    before, called, _ = run.partition("\n.venv/bin/just test ")
+    assert called
+    assert install in before.splitlines()
     assert test == ".venv/bin/pytest"
+    tasks = (ROOT / ".justfile").read_text()
+    assert '\ntest *arguments:\n    pytest "$@"\n' in tasks
+    assert '\nexport PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")\n' in tasks
