@@ -1,1 +1,1 @@
-"""HTTP: decode, call one use case, encode. Nothing is decided here."""
+"""HTTP transport: decode, call one use case, encode. It holds no business rules."""

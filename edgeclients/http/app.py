@@ -1,4 +1,4 @@
-"""The HTTP application behind the gate: the routes, for the use cases."""
+"""The HTTP application behind the gate: routes that call the use cases."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class _Methods(Router):
-    """A router whose answers to `OPTIONS` name all methods of a path, not only those of the handler that came first."""
+    """A router whose `OPTIONS` responses list every method of a path, not only those of the first handler."""
 
     @property
     def route_handler_method_map(self) -> "dict[str, RouteHandlerMapItem]":
-        """The handlers so far, without those for `OPTIONS`: they are made anew with each handler that is added."""
+        """The handlers without those for `OPTIONS`: the router creates these again when it adds a handler."""
         found = super().route_handler_method_map
         for handlers in found.values():
             handlers.pop("OPTIONS", None)
@@ -32,10 +32,10 @@ class _Methods(Router):
 
 
 class Application(_Methods, Litestar):
-    """Litestar without its own tracing, that knows operations by their paths."""
+    """Litestar without its own tracing, with a lookup of operations by path."""
 
     def operation_at(self, method: str, segments: Sequence[str]) -> str:
-        """The operation of a path, of which these are the segments; empty if there is none."""
+        """The operation of the path with these segments; empty if there is none."""
         return self._operation_names.at(method, segments)
 
     @cached_property
@@ -51,11 +51,11 @@ class Application(_Methods, Litestar):
 
     @staticmethod
     def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
-        return config  # it imports what it finds installed, also where nothing is traced
+        return config  # the original imports OpenTelemetry where it is installed, even with tracing off
 
 
 def build(
-    cases: UseCases,
+    use_cases: UseCases,
     operations: Operations,
     limits: BodyLimits,
     *,
@@ -64,26 +64,26 @@ def build(
     """The application without its gate.
 
     Args:
-        cases: what the routes call.
+        use_cases: what the routes call.
         operations: what the routes without a token report.
-        limits: of bodies.
-        serve_channels: whether connecting is ours, or a channels service's (contract A4).
+        limits: maximum sizes of request bodies.
+        serve_channels: whether to serve connect and disconnect; false if a channels service does (contract A4).
     """
-    of_channels = channels.routes(cases.connections) if serve_channels else []
-    of_clients = [
-        *clients.routes(cases.clients, limits.bulk),
-        *secrets.routes(cases.rotation),
-        *parents.routes(cases.parents),
-        *roles.routes(cases.roles),
-        *members.routes(cases.members),
+    channel_routes = channels.routes(use_cases.connections) if serve_channels else []
+    client_routes = [
+        *clients.routes(use_cases.clients, limits.bulk),
+        *secrets.routes(use_cases.rotation),
+        *parents.routes(use_cases.parents),
+        *roles.routes(use_cases.roles),
+        *members.routes(use_cases.members),
     ]
     return Application(
         route_handlers=[
-            _Methods("/{domain_id:str}/clients", route_handlers=of_clients),
-            _Methods("/{domain_id:str}/channels", route_handlers=of_channels),
+            _Methods("/{domain_id:str}/clients", route_handlers=client_routes),
+            _Methods("/{domain_id:str}/channels", route_handlers=channel_routes),
             *site.routes(*operations),
         ],
-        exception_handlers={Exception: _pass_on, HTTPException: _pass_on},
+        exception_handlers={Exception: _raise_to_gate, HTTPException: _raise_to_gate},
         request_max_body_size=limits.single,
         openapi_config=None,  # the description is served from a file
         logging_config=None,
@@ -92,12 +92,12 @@ def build(
     )
 
 
-def _pass_on(_: Call, error: Exception) -> NoReturn:
-    """Leave every error to the gate, which tells them all: ours as they are, the framework's as ours.
+def _raise_to_gate(_: Call, error: Exception) -> NoReturn:
+    """Raise every error to the gate, which sends all error responses. Framework errors become domain errors.
 
     Raises:
-        DomainError: for what the framework refuses.
-        Exception: what was raised.
+        DomainError: the framework rejected the request.
+        Exception: the original error, in every other case.
     """
     if isinstance(error, NotFoundException):
         raise NoRoute from error

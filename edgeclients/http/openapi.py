@@ -1,6 +1,6 @@
-"""The API's description, made from the routes. `python -m edgeclients.http.openapi` writes schema/openapi.json.
+"""The OpenAPI document, generated from the routes. `python -m edgeclients.http.openapi` writes schema/openapi.json.
 
-Routes note by `docs.describe` what they are; types of bodies become JSON Schema in `schemas`.
+Routes carry their documentation from `docs.describe`. `schemas` turns types of bodies into JSON Schema.
 """
 
 import json
@@ -27,18 +27,18 @@ from edgeclients.ops.health import health_document
 _INFO: Final = {
     "title": "edgeclients",
     "version": __version__,
-    "description": "An IoT installation's clients, their secrets, the channels they are connected to, and who may do what.\n\n"
-    "Every error has the same body: a message for people and a stable code for programs. A body may hold more than is "
-    "described here: what is unknown is ignored, and so is what only the service says (`readOnly`).",
+    "description": "Clients of an IoT installation, their secrets, their connections to channels, and access control.\n\n"
+    "Every error has the same body: a message for people and a stable code for programs. A request body may contain "
+    "additional fields. The service ignores unknown fields and `readOnly` fields.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
-# Relative to where this document is: behind a reverse proxy, too, and whatever path it adds.
-_SERVERS: Final = [{"url": ".", "description": "The service that this description comes from."}]
+# Relative to this document, so that it is right behind a reverse proxy that adds a path prefix.
+_SERVERS: Final = [{"url": ".", "description": "The service that serves this document."}]
 _TAGS: Final = {
-    "clients": "Devices and applications of a domain, and what they prove themselves with.",
-    "roles": "Who, beside the operator, may do what to a client.",
+    "clients": "Devices and applications of a domain, and their credentials.",
+    "roles": "Access to a client for users other than the operator: its roles, their actions and members.",
     "channels": "Which clients may publish to and subscribe on which channels.",
-    "operations": "How the service does; no token is needed.",
+    "operations": "State of the service; no token is needed.",
 }
 _SECURITY_SCHEMES: Final = {
     "operator": {
@@ -47,7 +47,7 @@ _SECURITY_SCHEMES: Final = {
         "description": "The token of an operator, or of a user of the Auth service.",
     }
 }
-_NO_DOTS = "^([A-Za-z0-9._-]{3,36}|[A-Za-z0-9_-][A-Za-z0-9._-]?|[.][A-Za-z0-9_-])$"  # a segment `.` or `..` is none
+_NO_DOTS = "^([A-Za-z0-9._-]{3,36}|[A-Za-z0-9_-][A-Za-z0-9._-]?|[.][A-Za-z0-9_-])$"  # no dot segments
 _PATH_PARAMETERS: Final = {
     "domain_id": {
         "schema": {"type": "string", "minLength": 1, "maxLength": 36, "pattern": _NO_DOTS},
@@ -64,16 +64,16 @@ _HEADERS: Final = {"location": {"description": "`/clients/<id>`", "schema": {"ty
 class _Operation(NamedTuple):
     path: str
     method: str
-    said: Described
+    docs: Described
 
 
 def description() -> dict[str, Any]:
     """The OpenAPI document, as plain data."""
     operations = sorted(_operations(), key=lambda operation: operation[:2])
-    schemas = Schemas([one.said.body for one in operations], [ErrorBody, *(one.said.answer for one in operations)])
+    schemas = Schemas([one.docs.body for one in operations], [ErrorBody, *(one.docs.answer for one in operations)])
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, said in operations:
-        paths.setdefault(path, {})[method] = _operation(path, said, schemas)
+    for path, method, docs in operations:
+        paths.setdefault(path, {})[method] = _operation(path, docs, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -85,12 +85,12 @@ def description() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as the file holds it."""
+    """The document as JSON text, as schema/openapi.json contains it."""
     return json.dumps(description(), indent=1, ensure_ascii=False, sort_keys=False) + "\n"
 
 
 def main() -> None:
-    """Write the file, or with `--check` say whether it is out of date."""
+    """Write the file. With `--check`, exit with an error if it is out of date."""
     path = schema_path("openapi.json")
     if sys.argv[1:] == ["--check"]:
         if not path.exists() or path.read_text(encoding="utf-8") != text():
@@ -100,10 +100,10 @@ def main() -> None:
 
 
 def _operations() -> Iterator[_Operation]:
-    """What every route says of itself. Nothing is behind the routes: they are described, not called."""
-    nothing = cast("Any", None)
+    """The documentation of every route. The routes get no use cases, because nothing calls them here."""
+    absent = cast("Any", None)
     health = health_document("4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f")
-    app = build(UseCases(*[nothing] * len(UseCases._fields)), Operations(health, nothing, nothing), BodyLimits())
+    app = build(UseCases(*[absent] * len(UseCases._fields)), Operations(health, absent, absent), BodyLimits())
     for route in app.routes:
         for handler in cast("Sequence[HTTPRouteHandler]", getattr(route, "route_handlers", ())):
             if DESCRIBED in handler.opt:
@@ -111,28 +111,28 @@ def _operations() -> Iterator[_Operation]:
                     yield _Operation(route.path_format, method.lower(), handler.opt[DESCRIBED])
 
 
-def _operation(path: str, said: Described, schemas: Schemas) -> dict[str, Any]:
+def _operation(path: str, docs: Described, schemas: Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "tags": [said.tag],
-        "summary": said.summary,
-        "description": said.details,
-        "operationId": said.operation,
+        "tags": [docs.tag],
+        "summary": docs.summary,
+        "description": docs.details,
+        "operationId": docs.operation,
         "parameters": [
             {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in re.findall(r"{(\w+)}", path)
         ]
-        + [_query_parameter(parameter) for parameter in said.query],
+        + [_query_parameter(parameter) for parameter in docs.query],
     }
-    if said.body is not None:
-        content = {"schema": schemas.of(said.body), "example": said.body_example}
+    if docs.body is not None:
+        content = {"schema": schemas.of(docs.body), "example": docs.body_example}
         described["requestBody"] = {"required": True, "content": {JSON: content}}
-    success: dict[str, Any] = {"description": said.summary}
-    if said.headers:
-        success["headers"] = {name: _HEADERS[name] for name in said.headers}
-    if said.answer is not None:
-        example = {} if said.example is None else {"example": said.example}
-        success["content"] = {said.media_type: {"schema": schemas.of(said.answer), **example}}
-    described["responses"] = {str(said.status): success, **_failures(said.errors, schemas)}
-    described["security"] = [{"operator": []}] if said.protected else []
+    success: dict[str, Any] = {"description": docs.summary}
+    if docs.headers:
+        success["headers"] = {name: _HEADERS[name] for name in docs.headers}
+    if docs.answer is not None:
+        example = {} if docs.example is None else {"example": docs.example}
+        success["content"] = {docs.media_type: {"schema": schemas.of(docs.answer), **example}}
+    described["responses"] = {str(docs.status): success, **_failures(docs.errors, schemas)}
+    described["security"] = [{"operator": []}] if docs.protected else []
     return described
 
 

@@ -1,4 +1,4 @@
-"""What the routes are made for: use cases, what is reported without a token, limits."""
+"""What the routes depend on: use cases, reports that need no token, body limits."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from edgeclients.ops.metrics import Metrics
 
 
 class UseCases(NamedTuple):
-    """What the routes call."""
+    """The use cases that the routes call."""
 
     clients: Clients
     rotation: Rotation
@@ -32,7 +32,7 @@ class Operations(NamedTuple):
 
 
 class BodyLimits(NamedTuple):
-    """How many bytes a request's body may have."""
+    """Maximum size of a request body, in bytes."""
 
     single: int = 1024 * 1024
     bulk: int = 16 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""What an ASGI scope carries for us, and the types ASGI is made of."""
+"""Keys that the gate adds to an ASGI scope, and types of ASGI."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -11,26 +11,26 @@ App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 SESSION = "edgeclients.session"
 REQUEST_ID = "edgeclients.request_id"
-OPERATION = "edgeclients.operation"  # of a request that is not routed
+OPERATION = "edgeclients.operation"  # of a request that was answered without routing
 
 _PROTECTED = {"clients", "channels"}
 
 
 class RoutedApp(Protocol):
-    """An application that knows which operations its routes are."""
+    """An ASGI application that can name the operation of a path."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection."""
 
     def operation_at(self, method: str, segments: Sequence[str]) -> str:
-        """The operation of a path, of which these are the segments; empty if there is none."""
+        """The operation of the path with these segments; empty if there is none."""
 
 
 def is_protected(segments: Sequence[str]) -> bool:
-    """Whether what is behind a path of these segments needs a token; the first one is a domain then."""
+    """Whether the path with these segments needs a token; its first segment is then a domain."""
     return len(segments) > 1 and segments[1] in _PROTECTED
 
 
 def operation_of(scope: Scope) -> str:
-    """The operation that a request turned out to be; empty if it was turned away before that was known."""
+    """The operation of a request; empty if it was rejected before routing."""
     return scope.get(OPERATION) or getattr(scope.get("route_handler"), "operation_id", None) or ""

@@ -1,1 +1,1 @@
-"""What every HTTP request passes before it is routed."""
+"""HTTP connections, and the checks of every request before routing."""

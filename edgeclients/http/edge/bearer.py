@@ -1,4 +1,4 @@
-"""Whose token a request brings, and how often an address may bring a wrong one."""
+"""Identification of bearer tokens, with a rate limit on invalid tokens by address."""
 
 import ipaddress
 from typing import Any
@@ -9,41 +9,41 @@ from edgeclients.model import Identity
 from edgeclients.ports import Authenticator
 
 _ADDRESSES = 10_000
-_PREFIX = 64  # of an IPv6 address: what one network may use as it likes
+_PREFIX = 64  # of an IPv6 address: one network may use every address below it
 
 
 class BearerTokens:
-    """Asks an authenticator, and counts what it refuses.
+    """Identifies bearer tokens, and counts the invalid ones of each address.
 
     Args:
-        authenticator: whose token is it.
-        wrong_tokens: so many a minute and address are told to be wrong; of more it is told that they are too many.
+        authenticator: identifies a token.
+        wrong_tokens: invalid tokens a minute and address that raise `Unauthenticated`; more raise `Throttled`.
     """
 
     def __init__(self, authenticator: Authenticator, wrong_tokens: int) -> None:
         self._authenticator = authenticator
-        self._ration: TokenBuckets[str] = TokenBuckets(wrong_tokens, wrong_tokens / 60, _ADDRESSES)
+        self._buckets: TokenBuckets[str] = TokenBuckets(wrong_tokens, wrong_tokens / 60, _ADDRESSES)
 
     async def identify(self, token: str, peer: Any) -> Identity:
-        """The identity behind `token`, which is asked about whatever came from its address before.
+        """The identity of `token`. A valid token is accepted from every address, even one over its limit.
 
         Args:
             token: as presented.
-            peer: address and port, as ASGI has them; None where that is not known.
+            peer: address and port from the ASGI scope; None if unknown.
 
         Raises:
             Unauthenticated: the token is not valid.
-            Throttled: nor were many others from there.
-            Unavailable: whoever knows cannot be asked.
+            Throttled: the token is not valid, and the address is over its limit.
+            Unavailable: the authenticator cannot answer.
         """
         try:
             return await self._authenticator.authenticate(token)
         except Unauthenticated:
             address = _network(peer[0]) if peer else ""
-            wait = self._ration.wait(address)
+            wait = self._buckets.wait(address)
             if wait:
                 raise Throttled("wrong tokens", retry_after=whole_seconds(wait)) from None
-            self._ration.take(address)
+            self._buckets.take(address)
             raise
 
 

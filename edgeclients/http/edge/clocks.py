@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection with clocks: one for what is read, one for what is written."""
+"""uvicorn's HTTP/1.1 connection with two timers: one for reading, one for writing."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -8,19 +8,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class ConnectionLimits(NamedTuple):
-    """Seconds and bytes (contract 11.2)."""
+    """Timeouts in seconds and sizes in bytes (contract 11.2)."""
 
     read_header: float = 5
     read: float = 15
     write: float = 15
     header_bytes: int = 1024 * 1024
     connections: int = 1024
-    # Thrown away behind an early answer: several times the largest body, as whoever sends too much sends much too much.
+    # Discarded after an early response: several times the largest body, because bodies over the limit are often far over it.
     drained_bytes: int = 64 * 1024 * 1024
 
 
 class TimedProtocol(HttpToolsProtocol, ABC):
-    """One connection; what is to be done when a caller is too slow is for a subclass to say."""
+    """One connection. A subclass defines how a read timeout is handled."""
 
     limits = ConnectionLimits()
 
@@ -30,54 +30,54 @@ class TimedProtocol(HttpToolsProtocol, ABC):
         self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop every clock."""
-        self._disarm()
-        self._disarm_write()
+        """Stop both timers."""
+        self._stop_read_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The caller does not take its answer as fast as it comes."""
+        """Start the write timer: the caller reads its response too slowly."""
         super().pause_writing()
         if self._write_timer is None:
             self._write_timer = self.loop.call_later(self.limits.write, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The caller has taken a part of it."""
+        """Stop the write timer: the caller has read a part of its response."""
         super().resume_writing()
-        self._disarm_write()
+        self._stop_write_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while: close, and wait for a caller who does not read no longer than for any other.
+        """Close an idle connection. Abort it after the write timeout if the caller does not read.
 
-        What such a caller has not taken may be too little for `pause_writing`.
+        The unread rest may be too small for `pause_writing` to be called.
         """
         super().timeout_keep_alive_handler()
         self.loop.call_later(self.limits.write, self.transport.abort)
 
     @abstractmethod
-    def _too_slow(self) -> None:
-        """What came has taken too long."""
+    def _on_read_timeout(self) -> None:
+        """Handle a request that did not arrive in time."""
 
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._read_timer = self.loop.call_later(seconds, self._too_slow)
+    def _start_read_timer(self, seconds: float) -> None:
+        self._stop_read_timer()
+        self._read_timer = self.loop.call_later(seconds, self._on_read_timeout)
 
-    def _disarm(self) -> None:
+    def _stop_read_timer(self) -> None:
         if self._read_timer is not None:
             self._read_timer.cancel()
             self._read_timer = None
 
-    def _disarm_write(self) -> None:
+    def _stop_write_timer(self) -> None:
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
 
     def _half_close(self) -> None:
-        if self.transport.can_write_eof():  # not on TLS: there the caller goes by the answer's length
+        if self.transport.can_write_eof():  # not with TLS: there the response's length marks its end
             self.transport.write_eof()
 
-    def _hang_up(self) -> None:
-        """Close; a caller who does not read is waited for no longer than any other."""
-        self._disarm()
+    def _close_or_abort(self) -> None:
+        """Close the connection. Abort it after the write timeout if the caller does not read."""
+        self._stop_read_timer()
         self.transport.close()
         self.loop.call_later(self.limits.write, self.transport.abort)

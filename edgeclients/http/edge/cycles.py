@@ -1,4 +1,4 @@
-"""What is put between uvicorn's cycle of request and answer and its connection, or its application."""
+"""Adapters between uvicorn's request-response cycle and its transport or application."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from edgeclients.http.scope import App, Message, Receive, Scope, Send
 
 
-class Answers:
-    """What one who answers needs of a transport; `close` is told when that is the end of the connection."""
+class CycleTransport:
+    """The methods of a transport that a cycle uses, with another `close`."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write = transport.write
@@ -17,18 +17,18 @@ class Answers:
         self.close = close
 
 
-def closing_unless_asked(app: App, cycle: RequestResponseCycle) -> App:
-    """`app`, behind whose answer the connection ends if the caller still waits for leave to send its body.
+def closing_without_continue(app: App, cycle: RequestResponseCycle) -> App:
+    """`app`, which closes the connection after its response if the caller still waits for `100 Continue`.
 
-    It may send the body, or not: what comes next could be either (RFC 9110 10.1.1).
+    Such a caller may send the body or omit it, so its next bytes are ambiguous (RFC 9110 10.1.1).
     """
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
+        async def send_closing(message: Message) -> None:
             if cycle.waiting_for_100_continue:
                 cycle.keep_alive = False
             await send(message)
 
-        await app(scope, receive, sent)
+        await app(scope, receive, send_closing)
 
     return handle

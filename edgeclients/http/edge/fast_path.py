@@ -1,4 +1,4 @@
-"""What is asked for all the time, answered without the framework: whether the process is alive, and a client by its id."""
+"""The most frequent requests, answered without the framework: health, and one client by id."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,8 +15,8 @@ from edgeclients.model import Session, Viewed
 HEALTH: Final = "health"
 VIEW_CLIENT: Final = "viewClient"
 
-_SMALL = 4096  # characters of metadata: answers with more are not kept
-_PATH_SEGMENTS = 2  # behind the domain
+_SMALL = 4096  # characters of metadata; larger responses are not cached
+_PATH_SEGMENTS = 2  # after the domain
 
 _encode = msgspec.json.Encoder().encode
 
@@ -25,8 +25,8 @@ class HotReads:
     """The routes `health`, and `viewClient` without parameters, for the gate.
 
     Args:
-        clients: whose use case it is to view one.
-        health: the document.
+        clients: the use case that views a client.
+        health: the health document.
     """
 
     def __init__(self, clients: Clients, health: Mapping[str, str]) -> None:
@@ -34,13 +34,13 @@ class HotReads:
         self._health = _messages(_encode(health), HEALTH_JSON)
 
     async def health(self, send: Send) -> None:
-        """Say that the process is alive."""
+        """Send the health document."""
         for message in self._health:
             await send(message)
 
     @staticmethod
     def is_view(scope: Scope, segments: list[str]) -> bool:
-        """Whether it is about one client; `segments` is the path behind the domain."""
+        """Whether a request views one client; `segments` is the path after the domain."""
         return (
             len(segments) == _PATH_SEGMENTS
             and segments[0] == "clients"
@@ -52,7 +52,7 @@ class HotReads:
         """Send the client.
 
         Raises:
-            NotFound, Forbidden, …: as `Clients.view` has it.
+            NotFound, Forbidden, …: as `Clients.view` raises them.
         """
         viewed = await self._clients.view(session, client_id)
         client = viewed.client
@@ -69,6 +69,6 @@ def _prepare(viewed: Viewed) -> tuple[Message, Message]:
 _prepared = lru_cache(maxsize=512)(_prepare)
 
 
-def _messages(body: bytes, kind: str) -> tuple[Message, Message]:
-    headers = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+def _messages(body: bytes, media_type: str) -> tuple[Message, Message]:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
     return {"type": "http.response.start", "status": 200, "headers": headers}, {"type": "http.response.body", "body": body}

@@ -1,6 +1,6 @@
-"""What every request passes before routing: a request id, limits, the token, the domain (contract 1.1, 1.2).
+"""The checks of every request before routing: request id, limits, token, domain (contract 1.1, 1.2).
 
-One ASGI middleware around the application. The path is read here once, before Litestar folds `//` in it.
+One ASGI middleware around the application. It reads the raw path once, before Litestar merges `//`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from edgeclients.http.scope import (
     is_protected,
     operation_of,
 )
-from edgeclients.http.wire.failures import telling
+from edgeclients.http.wire.failures import failure_messages
 from edgeclients.model import Session, is_domain
 from edgeclients.ops.metrics import Requests
 
@@ -57,33 +57,33 @@ _LEAVES = {
     "delete-all",
 }
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
-# Routes that are no client's; anywhere else these words are client ids (contract 1.1), and no client has them.
+# Paths with a word in place of a client id. In all other paths these words are ids (contract 1.1) that no client has.
 _BULK = ["clients", "bulk"]
 _AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
 _WORDS = {"bulk", "roles"}
 _ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
-_QUIET = {"GET", "HEAD"}
-_UNKNOWN = "none"  # for metrics: turned away, or answered, before it was known what it is
-_GONE = 499  # for log and metrics: the caller left before it was answered
+_READING_METHODS = {"GET", "HEAD"}
+_UNKNOWN = "none"  # operation in metrics of a request that ended before routing
+_CLIENT_CLOSED = 499  # status in log and metrics if the caller disconnects before the response
 
 
 class Gate:
-    """The application behind it sees only requests that may be routed.
+    """Rejects requests, or passes them to the application with their session.
 
     Args:
-        app: where they go.
-        callers: whose token is it.
-        hot: routes that need no routing.
-        requests: how many of them there are.
-        most: requests worked on at a time.
+        app: the application.
+        tokens: identifies bearer tokens.
+        hot: answers the most frequent requests without routing.
+        requests: metrics of requests.
+        max_active: maximum number of requests in progress.
     """
 
-    def __init__(self, app: RoutedApp, callers: BearerTokens, hot: HotReads, requests: Requests, most: int) -> None:
+    def __init__(self, app: RoutedApp, tokens: BearerTokens, hot: HotReads, requests: Requests, max_active: int) -> None:
         self._app = app
-        self._callers = callers
+        self._tokens = tokens
         self._hot = hot
         self._requests = requests
-        self._most = most
+        self._max_active = max_active
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -93,15 +93,15 @@ class Gate:
         started = time.perf_counter()
         request_id = scope[REQUEST_ID] = new_uuid()
         status = 0
-        gone = False
+        disconnected = False
 
-        async def heard() -> Message:
-            nonlocal gone
+        async def receive_watched() -> Message:
+            nonlocal disconnected
             message = await receive()
-            gone = message["type"] == "http.disconnect"
+            disconnected = message["type"] == "http.disconnect"
             return message
 
-        async def watched(message: Message) -> None:
+        async def send_watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -109,40 +109,40 @@ class Gate:
 
         self._requests.active += 1
         try:
-            await self._admit(scope, heard, watched)
+            await self._admit(scope, receive_watched, send_watched)
         except asyncio.CancelledError:
-            # The service ends, and has waited for this one long enough.
-            if status or gone:
+            # At shutdown the grace period of this request has ended.
+            if status or disconnected:
                 raise
-            for message in telling(Unavailable("stopping", retry_after=1), request_id):
-                await watched(message)
+            for message in failure_messages(Unavailable("stopping", retry_after=1), request_id):
+                await send_watched(message)
         except Exception as error:
             if status:
-                raise  # the answer has begun: all that is left is to cut the connection
-            if gone:
-                status = _GONE
+                raise  # the response has begun: only closing the connection is left
+            if disconnected:
+                status = _CLIENT_CLOSED
             else:
-                for message in telling(error, request_id):
-                    await watched(message)
+                for message in failure_messages(error, request_id):
+                    await send_watched(message)
         finally:
             self._requests.active -= 1
-            self._note(scope, status, time.perf_counter() - started)
+            self._record(scope, status, time.perf_counter() - started)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         segments = _segments(scope)
-        if segments == ["health"] and scope["method"] in _QUIET:
+        if segments == ["health"] and scope["method"] in _READING_METHODS:
             scope[OPERATION] = fast_path.HEALTH
             await self._hot.health(send)
             return
-        if self._requests.active > self._most:
+        if self._requests.active > self._max_active:
             raise Busy("too many requests", retry_after=1)
         if is_protected(segments):
             session = scope[SESSION] = await self._session(scope, segments[0])
-            # The domain has been read. In its place goes a name that no route has, or a domain called "health" could
-            # not be served.
-            rest = _checked(segments[1:])
+            # A name without a route replaces the domain. Otherwise the paths of a domain called "health" would not be
+            # routed.
+            rest = _validated(segments[1:])
             if _is_client_id(rest, scope["method"]):
-                raise NotFound(f"{rest[1]} is a client id here")
+                raise NotFound(f"no client has the id {rest[1]}")
             if self._hot.is_view(scope, rest):
                 scope[OPERATION] = fast_path.VIEW_CLIENT
                 await self._hot.view(session, rest[1], send)
@@ -154,14 +154,14 @@ class Gate:
 
     async def _session(self, scope: Scope, domain_id: str) -> Session:
         token = _bearer(scope)
-        identity = await self._callers.identify(token, scope.get("client"))
+        identity = await self._tokens.identify(token, scope.get("client"))
         if not domain_id:
             raise MissingDomain
         if not is_domain(domain_id):
             raise InvalidId("domain")
         return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         operation = operation_of(scope)
         self._requests.count(operation or _UNKNOWN, str(status), seconds)
         level = _level(scope["method"], status)
@@ -170,7 +170,7 @@ class Gate:
             _log.log(
                 level,
                 "%s %s",
-                operation or self._name(scope),
+                operation or self._log_name(scope),
                 "completed successfully" if status < 400 else "failed",
                 extra={
                     "status": status,
@@ -181,14 +181,14 @@ class Gate:
                 },
             )
 
-    def _name(self, scope: Scope) -> str:
-        """What was asked, for the log: in words of ours, whatever the path holds."""
+    def _log_name(self, scope: Scope) -> str:
+        """The operation for the log; nothing that a caller sends gets into it."""
         method = scope["method"]
         return self._app.operation_at(method, _segments(scope)) or ("options" if method == "OPTIONS" else "unknown operation")
 
 
 def _is_client_id(rest: list[str], method: str) -> bool:
-    """Whether a word that routes begin with stands where a client's id does."""
+    """Whether a path has a word of a route in place of a client id."""
     if len(rest) < 2 or rest[1] not in _WORDS or rest[0] != "clients":
         return False
     return rest != _AVAILABLE_ACTIONS and (rest != _BULK or method != "POST")
@@ -199,14 +199,14 @@ def _level(method: str, status: int) -> int:
         return logging.ERROR
     if status >= 400:
         return logging.WARNING
-    return logging.DEBUG if method in _QUIET else logging.INFO
+    return logging.DEBUG if method in _READING_METHODS else logging.INFO
 
 
 def _bearer(scope: Scope) -> str:
     """The token (contract 1.2): exactly `Bearer`, one space, something.
 
     Raises:
-        MissingToken: there is none.
+        MissingToken: there is no such header.
     """
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -217,20 +217,20 @@ def _bearer(scope: Scope) -> str:
 
 
 def _segments(scope: Scope) -> list[str]:
-    """The path's segments, each decoded by itself: an escaped slash stays inside its segment."""
+    """The decoded segments of the path: an escaped slash stays inside its segment."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     if b"%" not in raw:
         return raw.decode("latin-1").split("/")[1:] or [""]
     return [unquote_to_bytes(part).decode("utf-8", "replace") for part in raw.split(b"/")[1:]] or [""]
 
 
-def _checked(segments: list[str]) -> list[str]:
-    """The segments behind the domain, without a trailing empty one where that is allowed.
+def _validated(segments: list[str]) -> list[str]:
+    """The segments after the domain, without the empty last one of an allowed trailing slash.
 
     Raises:
         MissingId, MissingRoleId: an id is empty.
-        NoRoute: a trailing slash behind a verb.
-        NotFound: an id that cannot be.
+        NoRoute: a trailing slash after a verb.
+        NotFound: a segment contains a slash, which no id does.
     """
     if "/" in "".join(segments):
         raise NotFound("escaped slash")

@@ -1,9 +1,9 @@
 """uvicorn's HTTP/1.1 connection with the limits it lacks: header size, and time for headers, bodies and slow readers.
 
-Without them 192 MB of headers were accepted when tried, and a caller could hold a connection for ever a byte at a time.
+Without them uvicorn accepted 192 MB of headers in a test, and a caller could hold a connection forever a byte at a time.
 
-An answer may come before all of its request has. Closing then, or with anything unread, would reset the connection, and the
-answer with it: what the caller still sends is read and thrown away first, within limits.
+A response may be complete before its request is. Closing then, or with unread input, resets the connection and loses the
+response. So the protocol first reads and discards what the caller still sends, within limits.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, RequestTimedOut, row_of
 from edgeclients.http.edge.clocks import ConnectionLimits, TimedProtocol
-from edgeclients.http.edge.cycles import Answers, closing_unless_asked
+from edgeclients.http.edge.cycles import CycleTransport, closing_without_continue
 from edgeclients.http.edge.upgrades import head_without_upgrade, may_be_ignored
 from edgeclients.http.wire.failures import JSON, error_body
 
-_QUIET = 5.0  # seconds without a byte, behind which a caller has said what it had to say
-_LAST = 2.0  # seconds for whoever still sends while the service ends, which has little time itself
-_PIPELINE = 8  # requests that may wait behind one on their connection
+_QUIET_SECONDS = 5.0  # without a byte, after which a caller counts as done
+_SHUTDOWN_SECONDS = 2.0  # for a caller that still sends during shutdown, which is short itself
+_PIPELINED = 8  # requests that may wait behind another one on a connection
 
 
 class LimitedProtocol(TimedProtocol):
@@ -28,28 +28,28 @@ class LimitedProtocol(TimedProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._unparsed = 0  # bytes since the parser last got somewhere
+        self._unparsed_bytes = 0  # bytes since the parser last completed a head, a part of a body or a message
         self._head_bytes = 0
-        self._in_headers = True  # or between two requests
-        self._begun = False  # a request has begun, and not ended
-        self._upgrading = False  # the head that was parsed asks for an upgrade
-        self._refused = False  # nothing more is parsed
-        self._owed: DomainError | None = None  # told when those before it have been answered
-        self._ending = False  # answered, and to be closed behind its body
-        self._drained = 0  # bytes thrown away
+        self._in_headers = True  # or between requests
+        self._in_request = False  # between the first and the last byte of a request
+        self._upgrading = False  # the parsed head asks for an upgrade
+        self._refused = False  # no further input is parsed
+        self._pending_error: DomainError | None = None  # sent once the requests before it are answered
+        self._closing_after_body = False  # the response is complete; closes after the body
+        self._drained_bytes = 0  # bytes discarded
         self._answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start waiting for a request, unless there are too many connections already."""
+        """Wait for a request. Abort a connection over the limit."""
         super().connection_made(transport)
-        self._answers = cast("asyncio.Transport", Answers(transport, self._end))
+        self._cycle_transport = cast("asyncio.Transport", CycleTransport(transport, self._close_after_response))
         if len(self.connections) > self.limits.connections:
             transport.abort()
             return
-        self._arm(self.limits.read_header)
+        self._start_read_timer(self.limits.read_header)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop what is worked on, too; it need not be what came last."""
+        """Stop the request in progress, too, which need not be the last one received."""
         if self._answering is not None:
             self._answering.disconnected = not self._answering.response_complete
             self._answering.message_event.set()
@@ -57,26 +57,26 @@ class LimitedProtocol(TimedProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and look at what it could make no use of yet: headers, trailers, chunk extensions."""
+        """Feed the parser, and limit the input that it has not completed: headers, trailers, chunk extensions."""
         if self.transport.is_closing():
             return
         if self._refused or self._is_answered_early():
-            self._drained += len(data)
-            if self._drained > self.limits.drained_bytes:
-                self._hang_up()
+            self._drained_bytes += len(data)
+            if self._drained_bytes > self.limits.drained_bytes:
+                self._close_or_abort()
                 return
             if self._refused:
                 return
         self._unset_keepalive_if_required()
         if self._in_headers and self._read_timer is None:
-            self._arm(self.limits.read_header)
-        self._unparsed += len(data)
+            self._start_read_timer(self.limits.read_header)
+        self._unparsed_bytes += len(data)
         try:
             self._feed(data)
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self._refuse(MalformedRequest())
-        if self._unparsed > self.limits.header_bytes:
+        if self._unparsed_bytes > self.limits.header_bytes:
             self._refuse(HeadersTooLarge())
 
     def _feed(self, data: bytes) -> None:
@@ -85,39 +85,39 @@ class LimitedProtocol(TimedProtocol):
                 self.parser.feed_data(data)
                 data = b""
             except httptools.HttpParserUpgrade as upgrade:
-                # The parser skips the body of what asks for an upgrade, and would take it for the next request.
+                # The parser skips the body of an upgrade request, and would parse it as the next request.
                 self._upgrading = False
                 if self._refused:
                     return
                 method, version = self.parser.get_method(), self.parser.get_http_version()
                 data = head_without_upgrade(method, self.url, version, self.headers) + data[upgrade.args[0] :]
-                self.parser = httptools.HttpRequestParser(self)  # the other may think that all has been said
+                self.parser = httptools.HttpRequestParser(self)  # the old one may expect no further request
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def on_message_begin(self) -> None:
-        """A request's first byte was parsed."""
+        """Handle the first byte of a request."""
         super().on_message_begin()
         if self._refused:
             return
         self._unset_keepalive_if_required()
         if self._read_timer is None:
-            self._arm(self.limits.read_header)
-        self._in_headers = self._begun = True
+            self._start_read_timer(self.limits.read_header)
+        self._in_headers = self._in_request = True
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Count it: it is part of the head."""
+        """Count the URL, which is part of the head."""
         self._head_bytes += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count it."""
+        """Count the header."""
         self._head_bytes += len(name) + len(value) + 4
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Let the application have the request, if it is one; its body has the rest of the time for reading."""
-        self._unparsed = 0
+        """Pass a valid request to the application. Its body gets the read timeout."""
+        self._unparsed_bytes = 0
         if self._refused:
             return
         if self._head_bytes > self.limits.header_bytes:
@@ -126,32 +126,32 @@ class LimitedProtocol(TimedProtocol):
             self._upgrading = True
             if not may_be_ignored(self.parser.get_method(), self.headers):
                 self._refuse(MalformedRequest())
-        elif len(self.pipeline) >= _PIPELINE:
+        elif len(self.pipeline) >= _PIPELINED:
             self._refuse(MalformedRequest())
         else:
-            self._drained = 0
-            self._arm(self.limits.read)
+            self._drained_bytes = 0
+            self._start_read_timer(self.limits.read)
             super().on_headers_complete()
             self._in_headers = False
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body was parsed."""
-        self._unparsed = 0
+        """Handle a part of the body."""
+        self._unparsed_bytes = 0
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is here; the next one starts a clock of its own."""
-        self._unparsed = 0
+        """Handle the end of a request. The next one starts a new timer."""
+        self._unparsed_bytes = 0
         if self._refused or self._upgrading:
             return
         early = self._is_answered_early()
-        self._disarm()
-        self._in_headers, self._begun = True, False
+        self._stop_read_timer()
+        self._in_headers, self._in_request = True, False
         super().on_message_complete()
-        if self._ending and self.transport.can_write_eof():
+        if self._closing_after_body and self.transport.can_write_eof():
             self._linger()
-        elif self._ending:
+        elif self._closing_after_body:
             self._refused = True
             self.transport.close()
         elif early:
@@ -159,77 +159,77 @@ class LimitedProtocol(TimedProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def on_response_complete(self) -> None:
-        """A request was answered: on with the next one, or with what is left of this one."""
+        """Continue with the next request, or with the rest of this one."""
         super().on_response_complete()
         if self.transport.is_closing() or not (self._refused or self._is_answered_early()):
             return
         self._unset_keepalive_if_required()
         if not self._refused:
-            self._arm(self.limits.read)
-        elif self._owed is not None and not self._is_answering():
-            self._tell(self._owed)
+            self._start_read_timer(self.limits.read)
+        elif self._pending_error is not None and not self._is_answering():
+            self._send_error(self._pending_error)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
-        cycle.transport = self._answers
+        cycle.transport = self._cycle_transport
         if cycle.waiting_for_100_continue:
-            app = closing_unless_asked(app, cycle)
+            app = closing_without_continue(app, cycle)
         super()._start_asgi_task(cycle, app)
 
     def _is_answered_early(self) -> bool:
-        """Whether a body still comes that nobody waits for."""
+        """Whether the body is still arriving although the response is complete."""
         return not self._in_headers and self.cycle.response_complete
 
     def _is_answering(self) -> bool:
         return self._answering is not None and not self._answering.response_complete
 
     def shutdown(self) -> None:
-        """Close as soon as whoever was asked something is answered; whoever still sends has little time to be told."""
-        if not self._is_answered_early() and (not self._refused or self._owed is not None):
+        """Close once the request in progress is answered. A caller that still sends has `_SHUTDOWN_SECONDS` to finish."""
+        if not self._is_answered_early() and (not self._refused or self._pending_error is not None):
             super().shutdown()
             return
-        if not (self._refused or self._ending):
-            self._end()
-        self._disarm()
-        self._read_timer = self.loop.call_later(_LAST, self._hang_up)
+        if not (self._refused or self._closing_after_body):
+            self._close_after_response()
+        self._stop_read_timer()
+        self._read_timer = self.loop.call_later(_SHUTDOWN_SECONDS, self._close_or_abort)
 
-    def _too_slow(self) -> None:
+    def _on_read_timeout(self) -> None:
         self._read_timer = None
-        if not self._begun and self._unparsed == 0:
-            self.transport.close()  # nobody has asked anything
+        if not self._in_request and self._unparsed_bytes == 0:
+            self.transport.close()  # there is no request to answer
         elif self._is_answered_early():
-            self._hang_up()
+            self._close_or_abort()
         else:
             self._refuse(RequestTimedOut())
 
     def _refuse(self, error: DomainError) -> None:
-        """Answer `error` in its turn where that does not cut into another answer, parse no further, and close."""
+        """Stop parsing, send `error` in its turn unless it would interrupt another response, and close."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        self._disarm()
+        self._stop_read_timer()
         if self._is_answered_early():
             self._linger()
             return
         if not self._in_headers:
-            self._take_back(self.cycle)
+            self._cancel_request(self.cycle)
         if not self._is_answering():
-            self._tell(error)
+            self._send_error(error)
         elif self._answering is self.cycle and not self._in_headers:
-            self.transport.close()  # its answer has begun
+            self.transport.close()  # its response has begun
         else:
-            self._owed = error
+            self._pending_error = error
 
-    def _take_back(self, cycle: RequestResponseCycle) -> None:
-        """Let the application have no more of a request whose body is wrong."""
+    def _cancel_request(self, cycle: RequestResponseCycle) -> None:
+        """Pass the application no more of a request whose body is invalid."""
         cycle.disconnected = True
         cycle.message_event.set()
         if cycle is not self._answering:
-            self.pipeline.popleft()  # the last that came
+            self.pipeline.popleft()  # the last one received
         elif not cycle.response_started:
             self._answering = None
 
-    def _tell(self, error: DomainError) -> None:
+    def _send_error(self, error: DomainError) -> None:
         body = error_body(error, "")
         head = (
             STATUS_LINE[row_of(error).http],
@@ -240,34 +240,34 @@ class LimitedProtocol(TimedProtocol):
         self.transport.write(b"".join((*head, body)))
         self._linger()
 
-    def _end(self) -> None:
-        """Close behind an answer that was the last one, once what belongs to its request is here."""
+    def _close_after_response(self) -> None:
+        """Close after the last response, once the rest of its request has arrived."""
         if self._is_answering() or (self._in_headers and not (self.pipeline or self._refused)):
-            self.transport.close()  # half an answer, or nothing is left to come
+            self.transport.close()  # the response is incomplete, or no input is expected
         elif self.pipeline or self._refused:
             self.pipeline.clear()
             self._linger()
         else:
-            self._ending = True
+            self._closing_after_body = True
             self._half_close()
 
     def _linger(self) -> None:
-        """Say that nothing more comes, and throw away what the caller sends, until it closes or is quiet."""
+        """Close for writing, and discard input until the caller closes or sends nothing for a while."""
         self._refused = True
-        self._owed = None
-        self._disarm()
+        self._pending_error = None
+        self._stop_read_timer()
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
         self._half_close()
         self._await_quiet(self.loop.time() + self.limits.read, -1)
 
-    def _await_quiet(self, until: float, drained: int) -> None:
-        if self._drained == drained or self.loop.time() >= until:
-            self._hang_up()
+    def _await_quiet(self, until: float, drained_before: int) -> None:
+        if self._drained_bytes == drained_before or self.loop.time() >= until:
+            self._close_or_abort()
         else:
-            self._read_timer = self.loop.call_later(_QUIET, self._await_quiet, until, self._drained)
+            self._read_timer = self.loop.call_later(_QUIET_SECONDS, self._await_quiet, until, self._drained_bytes)
 
 
 def limited(limits: ConnectionLimits) -> type[LimitedProtocol]:
-    """The protocol with these limits; uvicorn makes an object of it for each connection."""
+    """The protocol class with these limits; uvicorn creates an instance for each connection."""
     return type("Protocol", (LimitedProtocol,), {"limits": limits})

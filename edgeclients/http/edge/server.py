@@ -1,4 +1,4 @@
-"""Serving HTTP from the event loop that others share."""
+"""The HTTP server, a task on the shared event loop."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from edgeclients.http.edge.clocks import ConnectionLimits
 from edgeclients.http.edge.protocol import LimitedProtocol, limited
 from edgeclients.ops.listen import BACKLOG
 
-_GRACE = 7  # seconds for requests that have begun; all of a shutdown has 10
+_GRACE_SECONDS = 7  # for requests in progress; the whole shutdown has 10
 
 
 class HttpServer:
-    """uvicorn, as a task among others; signals are somebody else's."""
+    """uvicorn as a task, without its signal handlers."""
 
     def __init__(
         self,
@@ -38,17 +38,17 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=max(1, round(idle)),
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
             backlog=BACKLOG,
         )
         config.load()
         config.ssl = tls
         self._sockets = list(sockets)
-        self._server = _QuietServer(config, limits.read_header)
+        self._server = _SocketServer(config, limits.read_header)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Accept connections from here on."""
+        """Start to accept connections."""
         serving = self._task = asyncio.ensure_future(self._server.serve(self._sockets))
         while not self._server.started:
             if serving.done():
@@ -57,28 +57,28 @@ class HttpServer:
             await asyncio.sleep(0.001)
 
     async def stop(self) -> None:
-        """Accept no more, finish what has begun."""
+        """Stop accepting connections, and finish the requests in progress."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task
 
 
-class _QuietServer(Server):
-    """uvicorn's server, on sockets that exist, with a time limit on TLS handshakes, and no signals of its own."""
+class _SocketServer(Server):
+    """uvicorn's server on existing sockets, with a timeout for TLS handshakes and without signal handlers."""
 
-    def __init__(self, config: Config, handshake: float) -> None:
+    def __init__(self, config: Config, handshake_timeout: float) -> None:
         super().__init__(config)
-        self._handshake = handshake
+        self._handshake_timeout = handshake_timeout
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
         config, loop = self.config, asyncio.get_running_loop()
-        tls: dict[str, Any] = {"ssl": config.ssl, "ssl_handshake_timeout": self._handshake} if config.ssl else {}
+        tls: dict[str, Any] = {"ssl": config.ssl, "ssl_handshake_timeout": self._handshake_timeout} if config.ssl else {}
 
-        kind = cast("type[LimitedProtocol]", config.http_protocol_class)
+        protocol_class = cast("type[LimitedProtocol]", config.http_protocol_class)
 
         def protocol() -> asyncio.Protocol:
-            return kind(config=config, server_state=self.server_state, app_state=self.lifespan.state)
+            return protocol_class(config=config, server_state=self.server_state, app_state=self.lifespan.state)
 
         self.servers = [await loop.create_server(protocol, sock=one, backlog=config.backlog, **tls) for one in sockets or ()]
         self.started = True

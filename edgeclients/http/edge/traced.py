@@ -1,4 +1,4 @@
-"""Requests as spans: around the gate, where tracing is on."""
+"""Spans of HTTP requests. The wrapper is around the gate if tracing is on."""
 
 import re
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from edgeclients.ops.tracing import Tracing
 
-# Operations that contract 13.3 has another name for.
+# Operations whose name in contract 13.3 differs.
 _NAMES = {"updateClientSecret": "update_client_credentials", "listClientMembers": "list_entity_members"}
 _CAPITAL = re.compile("[A-Z]")
 
 
 def traced(app: App, tracing: "Tracing") -> App:
-    """`app`, with a span for each request that needs a token, named once it is known what it is."""
+    """`app` with a span for each request that needs a token. Routing gives the span its name."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_protected(scope["path"].split("/")[1:]):
@@ -27,7 +27,7 @@ def traced(app: App, tracing: "Tracing") -> App:
             return
         status = 0
 
-        async def watched(message: Message) -> None:
+        async def send_watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -35,7 +35,7 @@ def traced(app: App, tracing: "Tracing") -> App:
 
         with tracing.serving(scope["method"], _headers(scope)) as span:
             try:
-                await app(scope, receive, watched)
+                await app(scope, receive, send_watched)
             except Exception as error:
                 tracing.fail(span, type(error).__name__)
                 raise
@@ -49,7 +49,7 @@ def traced(app: App, tracing: "Tracing") -> App:
 
 @cache
 def span_name(operation: str) -> str:
-    """What contract 13.3 calls an operation: `create_client`, `list_roles`."""
+    """The name of an operation in contract 13.3: `create_client`, `list_roles`."""
     return _NAMES.get(operation) or _CAPITAL.sub(lambda found: f"_{found[0].lower()}", operation).replace("client_role", "role")
 
 

@@ -1,1 +1,1 @@
-"""The HTTP routes, one module for each noun."""
+"""HTTP routes, one module per noun."""

@@ -1,4 +1,4 @@
-"""Connect and disconnect, which a gateway has no channels service for (contract A4, 14.1)."""
+"""Routes to connect and disconnect clients, for gateways without a channels service (contract A4, 14.1)."""
 
 from litestar import post
 from litestar.handlers import BaseRouteHandler
@@ -46,9 +46,9 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         "/connect",
         **describe(
             "connect",
-            "Connect clients to channels, all of them or none",
-            "Every client is connected to every channel in every way given. The clients have to be enabled and of this "
-            "domain; what is connected already makes the whole call a conflict.",
+            "Connect clients to channels, all or none",
+            "Connects every client to every channel with every given type. The clients must be enabled and belong to this "
+            "domain. The call fails with a conflict if one of the connections exists.",
             status=201,
             errors=_CONNECT_ERRORS,
             body=Connect,
@@ -57,9 +57,9 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         ),
     )
     async def connect(request: Call) -> ASGIResponse:
-        wanted: Connect = await body_of(request, _connect)
-        types = to_types(wanted.types or ())
-        await connections.connect(session_of(request), wanted.channel_ids or (), wanted.client_ids or (), types)
+        body: Connect = await body_of(request, _connect)
+        types = to_types(body.types or ())
+        await connections.connect(session_of(request), body.channel_ids or (), body.client_ids or (), types)
         return empty(201)
 
     @post(
@@ -67,8 +67,7 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "disconnect",
             "Disconnect clients from channels",
-            "The connections of every client with every channel in every way given are removed. Those that are not there do "
-            "no harm.",
+            "Removes the connections of every client to every channel with every given type. Missing connections are ignored.",
             status=204,
             errors=_ERRORS,
             body=Connect,
@@ -77,18 +76,18 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         ),
     )
     async def disconnect(request: Call) -> ASGIResponse:
-        wanted: Connect = await body_of(request, _connect)
-        types = to_types(wanted.types or ())
-        await connections.disconnect(session_of(request), wanted.channel_ids or (), wanted.client_ids or (), types)
+        body: Connect = await body_of(request, _connect)
+        types = to_types(body.types or ())
+        await connections.disconnect(session_of(request), body.channel_ids or (), body.client_ids or (), types)
         return empty(204)
 
     @post(
         "/{channel_id:str}/connect",
         **describe(
             "connectChannel",
-            "Connect clients to a channel, all of them or none",
-            "Every client is connected to the channel in every way given. The clients have to be enabled and of this "
-            "domain; what is connected already makes the whole call a conflict.",
+            "Connect clients to a channel, all or none",
+            "Connects every client to the channel with every given type. The clients must be enabled and belong to this "
+            "domain. The call fails with a conflict if one of the connections exists.",
             status=201,
             errors=_CONNECT_ERRORS,
             body=ConnectChannel,
@@ -97,10 +96,10 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         ),
     )
     async def connect_channel(request: Call, channel_id: str) -> ASGIResponse:
-        wanted: ConnectChannel = await body_of(request, _connect_channel)
-        types = to_types(wanted.types or ())
+        body: ConnectChannel = await body_of(request, _connect_channel)
+        types = to_types(body.types or ())
         check_path_id(channel_id)
-        await connections.connect(session_of(request), (channel_id,), wanted.client_ids or (), types)
+        await connections.connect(session_of(request), (channel_id,), body.client_ids or (), types)
         return empty(201)
 
     @post(
@@ -108,8 +107,7 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         **describe(
             "disconnectChannel",
             "Disconnect clients from a channel",
-            "The connections of every client with the channel in every way given are removed. Those that are not there do "
-            "no harm.",
+            "Removes the connections of every client to the channel with every given type. Missing connections are ignored.",
             status=204,
             errors=_ERRORS,
             body=ConnectChannel,
@@ -118,10 +116,10 @@ def routes(connections: Connections) -> list[BaseRouteHandler]:
         ),
     )
     async def disconnect_channel(request: Call, channel_id: str) -> ASGIResponse:
-        wanted: ConnectChannel = await body_of(request, _connect_channel)
-        types = to_types(wanted.types or ())
+        body: ConnectChannel = await body_of(request, _connect_channel)
+        types = to_types(body.types or ())
         check_path_id(channel_id)
-        await connections.disconnect(session_of(request), (channel_id,), wanted.client_ids or (), types)
+        await connections.disconnect(session_of(request), (channel_id,), body.client_ids or (), types)
         return empty(204)
 
     return [connect, disconnect, connect_channel, disconnect_channel]

@@ -64,11 +64,11 @@ _VIEW_PARAMETERS = by_name(
         "roles",
         boolean,
         {"type": "boolean", "default": False},
-        "With the caller's roles on the client, and without private metadata; 404 if the caller has none.",
+        "Include the caller's roles on the client and omit private metadata; 404 if the caller has no role.",
     )
 )
 
-_NEW = (
+_CREATE_ERRORS = (
     *BODY_ERRORS,
     InvalidStatus,
     InvalidId,
@@ -86,32 +86,32 @@ _NEW = (
     *STORE_ERRORS,
 )
 _CREATED_EXAMPLE = CLIENT_EXAMPLE | {"credentials": {"secret": "1f0c6a52-8a6e-4a1b-9a5f-6a8f7d0f3c21"}}
-_WANTED_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location": {"room": "b1"}}}
+_BODY_EXAMPLE = {"name": "boiler", "tags": ["floor-1"], "metadata": {"location": {"room": "b1"}}}
 
 
 def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
-    """The routes, for `clients`; a bulk body may have `bulk_bytes`."""
+    """The routes of `clients`; `bulk_bytes` is the maximum size of a bulk body."""
     bulk = BulkLimiter()
 
     @post(
         "/",
         **describe(
             "createClient",
-            "Create a client; its secret is shown in this answer only",
-            "The client gets a role `admin`, which allows everything and whose member is the caller. Without a secret one "
-            "is generated. Secrets are kept as hashes: this answer is the only one that shows it.",
+            "Create a client; only this response contains its secret",
+            "The client gets a role `admin` with all actions, whose member is the caller. If the request has no secret, the "
+            "service generates one. It stores only a hash, so no later response contains the secret.",
             status=201,
             answer=ClientBody,
             example=_CREATED_EXAMPLE,
-            errors=_NEW,
+            errors=_CREATE_ERRORS,
             body=CreateClient,
-            body_example=_WANTED_EXAMPLE,
+            body_example=_BODY_EXAMPLE,
             headers=("location",),
         ),
     )
     async def create_client(request: Call) -> ASGIResponse:
-        wanted: CreateClient = await body_of(request, _create)
-        (created,) = await clients.create(session_of(request), [wanted.to_draft()])
+        body: CreateClient = await body_of(request, _create)
+        (created,) = await clients.create(session_of(request), [body.to_draft()])
         location = {"location": f"/clients/{created.client.id}"}
         return answer(to_body(created.client, created.secret), 201, location)
 
@@ -120,31 +120,31 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         request_max_body_size=bulk_bytes,
         **describe(
             "createClients",
-            "Create many clients, all or none; their secrets are shown in this answer only",
-            "Up to 10,000 clients, as `createClient` makes them. At most 100 of them may bring a secret that people chose; "
-            "generated secrets and random UUIDs are not counted.",
+            "Create many clients, all or none; only this response contains their secrets",
+            "Creates up to 10,000 clients as `createClient` does. At most 100 of them may have a secret chosen by a person; "
+            "generated secrets and random UUIDs do not count.",
             answer=ClientsBody,
             example={"total": 1, "clients": [_CREATED_EXAMPLE]},
-            errors=(*_NEW, EmptyList, TooManyElements, TooManyChosenSecrets),
+            errors=(*_CREATE_ERRORS, EmptyList, TooManyElements, TooManyChosenSecrets),
             body=Annotated[list[CreateClient], shown(minItems=1, maxItems=limits.BULK_CLIENTS)],
-            body_example=[_WANTED_EXAMPLE],
+            body_example=[_BODY_EXAMPLE],
         ),
     )
     async def create_clients(request: Call) -> ASGIResponse:
         async with bulk.enter() as work:
-            wanted: list[CreateClient] = await body_of(request, _create_many)
+            body: list[CreateClient] = await body_of(request, _create_many)
             async with work:
-                drafts = [one.to_draft() for one in wanted]
+                drafts = [one.to_draft() for one in body]
                 created = await clients.create(session_of(request), drafts)
-                return await asyncio.to_thread(_all_created, created)
+                return await asyncio.to_thread(_bulk_answer, created)
 
     @get(
         "/",
         **describe(
             "listClients",
             "List clients of the domain",
-            "One page of those clients that the caller may do something to, a super admin all of them. Filters that are "
-            "given all have to match.",
+            "Returns one page of the clients that the caller has access to; for a super admin, of all clients. All given "
+            "filters have to match.",
             answer=PageBody,
             example={"limit": 10, "total": 1, "clients": [CLIENT_EXAMPLE]},
             errors=(
@@ -162,16 +162,16 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         ),
     )
     async def list_clients(request: Call) -> ASGIResponse:
-        wanted = query.parse(request.scope["query_string"])
-        page = await clients.page(session_of(request), wanted.clients, wanted.user_id)
-        return answer(to_page(page, wanted.clients))
+        listed = query.parse(request.scope["query_string"])
+        page = await clients.page(session_of(request), listed.clients, listed.user_id)
+        return answer(to_page(page, listed.clients))
 
     @get(
         "/{client_id:str}",
         **describe(
             "viewClient",
             "View a client",
-            "The client, enabled or not, without its secret.",
+            "Returns the client, enabled or disabled, without its secret.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(InvalidQuery, *CLIENT_ERRORS),
@@ -187,8 +187,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         "/{client_id:str}",
         **describe(
             "updateClient",
-            "Change name and metadata of an enabled client",
-            "What is left out stays as it is. Metadata is replaced as a whole.",
+            "Change the name and metadata of an enabled client",
+            "Missing fields do not change. Metadata is replaced as a whole.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(*BODY_ERRORS, InvalidName, InvalidMetadata, *CLIENT_ERRORS),
@@ -197,8 +197,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         ),
     )
     async def update_client(request: Call, client_id: str) -> ASGIResponse:
-        wanted: UpdateClient = await body_of(request, _update)
-        change = ClientChange(name=wanted.name or "", metadata=wanted.metadata, private_metadata=wanted.private_metadata)
+        body: UpdateClient = await body_of(request, _update)
+        change = ClientChange(name=body.name or "", metadata=body.metadata, private_metadata=body.private_metadata)
         return answer(to_body(await clients.update(session_of(request), client_id, change)))
 
     @patch(
@@ -206,7 +206,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "updateClientTags",
             "Replace all tags of an enabled client",
-            "The tags sent are all that the client has afterwards; none clears them.",
+            "Replaces all tags with those of the request; an empty list clears them.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(*BODY_ERRORS, InvalidTags, *CLIENT_ERRORS),
@@ -215,15 +215,15 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         ),
     )
     async def update_client_tags(request: Call, client_id: str) -> ASGIResponse:
-        wanted: UpdateTags = await body_of(request, _update_tags)
-        return answer(to_body(await clients.update_tags(session_of(request), client_id, wanted.tags or ())))
+        body: UpdateTags = await body_of(request, _update_tags)
+        return answer(to_body(await clients.update_tags(session_of(request), client_id, body.tags or ())))
 
     @post(
         "/{client_id:str}/enable",
         **describe(
             "enableClient",
-            "Let a client authenticate again",
-            "A client that is enabled already is a conflict.",
+            "Enable a client",
+            "The client can authenticate again. The call fails with a conflict if the client is enabled already.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(StatusUnchanged, *CLIENT_ERRORS),
@@ -236,9 +236,9 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         "/{client_id:str}/disable",
         **describe(
             "disableClient",
-            "Keep a client from authenticating, at once",
-            "Neither its secrets nor what caches know of them let it in any more. A client that is disabled already is a "
-            "conflict.",
+            "Disable a client",
+            "The client cannot authenticate any more, effective at once: cached results become invalid, too. The call fails "
+            "with a conflict if the client is disabled already.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE | {"status": "disabled"},
             errors=(StatusUnchanged, *CLIENT_ERRORS),
@@ -252,7 +252,7 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         **describe(
             "deleteClient",
             "Delete a client",
-            "With its secrets, roles and connections. It cannot be brought back.",
+            "Deletes the client with its secrets, roles and connections. This cannot be undone.",
             status=204,
             errors=CLIENT_ERRORS,
         ),
@@ -274,6 +274,6 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     ]
 
 
-def _all_created(created: list[Created]) -> ASGIResponse:
+def _bulk_answer(created: list[Created]) -> ASGIResponse:
     bodies = [to_body(one.client, one.secret) for one in created]
     return answer(ClientsBody(len(bodies), bodies))

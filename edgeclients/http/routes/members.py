@@ -1,4 +1,4 @@
-"""Routes of a role's members, and of all who have a role on a client (contract 4)."""
+"""Routes of the members of a role, and of all members of a client's roles (contract 4)."""
 
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler
@@ -43,14 +43,19 @@ from edgeclients.model import MemberFilter
 
 _members = decoder(MemberList)
 
-_NAMED = (MissingMembers, MalformedRequest, TooManyElements)
-_ORDERS = {"role_name", "role_id"}  # in any other order asked for, all are alike
+_MEMBER_ERRORS = (MissingMembers, MalformedRequest, TooManyElements)
+_ORDERS = {"role_name", "role_id"}  # every other order means the default
 _FILTERS = by_name(
     OFFSET,
     LIMIT,
     direction("asc"),
-    Parameter("order", str, STRING, "What to sort by: `role_name` or `role_id`; anything else: the member's id."),
-    Parameter("access_provider_id", str, STRING, "Only by access that this group or domain provides; a role's is not."),
+    Parameter("order", str, STRING, "Field to sort by: `role_name` or `role_id`; any other value: the member's id."),
+    Parameter(
+        "access_provider_id",
+        str,
+        STRING,
+        "Only access granted by this group or domain, which excludes access by a role of the client.",
+    ),
     ROLE_ID_FILTER,
     ROLE_NAME,
     ACTIONS,
@@ -60,14 +65,14 @@ _EXAMPLE = {"members": ["bob", "carol"]}
 
 
 def routes(members: Members) -> list[BaseRouteHandler]:
-    """The routes, for `members`."""
+    """The routes of `members`."""
 
     @get(
         "/{client_id:str}/roles/members",
         **describe(
             "listClientMembers",
-            "List who may do something to a client by a role of it",
-            "One page of people, each with the roles. What a domain or a parent group grants is not listed.",
+            "List the members of all roles of a client",
+            "Returns one page of members with their roles. Access granted by a domain or a parent group is not listed.",
             answer=MembershipPageBody,
             example={
                 "total": 1,
@@ -88,27 +93,27 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         ),
     )
     async def list_client_members(request: Call, client_id: str) -> ASGIResponse:
-        wanted = _to_filter(request.scope["query_string"])
-        page = await members.effective(session_of(request), client_id, wanted)
-        return answer(to_membership_page(page, wanted.offset, wanted.limit))
+        member_filter = _to_filter(request.scope["query_string"])
+        page = await members.effective(session_of(request), client_id, member_filter)
+        return answer(to_membership_page(page, member_filter.offset, member_filter.limit))
 
     @post(
         "/{client_id:str}/roles/{role_id:str}/members",
         **describe(
             "addClientRoleMembers",
-            "Give a role to people, all of them or none",
-            "Somebody who has a role of this client already makes the whole call a conflict.",
+            "Add members to a role, all or none",
+            "The call fails with a conflict if one of them already has a role of this client.",
             answer=MembersBody,
             example=_EXAMPLE,
-            errors=(*BODY_ERRORS, *_NAMED, MemberOfRole, MemberOfOtherRole, *CLIENT_ERRORS),
+            errors=(*BODY_ERRORS, *_MEMBER_ERRORS, MemberOfRole, MemberOfOtherRole, *CLIENT_ERRORS),
             body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
         ),
     )
     async def add_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: MemberList = await body_of(request, _members)
-        added = wanted.members or ()
+        body: MemberList = await body_of(request, _members)
+        added = body.members or ()
         await members.add(session_of(request), client_id, role_id, added)
         return answer(MembersBody(added))
 
@@ -117,7 +122,7 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         **describe(
             "listClientRoleMembers",
             "List the members of a role",
-            "One page of their ids.",
+            "Returns one page of member ids.",
             answer=MemberPageBody,
             example={"total": 2, "offset": 0, "limit": 10, **_EXAMPLE},
             errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *CLIENT_ERRORS),
@@ -134,26 +139,26 @@ def routes(members: Members) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles/{role_id:str}/members/delete",
         **describe(
             "deleteClientRoleMembers",
-            "Take a role from people",
-            "Those who do not have it are left alone. Somebody has to be able to manage roles afterwards: 409.",
+            "Remove members from a role",
+            "Ids that are not members are ignored. Fails with 409 if nobody could manage roles afterwards.",
             status=204,
-            errors=(*BODY_ERRORS, *_NAMED, LastManagingRole, *CLIENT_ERRORS),
+            errors=(*BODY_ERRORS, *_MEMBER_ERRORS, LastManagingRole, *CLIENT_ERRORS),
             body=MemberList,
             body_example=_EXAMPLE,
             tag="roles",
         ),
     )
     async def delete_members(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: MemberList = await body_of(request, _members)
-        await members.remove(session_of(request), client_id, role_id, wanted.members or ())
+        body: MemberList = await body_of(request, _members)
+        await members.remove(session_of(request), client_id, role_id, body.members or ())
         return empty(204)
 
     @post(
         "/{client_id:str}/roles/{role_id:str}/members/delete-all",
         **describe(
             "deleteAllClientRoleMembers",
-            "Take a role from everybody who has it",
-            "The role and its actions stay. Somebody has to be able to manage roles afterwards: 409.",
+            "Remove all members from a role",
+            "The role keeps its actions. Fails with 409 if nobody could manage roles afterwards.",
             status=204,
             errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",

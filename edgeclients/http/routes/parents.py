@@ -1,4 +1,4 @@
-"""Routes of a client's parent group (contract 3.9, 3.10)."""
+"""Routes of the parent group of a client (contract 3.9, 3.10)."""
 
 from litestar import delete, post
 from litestar.handlers import BaseRouteHandler
@@ -23,14 +23,14 @@ _set = decoder(SetParent)
 
 
 def routes(parents: Parents) -> list[BaseRouteHandler]:
-    """The routes, for `parents`."""
+    """The routes of `parents`."""
 
     @post(
         "/{client_id:str}/parent",
         **describe(
             "setClientParentGroup",
-            "Put a client into a group",
-            "The client must not be in another group.",
+            "Set the parent group of a client",
+            "Fails with a conflict if the client has a parent group.",
             errors=(
                 *BODY_ERRORS,
                 MissingParentGroup,
@@ -47,16 +47,16 @@ def routes(parents: Parents) -> list[BaseRouteHandler]:
         ),
     )
     async def set_parent(request: Call, client_id: str) -> ASGIResponse:
-        wanted: SetParent = await body_of(request, _set)
-        await parents.set(session_of(request), client_id, wanted.parent_group_id or "")
+        body: SetParent = await body_of(request, _set)
+        await parents.set(session_of(request), client_id, body.parent_group_id or "")
         return empty(200)
 
     @delete(
         "/{client_id:str}/parent",
         **describe(
             "removeClientParentGroup",
-            "Take a client out of its group",
-            "A client that is in none stays as it is.",
+            "Remove a client from its parent group",
+            "Does nothing if the client has no parent group.",
             status=204,
             errors=CLIENT_ERRORS,
         ),

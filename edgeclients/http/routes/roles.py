@@ -44,7 +44,7 @@ _create = decoder(CreateRole)
 _rename = decoder(RenameRole)
 _actions = decoder(ActionList)
 
-_NAMED = (MissingRoleName, InvalidName, RoleNameTaken, MalformedRequest)
+_NAME_ERRORS = (MissingRoleName, InvalidName, RoleNameTaken, MalformedRequest)
 
 _ROLE_EXAMPLE = {
     "id": ROLE_ID,
@@ -56,19 +56,19 @@ _ROLE_EXAMPLE = {
     "updated_at": "0001-01-01T00:00:00Z",
 }
 _ACTIONS_EXAMPLE = {"actions": ["read", "update"]}
-_WANTED_EXAMPLE = {"role_name": "technician", "optional_actions": ["read", "update"], "optional_members": ["bob"]}
+_BODY_EXAMPLE = {"role_name": "technician", "optional_actions": ["read", "update"], "optional_members": ["bob"]}
 _PROVISIONED_EXAMPLE = _ROLE_EXAMPLE | {"optional_actions": ["read", "update"], "optional_members": ["bob"]}
 
 
 def routes(roles: Roles) -> list[BaseRouteHandler]:
-    """The routes, for `roles`."""
+    """The routes of `roles`."""
 
     @get(
         "/roles/available-actions",
         **describe(
             "listAvailableActions",
-            "List what a role of a client can allow",
-            "The actions of every role of a client are some of these.",
+            "List all actions that a role of a client can have",
+            "Returns every action; a role of a client has a subset.",
             answer=AvailableActions,
             example={"available_actions": list(action_names(ALL_ACTIONS))},
             tag="roles",
@@ -81,29 +81,29 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles",
         **describe(
             "createClientRole",
-            "Give a client a role",
-            "With these actions and members from the start. Somebody has one role of a client at most.",
+            "Create a role of a client",
+            "Creates the role with the given actions and members. A member can have only one role of a client.",
             status=201,
             answer=ProvisionedRole,
             example=_PROVISIONED_EXAMPLE,
-            errors=(*BODY_ERRORS, *_NAMED, TooManyElements, MemberOfOtherRole, TooManyRoles, *CLIENT_ERRORS),
+            errors=(*BODY_ERRORS, *_NAME_ERRORS, TooManyElements, MemberOfOtherRole, TooManyRoles, *CLIENT_ERRORS),
             body=CreateRole,
-            body_example=_WANTED_EXAMPLE,
+            body_example=_BODY_EXAMPLE,
             tag="roles",
         ),
     )
     async def create_role(request: Call, client_id: str) -> ASGIResponse:
-        wanted: CreateRole = await body_of(request, _create)
-        actions, members = wanted.optional_actions or (), wanted.optional_members or ()
-        role = await roles.add(session_of(request), client_id, wanted.role_name or "", actions, members)
-        return answer(to_provisioned(role, wanted), 201)
+        body: CreateRole = await body_of(request, _create)
+        actions, members = body.optional_actions or (), body.optional_members or ()
+        role = await roles.add(session_of(request), client_id, body.role_name or "", actions, members)
+        return answer(to_provisioned(role, body), 201)
 
     @get(
         "/{client_id:str}/roles",
         **describe(
             "listClientRoles",
-            "List the roles of a client, the oldest first",
-            "One page of them, by when they were made.",
+            "List the roles of a client",
+            "Returns one page of roles, the oldest first.",
             answer=RolePageBody,
             example={"total": 1, "offset": 0, "limit": 10, "roles": [_ROLE_EXAMPLE]},
             errors=(InvalidQuery, InvalidLimit, QueryTimedOut, *CLIENT_ERRORS),
@@ -121,7 +121,7 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         **describe(
             "viewClientRole",
             "View a role",
-            "Its name, and who made and changed it when. Actions and members have routes of their own.",
+            "Returns its name, and when and by whom it was created and changed. Actions and members have their own routes.",
             answer=RoleBody,
             example=_ROLE_EXAMPLE,
             errors=CLIENT_ERRORS,
@@ -135,26 +135,26 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles/{role_id:str}",
         **describe(
             "updateClientRole",
-            "Give a role another name",
+            "Rename a role",
             "The name must be unique among the roles of the client.",
             answer=RoleBody,
             example=_ROLE_EXAMPLE,
-            errors=(*BODY_ERRORS, *_NAMED, *CLIENT_ERRORS),
+            errors=(*BODY_ERRORS, *_NAME_ERRORS, *CLIENT_ERRORS),
             body=RenameRole,
             body_example={"name": "engineer"},
             tag="roles",
         ),
     )
     async def rename_role(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: RenameRole = await body_of(request, _rename)
-        return answer(to_role(await roles.rename(session_of(request), client_id, role_id, wanted.name or "")))
+        body: RenameRole = await body_of(request, _rename)
+        return answer(to_role(await roles.rename(session_of(request), client_id, role_id, body.name or "")))
 
     @delete(
         "/{client_id:str}/roles/{role_id:str}",
         **describe(
             "deleteClientRole",
             "Delete a role",
-            "With its memberships. The last role whose members may manage roles stays: 409.",
+            "Deletes the role with its memberships. Fails with 409 if nobody could manage roles afterwards.",
             status=204,
             errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",
@@ -168,8 +168,8 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles/{role_id:str}/actions",
         **describe(
             "addClientRoleActions",
-            "Let the members of a role do more, all of it or nothing",
-            "An action that the role has already makes the whole call a conflict.",
+            "Add actions to a role, all or none",
+            "The call fails with a conflict if the role has one of the actions already.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
             errors=(*BODY_ERRORS, MissingActions, MalformedRequest, ActionHeld, *CLIENT_ERRORS),
@@ -179,8 +179,8 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         ),
     )
     async def add_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: ActionList = await body_of(request, _actions)
-        actions = wanted.actions or ()
+        body: ActionList = await body_of(request, _actions)
+        actions = body.actions or ()
         await roles.add_actions(session_of(request), client_id, role_id, actions)
         return answer(ActionsBody(actions))
 
@@ -188,8 +188,8 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles/{role_id:str}/actions",
         **describe(
             "listClientRoleActions",
-            "List what the members of a role may do",
-            "All of them, in the order of `listAvailableActions`.",
+            "List the actions of a role",
+            "Returns all actions of the role, in the order of `listAvailableActions`.",
             answer=ActionsBody,
             example=_ACTIONS_EXAMPLE,
             errors=CLIENT_ERRORS,
@@ -203,8 +203,8 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         "/{client_id:str}/roles/{role_id:str}/actions/delete",
         **describe(
             "deleteClientRoleActions",
-            "Let the members of a role do less",
-            "What they may not do anyway does no harm. Somebody has to be able to manage roles afterwards: 409.",
+            "Remove actions from a role",
+            "Actions that the role does not have are ignored. Fails with 409 if nobody could manage roles afterwards.",
             status=204,
             errors=(*BODY_ERRORS, MissingActions, MalformedRequest, LastManagingRole, *CLIENT_ERRORS),
             body=ActionList,
@@ -213,16 +213,16 @@ def routes(roles: Roles) -> list[BaseRouteHandler]:
         ),
     )
     async def delete_actions(request: Call, client_id: str, role_id: str) -> ASGIResponse:
-        wanted: ActionList = await body_of(request, _actions)
-        await roles.remove_actions(session_of(request), client_id, role_id, wanted.actions or ())
+        body: ActionList = await body_of(request, _actions)
+        await roles.remove_actions(session_of(request), client_id, role_id, body.actions or ())
         return empty(204)
 
     @post(
         "/{client_id:str}/roles/{role_id:str}/actions/delete-all",
         **describe(
             "deleteAllClientRoleActions",
-            "Let the members of a role do nothing",
-            "The role and its members stay. Somebody has to be able to manage roles afterwards: 409.",
+            "Remove all actions from a role",
+            "The role keeps its members. Fails with 409 if nobody could manage roles afterwards.",
             status=204,
             errors=(LastManagingRole, *CLIENT_ERRORS),
             tag="roles",

@@ -1,4 +1,4 @@
-"""The route of a client's secret (contract 3.7, design 5)."""
+"""The route that changes the secret of a client (contract 3.7, design 5)."""
 
 from litestar import patch
 from litestar.handlers import BaseRouteHandler
@@ -24,15 +24,15 @@ _update = decoder(UpdateSecret)
 
 
 def routes(rotation: Rotation) -> list[BaseRouteHandler]:
-    """The route, for `rotation`."""
+    """The route of `rotation`."""
 
     @patch(
         "/{client_id:str}/secret",
         **describe(
             "updateClientSecret",
-            "Give an enabled client a new secret, sent or generated; a generated one is shown in this answer only",
-            "Either `secret` is sent, or `generate` asks for one. The old secret ends at once, or with `grace` after so "
-            "many seconds; at most 4 old ones live on.",
+            "Change the secret of an enabled client; only this response contains a generated secret",
+            "The request contains `secret`, or `generate` for a generated one. The old secret becomes invalid at once, or "
+            "after `grace` seconds. At most 4 old secrets can be valid.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
             errors=(
@@ -52,8 +52,8 @@ def routes(rotation: Rotation) -> list[BaseRouteHandler]:
         ),
     )
     async def update_client_secret(request: Call, client_id: str) -> ASGIResponse:
-        wanted: UpdateSecret = await body_of(request, _update)
-        rotated = await rotation.rotate(session_of(request), client_id, wanted.to_change())
+        body: UpdateSecret = await body_of(request, _update)
+        rotated = await rotation.rotate(session_of(request), client_id, body.to_change())
         return answer(to_body(rotated.client, rotated.generated or ""))
 
     return [update_client_secret]

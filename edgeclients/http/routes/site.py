@@ -1,4 +1,4 @@
-"""Routes that need no token: health, readiness, metrics and the description of the API."""
+"""Routes that need no token: health, readiness, metrics and the API documentation."""
 
 import asyncio
 import gzip
@@ -36,7 +36,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-# From where the script is, as the page is seen with a slash at its end and without one, below whatever path a proxy adds.
+# Relative to the script, so that it is right with and without a trailing slash and below the path prefix of a proxy.
 _START = """"use strict";
 const url = new URL("../openapi.json", document.currentScript.src).href;
 SwaggerUIBundle({ url, dom_id: "#page", deepLinking: true, validatorUrl: null });
@@ -50,14 +50,14 @@ _POLICY = {
 
 
 def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> list[BaseRouteHandler]:
-    """The routes, for what they report."""
+    """The routes of these reports."""
 
     @get(
         "/health",
         **describe(
             "health",
             "Whether the process is alive",
-            "The process answers. It says nothing of whether changes can be made: `/ready` does.",
+            "Reports only that the process answers. `/ready` reports whether changes can be made.",
             answer=dict[str, str],
             example=health | {"instance_id": "4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"},
             tag="operations",
@@ -73,7 +73,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         **describe(
             "ready",
             "Whether changes can be made",
-            "What storage, cache and events are like. 503 while no change can be made.",
+            "Reports the state of storage, cache and events. 503 while no change can be made.",
             answer=dict[str, Any],
             example={
                 "status": "ready",
@@ -101,7 +101,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         **describe(
             "metrics",
             "Metrics for Prometheus",
-            "Counters and histograms in the text format of Prometheus.",
+            "Returns counters and histograms in the text format of Prometheus.",
             answer=str,
             tag="operations",
             protected=False,
@@ -110,7 +110,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
     )
     async def get_metrics() -> ASGIResponse:
         await metrics.look()
-        # In a thread: the first time it imports the library that writes the format.
+        # In a thread, because the first call imports the library for the format.
         text = await asyncio.to_thread(metrics.render)
         return ASGIResponse(body=text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
@@ -138,11 +138,11 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
         return ASGIResponse(body=body, headers=headers)
 
     routes = [get_health, get_ready, get_metrics, get_openapi, get_docs, get_asset]
-    return [*routes, *map(_of_head, routes)]
+    return [*routes, *map(_head_route, routes)]
 
 
-def _of_head(route: HTTPRouteHandler) -> HTTPRouteHandler:
-    """The same for `HEAD`: the answer is made as for `GET`, and the server sends its head only."""
+def _head_route(route: HTTPRouteHandler) -> HTTPRouteHandler:
+    """The same route for `HEAD`: it creates the response of `GET`, of which the server sends only the head."""
     return HTTPRouteHandler(
         sorted(route.paths),
         http_method="HEAD",

@@ -1,1 +1,1 @@
-"""HTTP on the wire: JSON shapes, query parameters, descriptions."""
+"""The HTTP wire format: JSON bodies, query parameters, error responses, OpenAPI descriptions."""

@@ -1,4 +1,4 @@
-"""Answers: prepared bytes with their headers."""
+"""Successful responses: encoded bytes with their headers."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> ASGIResponse:
-    """`content` as JSON."""
+    """A response with `content` as JSON."""
     return ASGIResponse(body=_encode(content), status_code=status, headers=headers)
 
 
 def empty(status: int) -> ASGIResponse:
-    """No content, with the type the published service sends even then (contract 1.3)."""
+    """A response without content, with the content type that Magistrala sends even then (contract 1.3)."""
     return ASGIResponse(status_code=status, headers={"content-type": JSON})

@@ -1,4 +1,4 @@
-"""What a request carries for us: its session, and its body."""
+"""Session and body of a request."""
 
 import asyncio
 import contextlib
@@ -14,59 +14,59 @@ from edgeclients.model import Session
 
 T = TypeVar("T")
 
-_LARGE = 64 * 1024  # bodies beyond this are decoded off the event loop
-_BULKS = 4  # bodies of megabytes held at a time
+_LARGE_BYTES = 64 * 1024  # bytes; a thread decodes larger bodies
+_MAX_BULK = 4  # maximum number of bulk bodies in memory
 
 Call = Request[Any, Any, Any]
 
 
 def session_of(call: Call) -> Session:
-    """Whose request it is; the gate has made sure."""
+    """The session of a request, which the gate has authenticated."""
     return cast("Session", cast("dict[str, Any]", call.scope)[SESSION])
 
 
 async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:
-    """The body, decoded.
+    """The decoded body.
 
     Raises:
-        UnsupportedMediaType: it is not declared to be JSON.
-        InvalidBody: it is not one JSON value of the right shape.
+        UnsupportedMediaType: the content type is not JSON.
+        InvalidBody: the body is not one JSON value of the right shape.
     """
-    # A substring, in exactly this case: contract 1.3.
+    # Magistrala searches for this substring, case-sensitively: contract 1.3.
     if "application/json" not in call.headers.get("content-type", ""):
         raise UnsupportedMediaType
     body = await call.body()
-    if len(body) > _LARGE:
+    if len(body) > _LARGE_BYTES:
         return await asyncio.to_thread(_decode, decoder, body)
     return _decode(decoder, body)
 
 
 def _decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
-        body.decode()  # the decoder does not look into what it skips
+        body.decode()  # the decoder does not validate UTF-8 in values that it skips
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBody(type(error).__name__) from error
 
 
 class BulkLimiter:
-    """Lets a few large requests in at a time, and one of them work."""
+    """Limits bulk requests: a few at a time hold their bodies, and one of them works."""
 
     def __init__(self) -> None:
-        self._inside = 0
+        self._entered = 0
         self._work = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def enter(self) -> AsyncIterator[asyncio.Lock]:
-        """The lock to hold while working.
+        """Enter with a bulk request, and get the lock to hold while it works.
 
         Raises:
-            Busy: too many are inside.
+            Busy: too many bulk requests have entered.
         """
-        if self._inside >= _BULKS:
+        if self._entered >= _MAX_BULK:
             raise Busy("too many bulk requests", retry_after=1)
-        self._inside += 1
+        self._entered += 1
         try:
             yield self._work
         finally:
-            self._inside -= 1
+            self._entered -= 1

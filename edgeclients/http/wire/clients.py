@@ -1,4 +1,4 @@
-"""JSON as contract 2 and 3 write it: what comes in, what goes out."""
+"""JSON of clients and connections (contract 2 and 3): bodies of requests and responses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -59,19 +59,19 @@ AccessType = Annotated[str, shown(enum=[DIRECT, BY_GROUP, BY_DOMAIN])]
 
 
 class CredentialsIn(Struct):
-    """What a client proves itself with. Without a secret, or with an empty one, one is generated."""
+    """Credentials of a client. If the secret is missing or empty, the service generates one."""
 
     identity: Identity | None = None
     secret: Secret | None = None
 
 
 class CreateClient(Struct):
-    """A client to be created; every field may be left out.
+    """A client to create. Every field is optional.
 
-    A whole client may be sent: what only the service says, and what it does not know, is ignored.
+    A complete client may be sent: the service ignores read-only and unknown fields.
     """
 
-    id: Annotated[UuidOrEmpty | None, shown(description="Left out or empty: one is generated.")] = None
+    id: Annotated[UuidOrEmpty | None, shown(description="If missing or empty, the service generates an id.")] = None
     name: Name | None = None
     tags: Tags | None = None
     credentials: CredentialsIn | None = None
@@ -84,11 +84,11 @@ class CreateClient(Struct):
     connection_types: Annotated[list[str] | None, READ_ONLY] = None
 
     def to_draft(self) -> ClientDraft:
-        """What the use case takes.
+        """The draft for the use case.
 
         Raises:
-            InvalidStatus: the status is none a client can be created with.
-            InvalidBody: a connection type is none.
+            InvalidStatus: a client cannot be created with this status.
+            InvalidBody: a connection type is unknown.
         """
         credentials = self.credentials or CredentialsIn()
         to_types(self.connection_types or ())
@@ -106,9 +106,9 @@ class CreateClient(Struct):
 
 
 class UpdateClient(Struct):
-    """New values; what is left out, or null, stays, and so does a name for which an empty one is sent.
+    """New values. A field that is missing or null does not change, nor does the name if it is empty.
 
-    Metadata is replaced as a whole. A whole client may be sent: anything else in it is ignored.
+    Metadata is replaced as a whole. A complete client may be sent: the service ignores its other fields.
     """
 
     name: Name | None = None
@@ -119,7 +119,7 @@ class UpdateClient(Struct):
 
 
 class UpdateTags(Struct):
-    """The tags a client shall have; none clears them. A whole client may be sent: anything else in it is ignored."""
+    """All new tags of a client; an empty list clears them. A complete client may be sent: its other fields are ignored."""
 
     tags: Tags | None = None
     created_at: Timestamp = None
@@ -127,17 +127,17 @@ class UpdateTags(Struct):
 
 
 class UpdateSecret(Struct):
-    """A `ChosenSecret` or a `GeneratedSecret`: the description shows these, as exactly one of them has to be sent."""
+    """A `ChosenSecret` or a `GeneratedSecret`. OpenAPI documents these, because exactly one of them is valid."""
 
     secret: str | None = None
     generate: bool | None = None
     grace: int | float | None = None
 
     def to_change(self) -> SecretChange:
-        """What the use case takes.
+        """The change for the use case.
 
         Raises:
-            InvalidBody: `grace` is no whole number; JSON has `60.0` for one, too.
+            InvalidBody: `grace` is not an integer; `60.0` is one in JSON.
         """
         grace = self.grace or 0
         if isinstance(grace, float) and not grace.is_integer():
@@ -146,7 +146,7 @@ class UpdateSecret(Struct):
 
 
 class ChosenSecret(Struct):
-    """A new secret; with `grace` the old one lives on for so many seconds."""
+    """A new secret. With `grace` the old one stays valid for that many seconds."""
 
     secret: Annotated[Secret | None, REQUIRED, shown(minLength=1)] = None
     generate: Annotated[bool | None, NOT_TRUE] = None
@@ -154,23 +154,23 @@ class ChosenSecret(Struct):
 
 
 class GeneratedSecret(Struct):
-    """The wish for a generated secret; with `grace` the old one lives on for so many seconds."""
+    """A request for a generated secret. With `grace` the old one stays valid for that many seconds."""
 
     generate: Annotated[bool | None, REQUIRED, NOT_FALSE] = None
-    secret: Annotated[Annotated[str, shown(maxLength=0)] | None, shown(description="Empty, if it is there.")] = None
+    secret: Annotated[Annotated[str, shown(maxLength=0)] | None, shown(description="Missing or empty.")] = None
     grace: Grace | None = None
 
 
 class SetParent(Struct):
-    """The group a client shall belong to."""
+    """The new parent group of a client."""
 
     parent_group_id: Annotated[Uuid | None, REQUIRED] = None
 
 
 class Connect(Struct):
-    """Clients, the channels they shall be connected to or disconnected from, and how.
+    """Clients to connect to channels or to disconnect from them, and the connection types.
 
-    That makes clients × channels × types connections, of which one call may have 10,000.
+    The number of connections is clients × channels × types, at most 10,000 in one call.
     """
 
     channel_ids: Annotated[Ids | None, REQUIRED] = None
@@ -179,9 +179,9 @@ class Connect(Struct):
 
 
 class ConnectChannel(Struct):
-    """Clients that shall be connected to a channel or disconnected from it, and how.
+    """Clients to connect to a channel or to disconnect from it, and the connection types.
 
-    That makes clients × types connections, of which one call may have 10,000.
+    The number of connections is clients × types, at most 10,000 in one call.
     """
 
     client_ids: Annotated[Ids | None, REQUIRED] = None
@@ -189,14 +189,14 @@ class ConnectChannel(Struct):
 
 
 class CredentialsBody(Struct):
-    """The secret is there only in the answer to the request that made it."""
+    """Credentials of a client. Only the response to the request that created the secret may contain it."""
 
     identity: str | UnsetType = UNSET
     secret: str | UnsetType = UNSET
 
 
 class EffectiveRoleBody(Struct):
-    """By what the caller may do something to a client: a role of it, or what its parent group or the domain grants."""
+    """A grant of access to a client: by a role of the client, by its parent group or by its domain."""
 
     role_id: str
     role_name: str
@@ -206,7 +206,7 @@ class EffectiveRoleBody(Struct):
 
 
 class ClientBody(Struct, kw_only=True):
-    """A client; empty fields are left out."""
+    """A client, without its empty fields."""
 
     id: str
     name: str | UnsetType = UNSET
@@ -231,14 +231,14 @@ class ClientBody(Struct, kw_only=True):
 
 
 class ClientsBody(Struct):
-    """What a bulk create made."""
+    """The clients of a bulk create."""
 
     total: int
     clients: list[ClientBody]
 
 
 class PageBody(Struct, kw_only=True):
-    """One page of a list; `limit` and `offset` are left out when 0."""
+    """One page of a list of clients, without `limit` and `offset` when these are 0."""
 
     limit: int | UnsetType = UNSET
     offset: int | UnsetType = UNSET
@@ -247,7 +247,7 @@ class PageBody(Struct, kw_only=True):
 
 
 def to_body(client: Client, secret: str = "", last_seen_at: int | None = None) -> ClientBody:
-    """A client as it is answered."""
+    """The response body of a client."""
     return ClientBody(
         id=client.id,
         name=client.name or UNSET,
@@ -266,12 +266,12 @@ def to_body(client: Client, secret: str = "", last_seen_at: int | None = None) -
 
 
 def to_viewed(viewed: Viewed) -> ClientBody:
-    """A client as it is answered to somebody who looks at it."""
+    """The response body of a client that a caller views."""
     return to_body(viewed.client, last_seen_at=viewed.last_seen_at)
 
 
 def to_body_with_roles(viewed: Viewed, roles: Sequence[EffectiveRole]) -> ClientBody:
-    """A client as it is answered to somebody who asks for their roles; private metadata is not shown then (contract 2)."""
+    """The response body of a client with the caller's roles, which has no private metadata (contract 2)."""
     body = to_viewed(viewed)
     body.private_metadata = UNSET
     body.roles = tuple(
@@ -287,11 +287,11 @@ def to_body_with_roles(viewed: Viewed, roles: Sequence[EffectiveRole]) -> Client
     return body
 
 
-def to_page(page: Page, wanted: ClientFilter) -> PageBody:
-    """A page as it is answered."""
+def to_page(page: Page, client_filter: ClientFilter) -> PageBody:
+    """The response body of a page."""
     return PageBody(
-        limit=wanted.limit or UNSET,
-        offset=wanted.offset or UNSET,
+        limit=client_filter.limit or UNSET,
+        offset=client_filter.offset or UNSET,
         total=page.total,
         clients=[_listed(item) for item in page.items],
     )
@@ -301,7 +301,7 @@ def to_types(names: "list[str] | tuple[str, ...]") -> tuple[ConnectionType, ...]
     """Connection types by name, in any letter case.
 
     Raises:
-        InvalidBody: one has no such name.
+        InvalidBody: a name is unknown.
     """
     try:
         return tuple(_TYPES[name.lower()] for name in names)
@@ -325,7 +325,7 @@ def _listed(item: ListedClient) -> ClientBody:
 
 
 def _object(text: str) -> dict[str, Any] | UnsetType:
-    """Metadata, passed on as the text it is kept as."""
+    """Metadata, which passes through as its stored JSON text."""
     return UNSET if text == "{}" else cast("dict[str, Any]", Raw(text.encode()))
 
 
@@ -339,5 +339,5 @@ def _to_status(value: object) -> Status:
 
 
 def decoder(kind: type[Any]) -> "msgspec.json.Decoder[Any]":
-    """A decoder to keep."""
+    """A decoder of bodies of this type, to create once."""
     return msgspec.json.Decoder(kind)

@@ -1,4 +1,4 @@
-"""How routes describe themselves: what the decorators of Litestar are given, and what `openapi` makes of it."""
+"""Documentation of routes: arguments for Litestar's decorators, from which `openapi` builds the document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, Self
@@ -21,7 +21,7 @@ from edgeclients.errors import (
 from edgeclients.http.wire.failures import JSON
 from edgeclients.http.wire.parameters import Parameter
 
-DESCRIBED: Final = "described"  # where a route's `opt` holds what it says of itself
+DESCRIBED: Final = "described"  # key of a route's `Described` in its `opt`
 
 CLIENT_ID = "bb7edb32-2eac-4aad-aebe-ed96fe073879"
 CHANNEL_ID = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
@@ -41,20 +41,20 @@ CLIENT_EXAMPLE: dict[str, Any] = {
 }
 
 BODY_ERRORS: Final = (UnsupportedMediaType, InvalidBody, BodyTooLarge)
-"""What can be wrong with a JSON body of any shape."""
+"""Errors of every route with a JSON body."""
 
 STORE_ERRORS: Final = (Forbidden, Unavailable)
-"""What a caller may meet on the way to whatever is stored."""
+"""Errors of every route that reads or changes stored data."""
 
 CLIENT_ERRORS: Final = (NotFound, *STORE_ERRORS)
-"""The same on the way to a client that exists."""
+"""Errors of every route of an existing client."""
 
-_ALWAYS: tuple[type[DomainError], ...] = (Internal,)
-_ON_PROTECTED: tuple[type[DomainError], ...] = (MissingToken, Unauthenticated, MissingDomain, Throttled, Busy)
+_COMMON_ERRORS: tuple[type[DomainError], ...] = (Internal,)
+_PROTECTED_ERRORS: tuple[type[DomainError], ...] = (MissingToken, Unauthenticated, MissingDomain, Throttled, Busy)
 
 
 class Described(NamedTuple):
-    """What a route says of itself; see `describe`."""
+    """The documentation of a route; see `describe`."""
 
     operation: str
     summary: str
@@ -72,7 +72,7 @@ class Described(NamedTuple):
     headers: Sequence[str]
 
     def __deepcopy__(self, _: object) -> Self:
-        return self  # Litestar copies a route with all that hangs on it
+        return self  # Litestar deep-copies routes; this is immutable
 
 
 def describe(
@@ -92,23 +92,23 @@ def describe(
     media_type: str = JSON,
     headers: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What a route decorator takes to document a route.
+    """Arguments for a route decorator that document the route.
 
     Args:
         operation: its operation id.
         summary: one line.
-        details: what a caller has to know beyond that.
-        status: of success.
-        answer: type of the body on success; None for no body.
-        example: of that body.
-        errors: what can go wrong, beyond what can everywhere.
-        body: type of the request's body; None for none; several in a tuple: exactly one of them.
-        body_example: of that.
+        details: what else a caller needs to know.
+        status: HTTP status of success.
+        answer: type of the response body on success; None for no body.
+        example: an example of that body.
+        errors: errors of this route, in addition to those of every route.
+        body: type of the request body; None for no body; a tuple for exactly one of several.
+        body_example: an example of that body.
         query: query parameters.
-        tag: the group it is shown in.
+        tag: the group of the route in the document.
         protected: whether a bearer token is needed.
-        media_type: of the answer.
-        headers: of the answer, by name.
+        media_type: media type of the response.
+        headers: names of response headers.
     """
     described = Described(
         operation=operation,
@@ -117,7 +117,7 @@ def describe(
         status=status,
         answer=answer,
         example=example,
-        errors=(*(_ON_PROTECTED if protected else ()), *errors, *_ALWAYS),
+        errors=(*(_PROTECTED_ERRORS if protected else ()), *errors, *_COMMON_ERRORS),
         body=body,
         body_example=body_example,
         query=tuple(query),
@@ -126,5 +126,5 @@ def describe(
         media_type=media_type,
         headers=tuple(headers),
     )
-    # Litestar lets no handler that returns something have 204; the answer says it itself.
+    # Litestar rejects 204 for a handler that returns a response; that response has the status.
     return {"operation_id": operation, "status_code": 200 if status == 204 else status, "opt": {DESCRIBED: described}}

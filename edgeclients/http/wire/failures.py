@@ -1,4 +1,4 @@
-"""Every error in one shape (contract A2), as ASGI messages: nothing of the framework is needed to refuse somebody."""
+"""Error responses, all of one shape (contract A2), as ASGI messages: rejecting a request needs no framework."""
 
 import logging
 from typing import Final
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class ErrorBody(msgspec.Struct):
-    """The body of every answer that is an error."""
+    """The body of every error response."""
 
     message: str
     error: str
@@ -25,23 +25,23 @@ class ErrorBody(msgspec.Struct):
 
 
 def error_body(error: DomainError, request_id: str) -> bytes:
-    """The JSON of an error; a 500 names the request, so that its log line can be found."""
+    """An error as JSON. A 500 contains the request id, which identifies its log line."""
     row = row_of(error)
     return _encode(ErrorBody(text_of(error), row.code, request_id if row.error is Internal else UNSET))
 
 
-def telling(error: Exception, request_id: str) -> tuple[Message, Message]:
-    """The answer to whatever went wrong: by the table, or for a fault of ours 500.
+def failure_messages(error: Exception, request_id: str) -> tuple[Message, Message]:
+    """The response to an error: a domain error by its row in `TABLE`, any other as 500.
 
-    A fault's details are in the log; the caller gets the request's id.
+    The log has the details of a 500; the caller gets the request id.
     """
     if isinstance(error, DomainError):
-        return _failure(error, request_id)
+        return _messages(error, request_id)
     _log.error("request failed unexpectedly", exc_info=error, extra={"request_id": request_id})
-    return _failure(Internal(), request_id)
+    return _messages(Internal(), request_id)
 
 
-def _failure(error: DomainError, request_id: str) -> tuple[Message, Message]:
+def _messages(error: DomainError, request_id: str) -> tuple[Message, Message]:
     row, body = row_of(error), error_body(error, request_id)
     headers = {"content-type": JSON, "content-length": str(len(body))}
     if error.retry_after is not None:

@@ -1,6 +1,6 @@
-"""Fields of bodies as the description shows them.
+"""Types of the fields of bodies, with their documentation in OpenAPI.
 
-What is said here is not checked by the decoder: a use case checks it, and each fault has its own error (contract 1.6).
+The decoder does not check these constraints. The use cases do, with an error for each (contract 1.6).
 """
 
 from typing import Annotated, Any, Final, TypeAlias
@@ -10,28 +10,28 @@ from msgspec import Meta
 from edgeclients.core import limits
 from edgeclients.model import ALL_ACTIONS, action_names
 
-# What `schemas` is told, and takes out again.
-MUST: Final = "x-must"  # of a field that has to be there
-NAMED: Final = "x-named"  # of a schema that stands once, under this name
+# Markers that `schemas` reads and removes.
+REQUIRED_MARKER: Final = "x-must"  # of a required field
+NAME_MARKER: Final = "x-named"  # of a schema that becomes a component with this name
 
 _UUID_TEXT: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 UUID: Final = f"^{_UUID_TEXT}$"
-NO_NUL: Final = r"^[^\x00]*$"  # no store keeps one
+NO_NUL: Final = r"^[^\x00]*$"  # no store accepts NUL
 
 
 def shown(**schema: Any) -> Meta:
-    """Keywords of JSON Schema for a field."""
+    """JSON Schema keywords of a field."""
     return Meta(extra_json_schema=schema)
 
 
 def named(name: str, **schema: Any) -> Meta:
-    """The same for a field whose schema is known by a name: what generators make of it is one type."""
-    return shown(**{NAMED: name}, **schema)
+    """JSON Schema keywords of a field with a named schema, for which generators create one type."""
+    return shown(**{NAME_MARKER: name}, **schema)
 
 
-REQUIRED: Final = shown(**{MUST: True})
+REQUIRED: Final = shown(**{REQUIRED_MARKER: True})
 READ_ONLY: Final = shown(readOnly=True)
-# A `const` would say it, too, but some generators make a text of a boolean one.
+# Not a positive `const`: some generators turn a boolean one into a string.
 NOT_TRUE: Final = shown(**{"not": {"const": True}})
 NOT_FALSE: Final = shown(**{"not": {"const": False}})
 
@@ -63,15 +63,15 @@ Metadata: TypeAlias = Annotated[
     ),
 ]
 NewStatus: TypeAlias = Annotated[
-    Any, shown(type="string", enum=["", "enabled", "disabled"], description="Empty or left out: `enabled`.")
+    Any, shown(type="string", enum=["", "enabled", "disabled"], description="If missing or empty: `enabled`.")
 ]
 Grace: TypeAlias = Annotated[
     int,
-    shown(minimum=0, maximum=limits.GRACE_SECONDS, description="Seconds for which the old secret works beside the new one."),
+    shown(minimum=0, maximum=limits.GRACE_SECONDS, description="Seconds for which the old secret also stays valid."),
 ]
 Types: TypeAlias = Annotated[
     list[Annotated[str, named("ConnectionType", enum=["publish", "subscribe"])]],
-    shown(minItems=1, maxItems=limits.CONNECTIONS, description="Ways to connect, in any letter case."),
+    shown(minItems=1, maxItems=limits.CONNECTIONS, description="Connection types, in any letter case."),
 ]
 Ids: TypeAlias = Annotated[list[Uuid], shown(minItems=1, maxItems=limits.CONNECTIONS)]
 
@@ -90,4 +90,4 @@ Members: TypeAlias = Annotated[
     list[Annotated[str, shown(minLength=1, maxLength=limits.MEMBER_CHARACTERS, pattern=NO_NUL)]],
     shown(uniqueItems=True, maxItems=limits.MEMBERS),
 ]
-SOME: Final = shown(minItems=1)
+NOT_EMPTY: Final = shown(minItems=1)

@@ -1,4 +1,4 @@
-"""Query parameters (contract 1.4): each once, as data, in the order they are checked."""
+"""Query parameters (contract 1.4), defined as data in the order of their checks."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Parameter(NamedTuple):
-    """One query parameter: its name, what it is parsed by, and how it is described."""
+    """One query parameter: its name, its parser and its documentation; `raw`: `+` is not a space."""
 
     name: str
     parse: Callable[[str], Any]
@@ -29,18 +29,18 @@ Parameters: TypeAlias = "Mapping[str, Parameter]"
 
 
 def read(query: bytes, parameters: Parameters) -> dict[str, Any]:
-    """The values of those `parameters` that a query string gives, in their order; others in it are ignored.
+    """The values of `parameters` in a query string, in their order; unknown parameters are ignored.
 
     Raises:
-        InvalidQuery: one is given twice, or is not decodable.
-        DomainError: what a parameter's own parser raises.
+        InvalidQuery: a parameter is given twice, or cannot be decoded.
+        DomainError: a parser rejected a value.
     """
     given = _split(query, parameters)
     return {name: parameter.parse(given[name]) for name, parameter in parameters.items() if name in given}
 
 
 def _split(query: bytes, parameters: Parameters) -> dict[str, str]:
-    """Parameters we know, decoded."""
+    """Decoded values of the known parameters."""
     found: dict[str, str] = {}
     try:
         for part in filter(None, query.decode("ascii").split("&")):
@@ -60,7 +60,7 @@ def _split(query: bytes, parameters: Parameters) -> dict[str, str]:
 
 
 def by_name(*parameters: Parameter) -> Parameters:
-    """Parameters, to be read in this order."""
+    """Parameters by name, in this order."""
     return {parameter.name: parameter for parameter in parameters}
 
 
@@ -68,7 +68,7 @@ def number(text: str) -> int:
     """A number (contract 1.4).
 
     Raises:
-        InvalidQuery: it is none.
+        InvalidQuery: `text` is not a number.
     """
     if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) > _LARGEST:
         raise InvalidQuery("not a number")
@@ -76,13 +76,13 @@ def number(text: str) -> int:
 
 
 def boolean(text: str) -> bool:
-    """A flag (contract 1.4).
+    """A boolean (contract 1.4).
 
     Raises:
-        InvalidQuery: it is none.
+        InvalidQuery: `text` is not a boolean.
     """
     if text not in _TRUE | _FALSE:
-        raise InvalidQuery("not a flag")
+        raise InvalidQuery("not a boolean")
     return text in _TRUE
 
 
@@ -90,7 +90,7 @@ def slice_of(values: Mapping[str, Any]) -> tuple[int, int]:
     """Offset and limit.
 
     Raises:
-        InvalidLimit: the limit is not one of 1 to 100.
+        InvalidLimit: the limit is not between 1 and 100.
     """
     limit = values.get("limit", DEFAULT_LIMIT)
     if not 1 <= limit <= limits.PAGE:
@@ -103,7 +103,7 @@ STRING: Final = {"type": "string", "pattern": NO_NUL}
 _WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
 _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": limits.PAGE, "default": DEFAULT_LIMIT}
 
-OFFSET: Final = Parameter("offset", number, {**_WHOLE, "default": 0}, "How many to leave out at the start.")
-LIMIT: Final = Parameter("limit", number, _LIMIT, "How many to show.")
+OFFSET: Final = Parameter("offset", number, {**_WHOLE, "default": 0}, "Number of entries to skip.")
+LIMIT: Final = Parameter("limit", number, _LIMIT, "Maximum number of entries to return.")
 SLICE: Final = by_name(OFFSET, LIMIT)
-"""The parameters of a list that has no others; `slice_of` reads them."""
+"""The parameters of a list without filters; `slice_of` reads them."""

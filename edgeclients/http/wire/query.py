@@ -1,4 +1,4 @@
-"""The query of a list of clients (contract 3.3)."""
+"""Query parameters of the list of clients (contract 3.3)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,18 +26,18 @@ _ORDERS = {"": "created_at", "name": "name", "created_at": "created_at", "update
 _DIRECTIONS = {"": False, "asc": False, "desc": True}
 
 
-class Wanted(NamedTuple):
-    """What a list shall show, and through whose eyes; "" for the caller's."""
+class ListQuery(NamedTuple):
+    """The filter of a list, and the user whose clients it shows; "" for the caller."""
 
     clients: ClientFilter
     user_id: str
 
 
-def parse(query: bytes) -> Wanted:
-    """What a query string asks for; unknown parameters are ignored.
+def parse(query: bytes) -> ListQuery:
+    """Parse a query string; unknown parameters are ignored.
 
     Raises:
-        InvalidQuery, InvalidStatus, InvalidLimit, InvalidName, InvalidOrder, InvalidDirection: it asks for nothing.
+        InvalidQuery, InvalidStatus, InvalidLimit, InvalidName, InvalidOrder, InvalidDirection: a value is invalid.
     """
     values = read(query, PARAMETERS)
     offset, limit = slice_of(values)
@@ -47,7 +47,7 @@ def parse(query: bytes) -> Wanted:
     order = values.get("order", "updated_at")
     if order not in _ORDERS:
         raise InvalidOrder
-    wanted = ClientFilter(
+    clients = ClientFilter(
         offset=offset,
         limit=limit,
         order=_ORDERS[order],
@@ -67,28 +67,28 @@ def parse(query: bytes) -> Wanted:
         only_total=values.get("only_total", False),
         role=role_filter(values),
     )
-    return Wanted(wanted, values.get("user", ""))
+    return ListQuery(clients, values.get("user", ""))
 
 
 def direction(default: str) -> Parameter:
     """The parameter `dir`."""
-    return Parameter("dir", str, {"type": "string", "enum": [*_DIRECTIONS], "default": default}, "Direction of the order.")
+    return Parameter("dir", str, {"type": "string", "enum": [*_DIRECTIONS], "default": default}, "Sort direction.")
 
 
 def descending(values: Mapping[str, Any], default: str) -> bool:
-    """Whether the direction asked for, or else `default`, is down.
+    """Whether the requested direction, or else `default`, is descending.
 
     Raises:
-        InvalidDirection: it is none.
+        InvalidDirection: the direction is unknown.
     """
-    wanted = values.get("dir", default)
-    if wanted not in _DIRECTIONS:
+    text = values.get("dir", default)
+    if text not in _DIRECTIONS:
         raise InvalidDirection
-    return _DIRECTIONS[wanted]
+    return _DIRECTIONS[text]
 
 
 def role_filter(values: Mapping[str, Any]) -> RoleFilter:
-    """Which roles are meant."""
+    """The filter on roles in the parsed `values`."""
     return RoleFilter(
         actions=values.get("actions"),
         role_id=values.get("role_id") or None,
@@ -99,7 +99,7 @@ def role_filter(values: Mapping[str, Any]) -> RoleFilter:
 
 
 def _tags(text: str) -> TagFilter | None:
-    """`+` means all, `,` any; around them blanks do not count."""
+    """`+` separates tags that all have to match, `,` tags of which one has to; spaces around both are ignored."""
     if not text:
         return None
     match_all = "+" in text
@@ -149,11 +149,11 @@ def _actions(text: str) -> Action | None:
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _NAME: Final = {**STRING, "maxLength": limits.NAME_BYTES}
-_MORE_TAGS: Final = limits.TAGS - 1
-# Some with `+` between, which a `,` does not divide then; or some with `,` between.
+_SEPARATORS: Final = limits.TAGS - 1
+# Tags separated by `+`, which may then contain `,`; or tags separated by `,`.
 _TAGS: Final = {
     "type": "string",
-    "pattern": rf"^([^\x00+]*([+][^\x00+]*){{1,{_MORE_TAGS}}}|[^\x00+,]*(,[^\x00+,]*){{0,{_MORE_TAGS}}})$",
+    "pattern": rf"^([^\x00+]*([+][^\x00+]*){{1,{_SEPARATORS}}}|[^\x00+,]*(,[^\x00+,]*){{0,{_SEPARATORS}}})$",
 }
 _METADATA: Final = {
     "type": "string",
@@ -162,37 +162,39 @@ _METADATA: Final = {
     "pattern": r"^[ \t\r\n]*([{][^\x00]*[}]|null)[ \t\r\n]*$",
 }
 
-ACTIONS: Final = Parameter("actions", _actions, STRING, "Actions, with `,` between, all of which the role has.")
-ROLE_ID_FILTER: Final = Parameter("role_id", str, STRING, "Only by the role with this id.")
-ROLE_NAME: Final = Parameter("role_name", str, STRING, "Only by a role of this name.")
+ACTIONS: Final = Parameter("actions", _actions, STRING, "Actions, separated by `,`; the role has all of them.")
+ROLE_ID_FILTER: Final = Parameter("role_id", str, STRING, "Only access by the role with this id.")
+ROLE_NAME: Final = Parameter("role_name", str, STRING, "Only access by a role with this name.")
 ACCESS_TYPE: Final = Parameter("access_type", str, STRING, "Only access of this kind: `direct`, `direct_group` or `domain`.")
 
 PARAMETERS: Final = by_name(
-    Parameter("name", str, _NAME, "Part of the name, in any letter case; `%` and `_` stand for any text, any character."),
-    Parameter("tags", _tags, _TAGS, "One tag; with `,` between several any of them, with `+` all.", raw=True),
-    Parameter("status", _status, {"type": "string", "enum": [*_STATUSES], "default": "enabled"}, "Only clients in this state."),
-    Parameter("metadata", _metadata, _METADATA, "A JSON object that the client's metadata contains."),
+    Parameter("name", str, _NAME, "Part of the name, in any letter case; `%` matches any text, `_` any character."),
+    Parameter("tags", _tags, _TAGS, "One tag, or several: separated by `,` any of them matches, by `+` all.", raw=True),
+    Parameter(
+        "status", _status, {"type": "string", "enum": [*_STATUSES], "default": "enabled"}, "Only clients with this status."
+    ),
+    Parameter("metadata", _metadata, _METADATA, "Only clients whose metadata contains this JSON object."),
     OFFSET,
     LIMIT,
     direction("desc"),
-    Parameter("order", str, {"type": "string", "enum": [*_ORDERS], "default": "updated_at"}, "What to sort by."),
+    Parameter("order", str, {"type": "string", "enum": [*_ORDERS], "default": "updated_at"}, "Field to sort by."),
     ACTIONS,
     ROLE_ID_FILTER,
     ROLE_NAME,
     ACCESS_TYPE,
-    Parameter("user", str, STRING, "The clients of this user; for super admins."),
-    Parameter("group", str, STRING, "Clients of this parent group; empty: clients without one."),
-    Parameter("channel", str, STRING, "Clients connected to this channel, with their connection types."),
+    Parameter("user", str, STRING, "The clients of this user; only for super admins."),
+    Parameter("group", str, STRING, "Only clients of this parent group; if empty, clients without one."),
+    Parameter("channel", str, STRING, "Only clients connected to this channel, with their connection types."),
     Parameter(
         "connection_type",
         _connection_type,
         {"type": "string", "enum": [*_TYPES]},
-        "With `channel`: connected in this way, in any letter case.",
+        "With `channel`: only this connection type, in any letter case.",
     ),
-    Parameter("id", str, STRING, "The client with this id."),
-    Parameter("only_total", boolean, {"type": "boolean", "default": False}, "Only count."),
-    Parameter("created_from", _time, _TIME, "Created then or later."),
-    Parameter("created_to", _time, _TIME, "Created then or earlier."),
-    Parameter("seen_after", _time, _TIME, "Last authenticated then or later."),
-    Parameter("seen_before", _time, _TIME, "Last authenticated then or earlier, but ever."),
+    Parameter("id", str, STRING, "Only the client with this id."),
+    Parameter("only_total", boolean, {"type": "boolean", "default": False}, "Return only the total."),
+    Parameter("created_from", _time, _TIME, "Created at this time or later."),
+    Parameter("created_to", _time, _TIME, "Created at this time or earlier."),
+    Parameter("seen_after", _time, _TIME, "Last authenticated at this time or later."),
+    Parameter("seen_before", _time, _TIME, "Last authenticated at this time or earlier, but at least once."),
 )

@@ -1,4 +1,4 @@
-"""JSON of roles (contract 4): what comes in, what goes out. No key of an answer is ever left out."""
+"""JSON of roles (contract 4): bodies of requests and responses. A response contains all its keys."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from edgeclients.core.events import role_fields
 from edgeclients.http.wire.clients import EffectiveRoleBody
-from edgeclients.http.wire.fields import REQUIRED, SOME, ActionName, Actions, Members, RoleName, Time
+from edgeclients.http.wire.fields import NOT_EMPTY, REQUIRED, ActionName, Actions, Members, RoleName, Time
 from edgeclients.model import DIRECT, MemberPage, MembershipPage, NewRole, Role, RolePage, action_names
 
 
 class CreateRole(Struct):
-    """A role to be given to a client, and what and who shall be in it."""
+    """A role to create for a client, with its first actions and members."""
 
     role_name: Annotated[RoleName | None, REQUIRED] = None
     optional_actions: Actions | None = None
@@ -20,25 +20,25 @@ class CreateRole(Struct):
 
 
 class RenameRole(Struct):
-    """A role's new name."""
+    """The new name of a role."""
 
     name: Annotated[RoleName | None, REQUIRED] = None
 
 
 class ActionList(Struct):
-    """Some actions."""
+    """Actions to add to a role or to remove from it."""
 
-    actions: Annotated[Actions | None, REQUIRED, SOME] = None
+    actions: Annotated[Actions | None, REQUIRED, NOT_EMPTY] = None
 
 
 class MemberList(Struct):
-    """Some members, by id."""
+    """Members to add to a role or to remove from it, by id."""
 
-    members: Annotated[Members | None, REQUIRED, SOME] = None
+    members: Annotated[Members | None, REQUIRED, NOT_EMPTY] = None
 
 
 class RoleBody(Struct, kw_only=True):
-    """A role; `updated_at` is the year 1 and `updated_by` empty as long as nothing was changed."""
+    """A role. Before its first change `updated_at` is in the year 1 and `updated_by` is empty."""
 
     id: str
     name: str
@@ -50,14 +50,14 @@ class RoleBody(Struct, kw_only=True):
 
 
 class ProvisionedRole(RoleBody, kw_only=True):
-    """A new role, and what it was made with; null for what was left out."""
+    """A new role with its first actions and members; null if the request had none."""
 
     optional_actions: Sequence[ActionName] | None
     optional_members: Sequence[str] | None
 
 
 class RolePageBody(Struct):
-    """Some roles of a client."""
+    """One page of the roles of a client."""
 
     total: int
     offset: int
@@ -66,25 +66,25 @@ class RolePageBody(Struct):
 
 
 class ActionsBody(Struct):
-    """Some actions."""
+    """Actions of a role."""
 
     actions: Sequence[ActionName]
 
 
 class AvailableActions(Struct):
-    """Every action there is."""
+    """All actions that a role can have."""
 
     available_actions: Sequence[ActionName]
 
 
 class MembersBody(Struct):
-    """Some members, by id."""
+    """Members of a role, by id."""
 
     members: Sequence[str]
 
 
 class MemberPageBody(Struct):
-    """Some members of a role."""
+    """One page of the members of a role."""
 
     total: int
     offset: int
@@ -93,14 +93,14 @@ class MemberPageBody(Struct):
 
 
 class MembershipBody(Struct):
-    """Somebody who may do something to a client, and by which roles."""
+    """A member with access to a client, and the roles that grant it."""
 
     member_id: str
     roles: list[EffectiveRoleBody]
 
 
 class MembershipPageBody(Struct):
-    """Some of those who may do something to a client."""
+    """One page of the members with access to a client."""
 
     total: int
     offset: int
@@ -109,31 +109,31 @@ class MembershipPageBody(Struct):
 
 
 def to_role(role: Role) -> RoleBody:
-    """A role as it is answered."""
+    """The response body of a role."""
     return RoleBody(**role_fields(role))
 
 
-def to_provisioned(role: NewRole, wanted: CreateRole) -> ProvisionedRole:
-    """A new role as it is answered."""
+def to_provisioned(role: NewRole, body: CreateRole) -> ProvisionedRole:
+    """The response body of a new role."""
     return ProvisionedRole(
         **role_fields(role.role()),
-        optional_actions=wanted.optional_actions,
-        optional_members=wanted.optional_members,
+        optional_actions=body.optional_actions,
+        optional_members=body.optional_members,
     )
 
 
 def to_role_page(page: RolePage, offset: int, limit: int) -> RolePageBody:
-    """Roles as they are answered."""
+    """The response body of a page of roles."""
     return RolePageBody(page.total, offset, limit, [to_role(role) for role in page.items])
 
 
 def to_member_page(page: MemberPage, offset: int, limit: int) -> MemberPageBody:
-    """Members as they are answered."""
+    """The response body of a page of members."""
     return MemberPageBody(page.total, offset, limit, page.items)
 
 
 def to_membership_page(page: MembershipPage, offset: int, limit: int) -> MembershipPageBody:
-    """Effective members as they are answered."""
+    """The response body of a page of effective members."""
     members = [
         MembershipBody(
             one.member_id,
