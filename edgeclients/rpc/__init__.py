@@ -1,1 +1,1 @@
-"""gRPC: decode, call one use case, encode. Nothing is decided here."""
+"""gRPC transport: decode, call one use case, encode. It holds no business rules."""

@@ -1,4 +1,4 @@
-"""`Authenticate` on bytes: the one call that brokers make all the time, without message objects."""
+"""`Authenticate` on encoded messages: the most frequent call of brokers, without message objects."""
 
 from google.protobuf.message import DecodeError
 
@@ -10,15 +10,15 @@ from edgeclients.rpc.traced import Context, Prove, TracedCalls
 
 NAME = "Authenticate"
 _TOKEN = 0x0A  # field 1 of AuthnReq, length-delimited
-_MORE = 0x80  # in a byte of a length: another one follows, with seven more bits
-_LONGEST_HEAD = 3  # the field, and a length of two bytes
-_SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; field 2, of the length that follows
+_MORE = 0x80  # bit in a byte of a length: another byte follows, with seven more bits
+_LONGEST_HEAD = 3  # the tag of the field, and a length of two bytes
+_SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; the tag of field 2, whose length follows
 
 
 def work(authentication: Authentication, traced: TracedCalls | None = None) -> Work:
-    """The method, from message to message.
+    """The method, from encoded request to encoded response.
 
-    With `traced` there are spans of what the cache does not answer. What it does answer is the same code either way.
+    With `traced`, a cache miss has a span. A cache hit runs the same code either way.
     """
     recall = authentication.recall
     prove = _untraced(authentication) if traced is None else traced.proving(NAME, authentication.prove)
@@ -39,12 +39,12 @@ def _untraced(authentication: Authentication) -> Prove:
 
 
 def token_in(message: bytes) -> bytes:
-    """The token in an AuthnReq.
+    """The token in an encoded AuthnReq.
 
     Raises:
-        MalformedRequest: it is none.
+        MalformedRequest: `message` is not an AuthnReq.
     """
-    # As every caller writes it: the one field, once, in ASCII. Whatever else there is, is left to a real parser.
+    # The usual encoding: one field, once, in ASCII. protobuf parses every other message.
     if len(message) > _LONGEST_HEAD and message[0] == _TOKEN:
         low, high = message[1], message[2]
         start, size = (2, low) if low < _MORE else (3, low - _MORE + high * _MORE if high < _MORE else -1)
@@ -54,4 +54,4 @@ def token_in(message: bytes) -> bytes:
     try:
         return clients_pb2.AuthnReq.FromString(message).token.encode()
     except DecodeError as error:
-        raise MalformedRequest("no such message") from error
+        raise MalformedRequest("malformed message") from error

@@ -1,4 +1,4 @@
-"""Unary calls: received, limited, counted, and answered with bytes."""
+"""Unary calls: receive a message, limit and count calls, return bytes."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -16,20 +16,20 @@ Work: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
 
 
 class Calls(NamedTuple):
-    """What all unary calls of a service share.
+    """Shared state of the unary calls of a service.
 
-    `requests` counts them, `receiving` receives their messages, and `most` are worked on at a time.
+    `requests` counts calls, `receiving` receives their messages, `max_active` limits the calls in progress.
     """
 
     requests: Requests
     receiving: Receiving
-    most: int
+    max_active: int
 
     def handler(self, method: str, work: Work) -> Handler:
-        """A handler that answers with what `work` makes of the message.
+        """A handler that returns the result of `work` for the message of a call.
 
-        It is called before the message has come, and receives it itself; so a message that is malformed is our error, and not
-        gRPC's.
+        gRPC calls it before the message has arrived. The handler receives the message itself, so that it, and not gRPC,
+        reports a malformed one.
         """
         requests, receiving = self.requests, self.receiving
 
@@ -42,8 +42,8 @@ class Calls(NamedTuple):
                 requests.active += (working := 1)
                 answer = await work(message, context)
             except grpc.aio.BaseError:
-                raise  # the call is over: there is nobody to answer
-            except Exception as error:  # noqa: BLE001 - answered as INTERNAL, with all of it in the log
+                raise  # the call has ended and cannot be answered
+            except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
                 failure = failure_of(method, error)
                 code = failure.code
                 await failure.end(context)
@@ -58,10 +58,10 @@ class Calls(NamedTuple):
         return handle
 
     def _admit(self) -> None:
-        """Let a call be worked on.
+        """Check the limit of calls in progress.
 
         Raises:
-            Throttled: as many as may are.
+            Throttled: the limit is reached.
         """
-        if self.requests.active >= self.most:
+        if self.requests.active >= self.max_active:
             raise Throttled

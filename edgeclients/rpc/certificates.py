@@ -1,4 +1,4 @@
-"""What the gRPC server shows and demands, as it is at each handshake."""
+"""Certificates of the gRPC server, read at each handshake."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from edgeclients.ops.tls import Tls
 
 
 def credentials(current: Callable[[], Tls]) -> grpc.ServerCredentials:
-    """Credentials of one listener that take from `current` what the next handshake needs.
+    """Credentials of one listener, which call `current` at each handshake.
 
-    Whether callers have to show certificates stays as it is now.
+    The first result decides whether callers must present certificates.
     """
-    given = current()
+    loaded = current()
 
-    def changed() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal given
-        newest = current()
-        if newest is given:
-            return None  # anything else has gRPC parse it again
-        given = newest
-        return _configuration(newest)
+    def reload_if_changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal loaded
+        latest = current()
+        if latest is loaded:
+            return None  # gRPC parses any other result again
+        loaded = latest
+        return _configuration(latest)
 
-    return grpc.dynamic_ssl_server_credentials(_configuration(given), changed, given.client_ca is not None)
+    return grpc.dynamic_ssl_server_credentials(_configuration(loaded), reload_if_changed, loaded.client_ca is not None)
 
 
 def _configuration(tls: Tls) -> grpc.ServerCertificateConfiguration:

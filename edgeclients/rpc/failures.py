@@ -1,4 +1,4 @@
-"""How a call over gRPC that fails is answered: every error by its row in the one table."""
+"""Errors of gRPC calls: each error by its row in `TABLE`."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,25 +17,25 @@ _log = logging.getLogger(__name__)
 
 
 class Failure(NamedTuple):
-    """The status code of a call that failed, and its text."""
+    """Status code and text of a failed call."""
 
     code: str
     text: str
 
     async def end(self, context: Context) -> None:
-        """End the call with it.
+        """End the call with this failure.
 
         Raises:
             grpc.aio.AbortError: always.
         """
-        # Not by the context's code alone: an empty message goes with that, for which a caller may leave no room.
+        # Setting only the code also sends an empty message, which blocks if the caller's flow-control window is full.
         await context.abort(grpc.StatusCode[self.code], self.text)
 
 
 def failure_of(method: str, error: Exception) -> Failure:
-    """The failure that `error` is to the caller of `method`.
+    """The failure that the caller of `method` gets for `error`.
 
-    An error that is not one of ours is INTERNAL. The log has its details; the caller gets the id of the log line.
+    An error that is not a `DomainError` is INTERNAL. The log has its details; the caller gets the id of the log line.
     """
     if isinstance(error, DomainError):
         return Failure(row_of(error).grpc, text_of(error))
@@ -44,16 +44,16 @@ def failure_of(method: str, error: Exception) -> Failure:
     return Failure(row_of(Internal()).grpc, f"{text_of(Internal())}, request {request_id}")
 
 
-def answering(
+def reporting_failures(
     method: str, answer: Callable[[Context], Awaitable[Message | None]]
 ) -> Callable[[object, Context], Awaitable[bytes | None]]:
-    """A handler, also of calls that stream, that ends a call with the failure which `answer` meets."""
+    """A handler that ends the call with a failure if `answer` raises; `answer` may stream responses."""
 
     async def handle(_: object, context: Context) -> bytes | None:
         try:
             message = await answer(context)
         except grpc.aio.BaseError:
-            raise  # the call is over: there is nobody to answer
+            raise  # the call has ended and cannot be answered
         except Exception as error:
             await failure_of(method, error).end(context)
             raise AssertionError("abort raises") from error
@@ -63,12 +63,12 @@ def answering(
 
 
 def decoded(kind: type[M], message: bytes) -> M:
-    """`message`.
+    """The decoded `message`.
 
     Raises:
-        MalformedRequest: it is not a message of this kind.
+        MalformedRequest: it is not a message of this type.
     """
     try:
         return kind.FromString(message)
     except DecodeError as error:
-        raise MalformedRequest("no such message") from error
+        raise MalformedRequest("malformed message") from error

@@ -1,4 +1,4 @@
-"""`grpc.health.v1.Health`: whether this server, or one of its services, serves."""
+"""`grpc.health.v1.Health`: whether this server, or one of its services, is serving."""
 
 import asyncio
 from collections import Counter
@@ -10,23 +10,23 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from edgeclients.errors import NotFound, Throttled
-from edgeclients.rpc.failures import answering, decoded
+from edgeclients.rpc.failures import decoded, reporting_failures
 from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.traced import Context
 
 NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-WATCHERS: Final = 256  # a server's; each keeps its call for as long as it likes
-WATCHERS_EACH: Final = 16  # one connection's
+WATCHERS: Final = 256  # of a server; a watcher keeps its call open without a timeout
+WATCHERS_EACH: Final = 16  # of one connection
 
 _Response = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """Says SERVING of its services, or NOT_SERVING; to those who watch as soon as it changes.
+    """Reports SERVING or NOT_SERVING of its services, and sends each change to watchers.
 
     Args:
         services: their names; "" is the whole server.
-        receiving: how messages are received.
+        receiving: receives messages.
     """
 
     def __init__(self, services: Sequence[str], receiving: Receiving) -> None:
@@ -37,21 +37,21 @@ class Health:
         self._watchers: Counter[str] = Counter()  # by connection
 
     def methods(self) -> dict[str, grpc.RpcMethodHandler]:
-        """What a gRPC server is given."""
+        """Handlers by method, for a gRPC server."""
         return {
-            "Check": grpc.stream_unary_rpc_method_handler(answering("Check", self._check)),
-            "List": grpc.stream_unary_rpc_method_handler(answering("List", self._list)),
-            "Watch": grpc.stream_stream_rpc_method_handler(answering("Watch", self._watch)),
+            "Check": grpc.stream_unary_rpc_method_handler(reporting_failures("Check", self._check)),
+            "List": grpc.stream_unary_rpc_method_handler(reporting_failures("List", self._list)),
+            "Watch": grpc.stream_stream_rpc_method_handler(reporting_failures("Watch", self._watch)),
         }
 
-    def say(self, *, serving: bool) -> None:
-        """From here on."""
+    def set_status(self, *, serving: bool) -> None:
+        """Set the status of all services, and notify watchers."""
         self._status = _Response.SERVING if serving else _Response.NOT_SERVING
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def _check(self, context: Context) -> Message:
-        if await self._asked(context) not in self._services:
+        if await self._requested_service(context) not in self._services:
             raise NotFound
         return self._answer(self._status)
 
@@ -61,7 +61,7 @@ class Health:
         return answer
 
     async def _watch(self, context: Context) -> None:
-        service = await self._asked(context)
+        service = await self._requested_service(context)
         connection = context.peer()
         if self._watchers.total() >= WATCHERS or self._watchers[connection] >= WATCHERS_EACH:
             raise Throttled
@@ -77,7 +77,7 @@ class Health:
             if not self._watchers[connection]:
                 del self._watchers[connection]
 
-    async def _asked(self, context: Context) -> str:
+    async def _requested_service(self, context: Context) -> str:
         request: Any = decoded(health_pb2.HealthCheckRequest, await self._receiving.message(context))
         return str(request.service)
 

@@ -1,9 +1,9 @@
-"""What one caller may take of gRPC, and what gRPC says of callers.
+"""Limits of gRPC on the resources of a connection, and a filter on gRPC's log.
 
-Of one connection: 1024 calls open, 16 KiB of each message that is not read, 8 messages of up to 4 MiB that are (see
-`receiving`), 16 calls with large messages or answers. That is about 80 MiB, and of all callers as often as there are
-connections. What it does not bound: bytes a second, connections a second, and for how long somebody keeps his connection
-and the small answers that he does not read. Memory comes back once nobody needs it (see `edgeclients.ops.memory`).
+Each connection may have 1024 open calls, 16 KiB of each unread message, and 8 messages of up to 4 MiB being read (see
+`receiving`). It may have 16 calls with large messages or answers. That is about 80 MiB for each connection. Not limited:
+bytes and connections a second, and for how long a caller keeps a connection and small answers that it does not read.
+Unused memory returns to the system (see `edgeclients.ops.memory`).
 """
 
 import logging
@@ -22,40 +22,40 @@ _IDLE_MILLISECONDS: Final = 300_000
 
 
 def options(connections: int, *, shared: bool) -> Options:
-    """Options of gRPC for a server.
+    """Options of a gRPC server.
 
     Args:
-        connections: how many there may be at a time; one more is closed at once.
-        shared: whether other processes of ours listen on the same port.
+        connections: maximum number of connections; another one is closed at once.
+        shared: whether other worker processes listen on the same port.
     """
     return (
-        # A port that is taken is an error, not a second listener.
+        # Unless shared, a port in use is an error, not a second listener.
         ("grpc.so_reuseport", int(shared)),
         ("grpc.max_receive_message_length", _MESSAGE_BYTES),
         ("grpc.max_metadata_size", _METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
-        # Past these calls are cancelled at random: that is for resets, and far from what is worked on at a time.
+        # Beyond these gRPC cancels calls at random. They stop floods of resets, far above the limit of calls in progress.
         ("grpc.server.max_pending_requests", _PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
         ("grpc.max_allowed_incoming_connections", connections),
-        # Those who ask nothing must not keep others out for ever; who means to ask again connects by itself.
+        # Idle connections must not exclude other callers forever. A channel reconnects by itself for its next call.
         ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.http2.lookahead_bytes", _LOOKAHEAD_BYTES),
-        # What this finds out makes the windows of all calls grow, read or not, until each holds a whole message.
+        # The probe enlarges the windows of all calls, read or not, until each holds a whole message.
         ("grpc.http2.bdp_probe", 0),
-        # Until these are acknowledged not all that they bound is bounded.
+        # Some limits apply only once the caller has acknowledged the settings.
         ("grpc.http2.settings_timeout", _SETTINGS_MILLISECONDS),
-        # Keep-alive asks every 10 seconds whether we are there, also when there are no calls.
+        # Callers send keep-alive pings every 10 seconds, even without calls.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_MILLISECONDS),
     )
 
 
-def quiet() -> None:
-    """Keep out of the log what anybody's bytes would write there, as often as they like."""
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_ours)
+def filter_grpc_log() -> None:
+    """Drop log lines of gRPC that any caller can cause at any rate."""
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_not_by_caller)
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def _is_not_by_caller(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(("Invalid encoding on", "ExecuteBatchError raised in core"))

@@ -1,4 +1,4 @@
-"""Receiving messages: whole, in bounded time, and not too many of one caller at once."""
+"""Receives messages: complete, within a timeout, and with limits for each connection."""
 
 import asyncio
 import time
@@ -10,16 +10,16 @@ import grpc
 from edgeclients.errors import MalformedRequest, RequestTimedOut, Throttled
 from edgeclients.rpc.traced import Context
 
-SECONDS: Final = 10.0  # until a message is there
-EACH: Final = 8  # messages on their way over one connection
-ALL: Final = 64  # of all; beyond, one over each connection
+TIMEOUT_SECONDS: Final = 10.0  # until a message is complete
+EACH: Final = 8  # messages that one connection may read at a time
+ALL: Final = 64  # for all connections; beyond this, one for each connection
 LARGE_BYTES: Final = 16 * 1024
-LARGE_EACH: Final = 16  # calls of one connection with large messages, from then on until they are answered
-_LOOK_SECONDS: Final = 1.0
+LARGE_EACH: Final = 16  # calls with large messages of one connection, until they are answered
+_CHECK_SECONDS: Final = 1.0
 
 
 class _Connection:
-    """The calls of one connection that are received, or large."""
+    """The calls of one connection that receive a message, or had a large one."""
 
     __slots__ = ("calls", "large", "reading", "waiting")
 
@@ -30,7 +30,7 @@ class _Connection:
         self.waiting: deque[asyncio.Future[None]] = deque()
 
     def wake(self) -> None:
-        """Let the next one that waits look again."""
+        """Let the next waiting call check the limit again."""
         while self.waiting:
             one = self.waiting.popleft()
             if not one.done():
@@ -39,31 +39,31 @@ class _Connection:
 
 
 class Receiving:
-    """Messages on their way to us.
+    """Receives messages within limits of time and memory.
 
-    gRPC makes room for a message of up to 4 MiB as soon as somebody reads it, and waits for the rest, and until the answer is
-    taken, as long as its caller likes. So there is an end to waiting, messages are read a few at a time of each connection,
-    while the others of that connection wait, in little room, and large ones have places.
+    gRPC allocates up to 4 MiB for a message as soon as it is read. It has no timeout for the rest of the message, nor for a
+    caller that does not read the answer. So receiving has a timeout. Each connection reads a few messages at a time, while
+    its other calls wait and use little memory. The number of calls with large messages is limited.
 
     Args:
-        seconds: for each of them.
+        seconds: the timeout of each message.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = TIMEOUT_SECONDS) -> None:
         self._seconds = seconds
-        self._since: dict[asyncio.Task[object], float] = {}  # the oldest first
+        self._started: dict[asyncio.Task[object], float] = {}  # the oldest first
         self._late: set[asyncio.Task[object]] = set()
         self._connections: dict[str, _Connection] = {}
         self._reading = 0
         self._timer: asyncio.TimerHandle | None = None
 
     async def message(self, context: Context) -> bytes:
-        """The one message of a call, in its task.
+        """The one message of a call. Runs in the task of the call.
 
         Raises:
-            MalformedRequest: the caller has ended it, and there is none, or half of one.
-            RequestTimedOut: it has not come in time.
-            Throttled: it is large, and too many of that connection are.
+            MalformedRequest: the caller ended the call without a complete message.
+            RequestTimedOut: the message did not arrive in time.
+            Throttled: the message is large, and the connection has too many of these.
         """
         message = await self.next(context)
         if message is None:
@@ -71,16 +71,16 @@ class Receiving:
         return message
 
     async def next(self, context: Context) -> bytes | None:
-        """The next message of a call, in its task; None: its caller has ended it.
+        """The next message of a call; None if the caller has sent all. Runs in the task of the call.
 
         Raises:
-            RequestTimedOut: it has not come in time.
-            Throttled: it is large, and too many of that connection are.
+            RequestTimedOut: the message did not arrive in time.
+            Throttled: the message is large, and the connection has too many of these.
         """
         task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._since[task] = time.monotonic()
+        self._started[task] = time.monotonic()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_SECONDS, self._cancel_late)
         peer = context.peer()
         connection = self._connections.get(peer)
         if connection is None:
@@ -93,16 +93,16 @@ class Receiving:
                 raise
             raise RequestTimedOut from None
         finally:
-            del self._since[task]
+            del self._started[task]
             self._late.discard(task)
             connection.calls -= 1
             if connection.waiting:
                 connection.wake()
-            self._forget(peer, connection)
+            self._drop_if_unused(peer, connection)
         if message is grpc.aio.EOF:
             return None
         if len(message) > LARGE_BYTES:
-            self._large(peer, connection, context)
+            self._count_large(peer, connection, context)
         return message
 
     async def _read(self, connection: _Connection, context: Context) -> bytes:
@@ -119,8 +119,8 @@ class Receiving:
             connection.reading -= 1
             self._reading -= 1
 
-    def _large(self, peer: str, connection: _Connection, context: Context) -> None:
-        """Count a call with a large message until its answer, which is large as well, has been taken."""
+    def _count_large(self, peer: str, connection: _Connection, context: Context) -> None:
+        """Count a call with a large message until its answer, which is large as well, is delivered."""
         if connection.large >= LARGE_EACH:
             raise Throttled
         self._connections[peer] = connection
@@ -128,23 +128,23 @@ class Receiving:
 
         def answered(_: object) -> None:
             connection.large -= 1
-            self._forget(peer, connection)
+            self._drop_if_unused(peer, connection)
 
         context.add_done_callback(answered)
 
-    def _forget(self, peer: str, connection: _Connection) -> None:
+    def _drop_if_unused(self, peer: str, connection: _Connection) -> None:
         if not connection.calls and not connection.large:
             self._connections.pop(peer, None)
 
-    def _look(self) -> None:
-        """End the calls whose message is late."""
+    def _cancel_late(self) -> None:
+        """Cancel the calls whose message is late."""
         self._timer = None
         deadline = time.monotonic() - self._seconds
-        for task, since in self._since.items():
+        for task, since in self._started.items():
             if since > deadline:
                 break
             if task not in self._late:
                 self._late.add(task)
                 task.cancel()
-        if self._since:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+        if self._started:
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_SECONDS, self._cancel_late)

@@ -1,4 +1,4 @@
-"""What a server says of itself: `grpc.reflection.v1`, and `v1alpha`, which is the same under another name."""
+"""gRPC server reflection: `grpc.reflection.v1`, and `v1alpha`, which differs only in its name."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
-from edgeclients.rpc.failures import answering, decoded
+from edgeclients.rpc.failures import decoded, reporting_failures
 from edgeclients.rpc.receiving import Receiving
 from edgeclients.rpc.traced import Context
 
@@ -23,14 +23,14 @@ _POOL: Final = descriptor_pool.Default()
 
 
 def handler(services: Sequence[str], receiving: Receiving) -> grpc.RpcMethodHandler:
-    """The one method of both services, for a server that has `services` and these two.
+    """The handler of the one method of both reflection services.
 
     Args:
-        services: full names.
-        receiving: how messages are received.
+        services: full names of the other services of the server.
+        receiving: receives messages.
     """
     _describe_v1()
-    servicer = aio.ReflectionServicer((*services, V1, V1ALPHA), pool=_Symbols())
+    servicer = aio.ReflectionServicer((*services, V1, V1ALPHA), pool=_SymbolPool())
 
     async def requests(context: Context) -> AsyncIterator[Message]:
         while (message := await receiving.next(context)) is not None:
@@ -40,17 +40,17 @@ def handler(services: Sequence[str], receiving: Receiving) -> grpc.RpcMethodHand
         async for answer in servicer.ServerReflectionInfo(requests(context), context):
             await context.write(answer.SerializeToString())
 
-    return grpc.stream_stream_rpc_method_handler(answering("ServerReflectionInfo", serve))
+    return grpc.stream_stream_rpc_method_handler(reporting_failures("ServerReflectionInfo", serve))
 
 
-class _Symbols:
-    """The descriptors that there are, also by names that the pool itself does not find: of methods and of an enum's values."""
+class _SymbolPool:
+    """The pool of descriptors, which here also finds methods and enum values by name."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method: Callable[..., Any] = getattr(_POOL, name)
         return method
 
-    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802 - as in a pool
+    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802 - the name in a pool
         with contextlib.suppress(KeyError):
             return _POOL.FindFileContainingSymbol(symbol)
         parent, _, name = symbol.rpartition(".")
@@ -61,7 +61,7 @@ class _Symbols:
 
 
 def _describe_v1() -> None:
-    """Put v1 into the pool: v1alpha's messages in another package."""
+    """Add v1 to the pool: the messages of v1alpha in another package."""
     with contextlib.suppress(KeyError):
         _POOL.FindServiceByName(V1)
         return

@@ -1,4 +1,4 @@
-"""Serving gRPC: the service, health and reflection on one port, for as long as the process lives."""
+"""The gRPC server: the service, health and reflection on one port. It restarts when its loop ends."""
 
 import asyncio
 import contextlib
@@ -16,26 +16,26 @@ from edgeclients.rpc import health, reflection
 from edgeclients.rpc.certificates import credentials
 from edgeclients.rpc.core import LastingServer, Methods
 from edgeclients.rpc.health import Health
-from edgeclients.rpc.limits import options, quiet
-from edgeclients.rpc.receiving import SECONDS, Receiving
+from edgeclients.rpc.limits import filter_grpc_log, options
+from edgeclients.rpc.receiving import TIMEOUT_SECONDS, Receiving
 from edgeclients.rpc.services import NAME, ClientsService
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 20  # at listening again
-_PAUSE_SECONDS = 0.25  # between them
-_SOUND_SECONDS = 60.0  # of serving after which an end is no longer one of a row
-_GRACE_SECONDS = 7.0  # for calls that a loop which has ended had begun
+_ATTEMPTS = 20  # restarts in a row, and attempts to listen in a restart
+_PAUSE_SECONDS = 0.25  # between attempts
+_STABLE_SECONDS = 60.0  # of serving, after which restarts count from zero
+_GRACE_SECONDS = 7.0  # for calls in progress when the loop ends
 
 
 @contextlib.contextmanager
 def runtime() -> Iterator[None]:
-    """The thread that gRPC needs, for servers and channels that are made meanwhile.
+    """Run the thread that gRPC needs for servers and channels.
 
-    The first of them would start it, too; but in a constructor that fails halfway gRPC ends the process with SIGSEGV.
+    The first of these starts the thread as well. But gRPC ends the process with SIGSEGV if that fails in a constructor.
 
     Raises:
-        OSError, RuntimeError: there can be none.
+        OSError, RuntimeError: the thread cannot be started.
     """
     grpc.aio.init_grpc_aio()
     try:
@@ -45,20 +45,20 @@ def runtime() -> Iterator[None]:
 
 
 class GrpcServer:
-    """gRPC on one address.
+    """The gRPC server on one address.
 
     Args:
-        service: what it serves.
+        service: the service to serve.
         host: a name or an address.
-        port: 0 takes a free one.
-        tls: what is shown and demanded now; None serves without TLS.
-        most: calls worked on at a time.
-        connections: how many there may be at a time.
-        shared: whether other processes of ours listen on the same port.
-        receive: seconds until a caller's message has come.
+        port: 0 selects a free port.
+        tls: returns the current certificates; None serves without TLS.
+        max_active: maximum number of calls in progress.
+        connections: maximum number of connections.
+        shared: whether other worker processes listen on the same port.
+        receive_seconds: timeout of a caller's message.
 
     Raises:
-        StartError: the port is taken.
+        StartError: the port is in use.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class GrpcServer:
         host: str,
         port: int,
         tls: Callable[[], Tls] | None,
-        most: int,
+        max_active: int,
         connections: int,
         *,
         shared: bool = False,
-        receive: float = SECONDS,
+        receive_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        quiet()
-        receiving = Receiving(receive)
+        filter_grpc_log()
+        receiving = Receiving(receive_seconds)
         self._health = Health(("", "clients", NAME), receiving)
         reflects = {reflection.METHOD: reflection.handler((NAME, health.NAME), receiving)}
         self._methods: Methods = {
-            NAME: service.methods(receiving, most),
+            NAME: service.methods(receiving, max_active),
             health.NAME: self._health.methods(),
             reflection.V1: reflects,
             reflection.V1ALPHA: reflects,
@@ -86,76 +86,76 @@ class GrpcServer:
         self._host, self._tls, self._shared = host, tls, shared
         self._options = options(connections, shared=shared)
         self._watching: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._stopping: set[asyncio.Task[None]] = set()
         self.serving = False
-        self._server, self.port = self._made(port)
+        self._server, self.port = self._create(port)
 
     async def start(self) -> None:
-        """Accept calls from here on."""
+        """Start to accept calls."""
         await self._server.start()
-        self._now(serving=True)
+        self._set_serving(serving=True)
         self._watching = asyncio.ensure_future(self._watch())
 
     async def ended(self) -> None:
-        """Wait as long as it serves, or is made to serve again.
+        """Wait while the server serves or restarts.
 
         Raises:
-            EndedError: it does not, any more.
+            EndedError: the server cannot be restarted.
         """
         if self._watching is not None:
             await asyncio.shield(self._watching)
 
     async def stop(self, grace: float) -> None:
-        """Say NOT_SERVING, accept no more, give calls that have begun `grace` seconds."""
-        self._now(serving=False)
+        """Report NOT_SERVING, stop accepting calls, and give the calls in progress `grace` seconds."""
+        self._set_serving(serving=False)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        await asyncio.gather(self._server.stop(grace), *self._leaving)
+        await asyncio.gather(self._server.stop(grace), *self._stopping)
 
-    def _made(self, port: int) -> tuple[LastingServer, int]:
+    def _create(self, port: int) -> tuple[LastingServer, int]:
         server = LastingServer(self._methods, self._options)
         return server, _listen(server, self._host, port, self._tls, shared=self._shared)
 
     async def _watch(self) -> None:
-        """Serve again whenever that has ended, whatever ended it."""
+        """Restart the server whenever its loop ends, for any reason."""
         in_a_row = 0
         while True:
-            began = time.monotonic()
-            why = await self._server.ended()
-            in_a_row = in_a_row + 1 if time.monotonic() - began < _SOUND_SECONDS else 0
+            started = time.monotonic()
+            failure = await self._server.ended()
+            in_a_row = in_a_row + 1 if time.monotonic() - started < _STABLE_SECONDS else 0
             if in_a_row > _ATTEMPTS:
-                raise EndedError(f"gRPC ends again and again ({type(why).__name__})")
-            _log.error("gRPC has ended and is started again", exc_info=why)
-            self._now(serving=False)
-            self._leave(self._server)
+                raise EndedError(f"gRPC server keeps ending ({type(failure).__name__})")
+            _log.error("gRPC server ended, restarting", exc_info=failure)
+            self._set_serving(serving=False)
+            self._stop_in_background(self._server)
             await asyncio.sleep(_PAUSE_SECONDS if in_a_row else 0)
-            await self._begin_again()
-            self._now(serving=True)
-            _log.info("gRPC serves again")
+            await self._restart()
+            self._set_serving(serving=True)
+            _log.info("gRPC server restarted")
 
-    def _leave(self, server: LastingServer) -> None:
-        leaving = asyncio.ensure_future(server.stop(_GRACE_SECONDS))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+    def _stop_in_background(self, server: LastingServer) -> None:
+        stopping = asyncio.ensure_future(server.stop(_GRACE_SECONDS))
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
 
-    async def _begin_again(self) -> None:
+    async def _restart(self) -> None:
         for _ in range(_ATTEMPTS):
-            await asyncio.sleep(0)  # what has ended is to let go of its port
+            await asyncio.sleep(0)  # lets the old server release its port
             with contextlib.suppress(StartError):
-                self._server, _ = self._made(self.port)
+                self._server, _ = self._create(self.port)
                 await self._server.start()
                 return
             await asyncio.sleep(_PAUSE_SECONDS)
-        raise EndedError(f"gRPC has ended and cannot listen on {authority(self._host, self.port)} again")
+        raise EndedError(f"gRPC server ended and cannot listen on {authority(self._host, self.port)} again")
 
-    def _now(self, *, serving: bool) -> None:
+    def _set_serving(self, *, serving: bool) -> None:
         self.serving = serving
-        self._health.say(serving=serving)
+        self._health.set_status(serving=serving)
 
 
 def _listen(server: LastingServer, host: str, port: int, tls: Callable[[], Tls] | None, *, shared: bool) -> int:
-    """Listen on every address of `host`, or on none: gRPC by itself is content with some of them, or takes more."""
+    """Listen on exactly the addresses of `host`, or on none. gRPC itself accepts some of them, or adds others."""
     with kept_for_grpc(host, port, "MG_CLIENTS_GRPC", shared=shared) as addresses:
         for address in addresses:
             target = authority(*address)
@@ -165,5 +165,5 @@ def _listen(server: LastingServer, host: str, port: int, tls: Callable[[], Tls] 
                 else:
                     server.add_secure_port(target, credentials(tls))
             except RuntimeError as error:
-                raise StartError(f"gRPC cannot listen on {target}; its own line says why") from error
+                raise StartError(f"gRPC cannot listen on {target}; its own log line has the reason") from error
     return addresses[0][1]

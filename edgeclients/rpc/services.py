@@ -1,4 +1,4 @@
-"""`clients.v1.ClientsService` (contract 5): what brokers and other services call."""
+"""`clients.v1.ClientsService` (contract 5), which brokers and other services call."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,15 +29,15 @@ NAME = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
 
 
 class ClientsService:
-    """The seven methods, from message to message.
+    """The seven methods of the service.
 
     Args:
-        authentication: of clients.
-        entities: clients by id.
-        connections: of clients.
-        parents: of clients.
-        requests: counted here.
-        tracing: makes spans of calls; None: there are none.
+        authentication: authenticates clients.
+        entities: looks up clients by id.
+        connections: changes connections of clients.
+        parents: changes parent groups of clients.
+        requests: metrics of calls.
+        tracing: creates spans of calls; None for no spans.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class ClientsService:
         self._requests = requests
         self._traced = TracedCalls(NAME, tracing) if tracing is not None else None
 
-    def methods(self, receiving: Receiving, most: int) -> dict[str, grpc.RpcMethodHandler]:
-        """What a gRPC server is given.
+    def methods(self, receiving: Receiving, max_active: int) -> dict[str, grpc.RpcMethodHandler]:
+        """Handlers by method, for a gRPC server.
 
         Args:
-            receiving: how messages are received.
-            most: calls worked on at a time.
+            receiving: receives messages.
+            max_active: maximum number of calls in progress.
         """
         methods: dict[str, tuple[type[Message], Method]] = {
             "RetrieveEntity": (common_pb2.RetrieveEntityReq, self._retrieve_entity),
@@ -71,7 +71,7 @@ class ClientsService:
             "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
-        calls, traced = Calls(self._requests, receiving, most), self._traced
+        calls, traced = Calls(self._requests, receiving, max_active), self._traced
         handlers = {name: calls.handler(name, _on_bytes(kind, method)) for name, (kind, method) in methods.items()}
         if traced is not None:
             handlers = {name: traced.handler(name, handle) for name, handle in handlers.items()}
@@ -103,7 +103,7 @@ class ClientsService:
 
 
 def _on_bytes(kind: type[Message], method: Method) -> Work:
-    """`method`, from bytes to bytes."""
+    """`method` on encoded messages."""
 
     async def work(message: bytes, _: Context) -> bytes:
         return (await method(decoded(kind, message))).SerializeToString()

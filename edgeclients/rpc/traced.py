@@ -1,4 +1,4 @@
-"""Calls as spans, where tracing is on; of `Authenticate` only those that the cache does not answer."""
+"""Spans of calls, if tracing is on. `Authenticate` has a span only on a cache miss."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from edgeclients.ops.tracing import Tracing
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-Handler: TypeAlias = Callable[[object, Context], Awaitable[bytes]]  # of messages that the context is asked for
+Handler: TypeAlias = Callable[[object, Context], Awaitable[bytes]]  # reads its message from the context
 Prove: TypeAlias = Callable[[bytes, Context], Awaitable[str]]
 
-# What OpenTelemetry takes for a fault of the server.
+# Codes that OpenTelemetry defines as server errors.
 _FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 
 
 class TracedCalls:
-    """Makes spans of the calls of one service.
+    """Creates spans of the calls of one service.
 
     Args:
         service: its full name.
-        tracing: makes spans.
+        tracing: creates spans.
     """
 
     def __init__(self, service: str, tracing: "Tracing") -> None:
@@ -33,7 +33,7 @@ class TracedCalls:
         self._tracing = tracing
 
     def handler(self, method: str, handle: Handler) -> Handler:
-        """`handle`, with a span for each call."""
+        """`handle` with a span for each call."""
         name = f"{self._service}/{method}"
 
         async def traced(messages: object, context: Context) -> bytes:
@@ -49,7 +49,7 @@ class TracedCalls:
         return traced
 
     def proving(self, method: str, prove: Callable[[bytes], Awaitable[str]]) -> Prove:
-        """`prove`, with a span for each token that is proven or not."""
+        """`prove` with a span for each token, valid or not."""
         name = f"{self._service}/{method}"
 
         async def traced(token: bytes, context: Context) -> str:
@@ -58,8 +58,8 @@ class TracedCalls:
                 try:
                     client_id = await prove(token)
                 except Exception as error:
-                    told = error if isinstance(error, DomainError) else Internal()
-                    code = grpc.StatusCode[row_of(told).grpc]
+                    failure = error if isinstance(error, DomainError) else Internal()
+                    code = grpc.StatusCode[row_of(failure).grpc]
                     raise
                 else:
                     code = grpc.StatusCode.OK

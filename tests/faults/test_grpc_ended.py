@@ -33,7 +33,7 @@ def _denied(stub: Any) -> bool:
 
 def _served_again(service: Service, stub: Any, times: int) -> bool:
     _denied(stub)  # the next call may be what ends it
-    return _told(service, "gRPC serves again") == times
+    return _told(service, "gRPC server restarted") == times
 
 
 def _told(service: Service, message: str) -> int:
@@ -50,7 +50,7 @@ def test_calls_are_answered_again_on_the_same_port(tmp_path: Path, how: str) -> 
             assert _denied(stub)
             service.process.send_signal(signal.SIGWINCH)
             wait_until(partial(_served_again, service, stub, times), "another beginning")
-            assert _told(service, "gRPC has ended and is started again") == times
+            assert _told(service, "gRPC server ended, restarting") == times
             wait_until(lambda: _denied(stub), "an answer")
             health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="clients"))
             assert health.status == health_pb2.HealthCheckResponse.SERVING
@@ -65,7 +65,7 @@ def test_a_process_that_cannot_serve_again_says_so_and_ends(tmp_path: Path) -> N
     service = Service.launch(tmp_path / "data", command=breaking("for_good")).wait_ready()
     try:
         service.process.send_signal(signal.SIGWINCH)
-        service.wait_for("gRPC has ended and is started again")
+        service.wait_for("gRPC server ended, restarting")
         response = asking.get(f"{service.http}/ready")
         assert (response.status_code, response.json()["grpc"]) == (503, "not serving")
         port = service.grpc.rpartition(":")[2]
@@ -83,8 +83,8 @@ def test_a_process_that_serves_only_to_end_again_says_so_and_ends(tmp_path: Path
     try:
         service.process.send_signal(signal.SIGWINCH)
         assert service.end() == 1
-        assert _told(service, "gRPC serves again") > 3
-        assert _told(service, "gRPC ends again and again (CancelledError)") == 1
+        assert _told(service, "gRPC server restarted") > 3
+        assert _told(service, "gRPC server keeps ending (CancelledError)") == 1
     finally:
         if service.process.poll() is None:
             service.kill()
