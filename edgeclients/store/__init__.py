@@ -1,1 +1,1 @@
-"""Where lasting state is kept."""
+"""Persistent storage: SQLite or PostgreSQL."""

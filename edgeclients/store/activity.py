@@ -1,6 +1,7 @@
-"""When clients last proved themselves: in memory, and now and then written where an engine keeps it.
+"""When clients last authenticated: kept in memory, and written at intervals where the engine keeps it.
 
-Losing the last of it to a power cut is no harm; written with every change it would wear an SD card more than all the rest.
+A power cut may lose the newest times without harm. Written with every change, they would wear an SD card more than all
+other writes.
 """
 
 import asyncio
@@ -12,18 +13,18 @@ _log = logging.getLogger(__name__)
 
 
 class Activity(ABC):
-    """Who was seen when. To be used in one event loop.
+    """When each client was last seen. Use it in one event loop.
 
     Args:
-        seconds: how often what is new is written.
+        seconds: the interval of writing.
         now: the store's time.
     """
 
     def __init__(self, seconds: float, now: Callable[[], int]) -> None:
         self._seconds = seconds
         self._now = now
-        self._last = 0  # time somebody was seen
-        # None for a client that is no more: one that gets its id was never seen.
+        self._last = 0  # the newest time noted
+        # None for a removed client: a new one with the same id was never seen.
         self._new: dict[str, int | None] = {}
         self._being_written: dict[str, int | None] = {}
         self._timer: asyncio.Task[None] | None = None
@@ -33,39 +34,39 @@ class Activity(ABC):
     def note(self, client_id: str) -> None:
         """`Store.note_seen`."""
         at = self._now()
-        if at < self._last:  # the clock was set back: what was seen under it stays true
+        if at < self._last:  # the clock was set back: times noted before stay
             at = max(at, self._new.get(client_id) or 0, self._being_written.get(client_id) or 0)
         else:
             self._last = at
         self._new[client_id] = at
 
     def forget(self, client_ids: Iterable[str]) -> None:
-        """These clients are no more."""
+        """Note that these clients were removed."""
         self._new.update(dict.fromkeys(client_ids))
 
     def in_memory(self) -> Mapping[str, int | None]:
-        """What is newer than what was written, as of now; None for what holds no longer."""
+        """What is newer than the written times, as of now; None for removed clients."""
         return {**self._being_written, **self._new} if self._being_written else self._new
 
     def newer(self, client_id: str, written: int | None) -> int | None:
-        """When a client was last seen, where what was written says `written`."""
+        """When a client was last seen, if the written time is `written`."""
         known = self._new.get(client_id, self._being_written.get(client_id, written))
         return newest(known, written)
 
     def start(self) -> None:
-        """Write what is new every now and then from here on."""
+        """Start to write new times at intervals."""
         self._timer = asyncio.ensure_future(self._flush_regularly())
 
     async def close(self) -> None:
-        """Write what is new, the last time."""
+        """Write new times once more, and stop."""
         if self._timer:
             self._timer.cancel()
             await asyncio.wait([self._timer])
         await self.flush()
 
     async def flush(self) -> None:
-        """Write what is new; if that fails it stays new."""
-        # A task of its own: a flush that has begun is finished, whoever is cancelled.
+        """Write new times; after a failure they stay new."""
+        # In a separate task: a flush that has started completes, even if its caller is cancelled.
         await asyncio.shield(asyncio.ensure_future(self._flush()))
 
     async def _flush(self) -> None:
@@ -75,8 +76,8 @@ class Activity(ABC):
             self._being_written, self._new = self._new, {}
             try:
                 await self._write(self._being_written)
-            except Exception as error:  # noqa: BLE001 - nobody depends on it, and the next time it is tried again
-                _log.warning("when clients were last seen was not written", extra={"error": str(error) or type(error).__name__})
+            except Exception as error:  # noqa: BLE001 - nothing depends on it, and the next flush tries again
+                _log.warning("last-seen times could not be written", extra={"error": str(error) or type(error).__name__})
                 self._new = {**self._being_written, **self._new}
             else:
                 self.flushes += 1
@@ -84,7 +85,7 @@ class Activity(ABC):
 
     @abstractmethod
     async def _write(self, news: Mapping[str, int | None]) -> None:
-        """Write when clients were seen, and forget those that are no more (None), all or nothing."""
+        """Write when clients were seen, and delete removed ones (None), all or nothing."""
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -93,5 +94,5 @@ class Activity(ABC):
 
 
 def newest(known: int | None, written: int | None) -> int | None:
-    """When a client was last seen, by memory and by what was written: a clock that was set back takes nothing back."""
+    """When a client was last seen, by memory and by the written time: a clock set back reverts nothing."""
     return known if known is None or written is None else max(known, written)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 
 class Clause(NamedTuple):
-    """A piece of SQL and what its question marks stand for."""
+    """A piece of SQL and the values of its question marks."""
 
     sql: str
     parameters: tuple[object, ...]
@@ -23,7 +23,7 @@ class Clause(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A filter that can lead (`ids` are the clients it admits) or check what another leads to (`check`)."""
+    """A filter that can lead a query (`ids` selects its clients) or check the clients of another (`check`)."""
 
     ids: Clause
     check: Clause

@@ -1,4 +1,4 @@
-"""The data directory: made by the one process that serves it, and held by it for as long as it lives."""
+"""The data directory: created by the one process that serves it, and locked until that process ends."""
 
 import fcntl
 import os
@@ -11,18 +11,18 @@ from edgeclients.files import remedy, sync_directory
 DATABASE = "clients.db"
 LOCK = "lock"
 _SERVED = b"served\n"
-_MADE_LAST = "operator.token"
-_MADE_TO_SERVE = ("pepper", _MADE_LAST)
+_CREATED_LAST = "operator.token"
+_CREATED_TO_SERVE = ("pepper", _CREATED_LAST)
 
 
 class DataDirectory:
-    """A directory nobody else serves. Close it to let go."""
+    """A directory that is locked for this process until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Make `path` (mode 0700) if it is missing, and lock it.
+        """Create `path` (mode 0700) if it is missing, and lock it.
 
         Raises:
-            StartError: it cannot be made or written, or another process holds it.
+            StartError: it cannot be created or written, or another process has locked it.
         """
         self.path = path
         try:
@@ -43,33 +43,33 @@ class DataDirectory:
             os.close(self._lock)
             if not isinstance(error, BlockingIOError):
                 raise StartError(
-                    f"data directory {path} cannot be locked ({error.strerror}): use a file system that can"
+                    f"data directory {path} cannot be locked ({error.strerror}): use a file system that supports locks"
                 ) from error
             raise StartError(
-                f"data directory {path} is in use by another edgeclients: stop that one, or set MG_CLIENTS_DATA_DIR"
+                f"data directory {path} is in use by another edgeclients: stop that process, or set MG_CLIENTS_DATA_DIR"
             ) from error
 
-        # Not what a first start has left that never served: only then there is a lock, and nothing in it.
-        made = [name for name in _MADE_TO_SERVE if (path / name).exists()]
+        # Without the files of a first start that never served: only then the lock file exists and is empty.
+        created = [name for name in _CREATED_TO_SERVE if (path / name).exists()]
         if os.pread(self._lock, 1, 0):
-            made.append(LOCK)
-        self.left = tuple(made) if is_first or LOCK in made or _MADE_LAST in made else ()
-        """Files of a service that has served from here, or of another directory."""
+            created.append(LOCK)
+        self.left = tuple(created) if is_first or LOCK in created or _CREATED_LAST in created else ()
+        """Files of a service that has served from here, or from another directory."""
 
     def served(self) -> None:
-        """Note that a service serves from here."""
+        """Record that a service has served from here."""
         os.pwrite(self._lock, _SERVED, 0)
 
     def close(self) -> None:
-        """Let others have the directory."""
+        """Unlock the directory."""
         os.close(self._lock)
 
 
 def become_owner(path: Path) -> None:
-    """Go on as the owner of the directory `path` if this process is root's: what it writes there must be the service's.
+    """Switch to the owner of the directory `path` if this process runs as root: files there must be the service's.
 
     Raises:
-        StartError: that cannot be done.
+        StartError: the operating system refuses.
     """
     if os.geteuid() != 0:
         return
@@ -79,9 +79,9 @@ def become_owner(path: Path) -> None:
             return
         try:
             os.initgroups(pwd.getpwuid(owner.st_uid).pw_name, owner.st_gid)
-        except KeyError:  # a user without a name, as containers have them
+        except KeyError:  # a user without a name, as in containers
             os.setgroups([owner.st_gid])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
     except OSError as error:
-        raise StartError(f"the owner of {path} cannot be acted for ({error.strerror}): run this as that user") from error
+        raise StartError(f"this process cannot become the owner of {path} ({error.strerror}): run this as that user") from error

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class OutboxBounds(NamedTuple):
-    """How much the outbox keeps; the oldest events beyond are dropped, and counted as lost."""
+    """How much the outbox keeps; the oldest events beyond that are dropped, and counted as lost."""
 
     rows: int
     payload_bytes: int

@@ -1,4 +1,4 @@
-"""Migrations: numbered SQL files that are only ever added, recorded with a checksum. Shared by every engine."""
+"""Migrations: numbered SQL files, recorded with a checksum. Files are only added. Both engines use this."""
 
 import hashlib
 import re
@@ -20,12 +20,12 @@ class Migration(NamedTuple):
     checksum: str
 
 
-_kept: dict[Path, tuple[Migration, ...]] = {}
+_cached: dict[Path, tuple[Migration, ...]] = {}
 
 
 def keep(folder: Path) -> None:
-    """Have `available` know the migrations in `folder` from now on without looking, where it may not be able to."""
-    _kept[folder] = available(folder)
+    """Read the migrations of `folder` now, so that `available` needs no access to the files later."""
+    _cached[folder] = available(folder)
 
 
 def available(folder: Path) -> tuple[Migration, ...]:
@@ -34,8 +34,8 @@ def available(folder: Path) -> tuple[Migration, ...]:
     Raises:
         StartError: there are none, or their numbers have a gap.
     """
-    if folder in _kept:
-        return _kept[folder]
+    if folder in _cached:
+        return _cached[folder]
     found = []
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.fullmatch(path.name)
@@ -48,15 +48,15 @@ def available(folder: Path) -> tuple[Migration, ...]:
 
 
 def pending(migrations: tuple[Migration, ...], applied: Mapping[int, str], database: str) -> tuple[Migration, ...]:
-    """Those of `migrations` that a database still needs.
+    """Those of `migrations` that a database lacks.
 
     Args:
-        migrations: what this program knows.
-        applied: checksum by version, as the database recorded them.
+        migrations: those of this program.
+        applied: checksum by version, as recorded in the database.
         database: its name, for the error.
 
     Raises:
-        StartError: the database is newer than this program, or was made by other files.
+        StartError: the schema is newer than this program, or was made by other files.
     """
     if applied and max(applied) > len(migrations):
         raise StartError(

@@ -1,4 +1,4 @@
-"""The pepper's files: 32 random bytes each, made once, never replaced by the program."""
+"""The pepper files: 32 random bytes each, created once, never replaced by the program."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ def locate(data: Path, configured: Sequence[Path], credentials: Path | None) -> 
     """The files that hold the peppers, the one for new secrets first.
 
     Args:
-        data: the data directory, whose file `pepper` is used when nothing else is named.
+        data: the data directory, whose file `pepper` is the default.
         configured: `MG_CLIENTS_PEPPER_FILE`.
         credentials: systemd's credentials directory, used if it holds `edgeclients.pepper`.
     """
@@ -25,7 +25,7 @@ def locate(data: Path, configured: Sequence[Path], credentials: Path | None) -> 
 
 
 def given(configured: Sequence[Path], credentials: Path | None) -> tuple[Path, ...]:
-    """Those of `locate` that were named by somebody; empty if none were."""
+    """The files of `locate` without its default; empty if none is configured."""
     if configured:
         return tuple(configured)
     if credentials is not None and (credentials / CREDENTIAL).exists():
@@ -65,24 +65,24 @@ def make(path: Path) -> None:
 
 
 def assign(peppers: Sequence[bytes], files: Sequence[Path]) -> dict[Path, bytes]:
-    """Which pepper each of `files` is for, in their order.
+    """The pepper for each of `files`, in their order.
 
     Raises:
-        StartError: there is not one for each.
+        StartError: there are not as many peppers as files.
     """
     if len(set(files)) != len(peppers):
         raise StartError(
-            f"peppers in use: {len(peppers)}, files named for them: {len(files)}: name one for each, in their order"
+            f"peppers in use: {len(peppers)}, files named for them: {len(files)}: name one file for each pepper, in their order"
         )
     return dict(zip(files, peppers, strict=True))
 
 
 @contextlib.contextmanager
 def handed_over(copies: Mapping[Path, bytes]) -> Iterator[None]:
-    """Each pepper in its file, durable, and not there any more if it goes wrong; a file that holds it already stays.
+    """Write each pepper to its file, durably; an error in the body removes the new files, but no file that existed.
 
     Raises:
-        StartError: one holds something else, or cannot be read or written.
+        StartError: a file holds something else, or cannot be read or written.
     """
     made: list[Path] = []
     try:
@@ -92,13 +92,13 @@ def handed_over(copies: Mapping[Path, bytes]) -> Iterator[None]:
         yield
     except BaseException:
         for path in made:
-            with contextlib.suppress(OSError):  # its folder may be root's, who this was
+            with contextlib.suppress(OSError):  # its folder may be root's, and this process runs as another user now
                 path.unlink()
         raise
 
 
 def _write_copy(path: Path, content: bytes) -> bool:
-    """Whether that had to be done."""
+    """Write the file if it is missing; returns whether it was."""
     try:
         if not path.exists():
             write_private(path, content)
@@ -110,22 +110,22 @@ def _write_copy(path: Path, content: bytes) -> bool:
     return False
 
 
-def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Mapping[str, int]) -> None:
-    """Return if the peppers given are those a database needs.
+def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], missing: Mapping[str, int]) -> None:
+    """Return if the given peppers are those that a database needs.
 
     Args:
-        recorded: what it has seen, check value by key id.
-        given: likewise.
-        left: how many rows need each of those recorded and not given.
+        recorded: check value by key id, as in the database.
+        given: check value by key id, of the given peppers.
+        missing: how many rows need each pepper that is recorded and not given.
 
     Raises:
         StartError: one that rows need is not given, or is not the one they were made with.
     """
-    for key_id, rows in left.items():
+    for key_id, rows in missing.items():
         if rows:
             raise StartError(
-                f"{rows} secrets need the pepper with key id {key_id}, which is not the one given: "
-                "restore that pepper, or name it in MG_CLIENTS_PEPPER_FILE behind the new one"
+                f"{rows} secrets need the pepper with key id {key_id}, which is not the given one: "
+                "restore that pepper, or name it in MG_CLIENTS_PEPPER_FILE after the new one"
             )
     for key_id in recorded.keys() & given.keys():
         if recorded[key_id] != given[key_id]:
@@ -133,6 +133,6 @@ def compare(recorded: Mapping[str, bytes], given: Mapping[str, bytes], left: Map
 
 
 def systemd_credentials() -> Path | None:
-    """Where systemd put this unit's credentials, if it did."""
+    """The folder of this unit's systemd credentials, if there is one."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     return Path(folder) if folder else None

@@ -1,4 +1,4 @@
-"""Between rows and structs, as far as every engine has them alike."""
+"""Conversion between rows and structs, as far as both engines share it."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -43,8 +43,8 @@ _BY_OPERATOR = "ORDER BY o.id, d.domain_id"
 
 OPERATORS = f"{_OPERATORS} {_BY_OPERATOR}"
 
-# Later than any time: a clock that is evidently wrong is in doubt until it is right, and for a day then. With the time behind
-# it, so that each commit writes something.
+# Later than any time: a clock that is evidently wrong stays in doubt until it is right, and for a day after. The time is
+# added, so that each commit changes the row.
 _NEVER_STEADY = 1 << 62
 
 OUTBOX_STATE = """
@@ -59,19 +59,19 @@ _MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
 
 
 def operators_where(condition: str) -> str:
-    """`OPERATORS`, of those operators `o` that this is true of."""
+    """`OPERATORS`, restricted to operators `o` that meet `condition`."""
     return f"{_OPERATORS} WHERE {condition} {_BY_OPERATOR}"
 
 
 def count_from_now(made: str, now: str, ahead: str) -> str:
-    """An assignment for a credential that is used now: its lifetime counts from its first use if a wrong clock has made it.
+    """The assignment that starts the lifetime of a used credential now, on its first use after a wrong clock stamped it.
 
     See `times.ends_at`.
 
     Args:
-        made: the column that says when it was made.
-        now: the parameter of the time.
-        ahead: the parameter of the latest time that a right clock can have said.
+        made: the column with its time of creation.
+        now: the parameter with the current time.
+        ahead: the parameter with the latest time of creation that a right clock can have stamped.
     """
     return (
         f"counted_from = CASE WHEN expires_at IS NULL OR {made} BETWEEN {FIRST} AND {ahead}"
@@ -80,12 +80,12 @@ def count_from_now(made: str, now: str, ahead: str) -> str:
 
 
 def keep_time(at: str, plausible: str, jumped: str, *, greatest: str) -> str:
-    """The assignments of what a commit keeps of a `clock.Reading`: see `clock.KeptTime`.
+    """The assignments that store the `clock.Reading` of a commit: see `clock.StoredTime`.
 
     Args:
-        at: the parameter of the reading's field of that name; likewise the next two.
-        plausible: likewise.
-        jumped: likewise.
+        at: the parameter with the reading's `at`.
+        plausible: the parameter with its `plausible`.
+        jumped: the parameter with its `jumped`.
         greatest: the engine's function for the larger of two numbers.
     """
     return (
@@ -97,7 +97,7 @@ def keep_time(at: str, plausible: str, jumped: str, *, greatest: str) -> str:
 
 
 def client_values(new: NewClient, tags: object) -> tuple[object, ...]:
-    """The values of a new client's columns from `id` to `updated_by`; what is behind them differs between engines."""
+    """The values of a new client's columns from `id` to `updated_by`; the columns after them differ between engines."""
     client, secret = new.client, new.secret
     return (
         client.id,
@@ -118,22 +118,22 @@ def client_values(new: NewClient, tags: object) -> tuple[object, ...]:
     )
 
 
-def order_by(order: str, seen: str, *, descending: bool) -> str:
-    """The order of a list of clients `c`; `order` is `ClientFilter`'s, `seen` says when one was last seen."""
+def order_by(order: str, last_seen: str, *, descending: bool) -> str:
+    """The ORDER BY of a list of clients `c`; `order` is `ClientFilter`'s, `last_seen` the SQL of when one was last seen."""
     direction = "DESC" if descending else "ASC"
     if order == LAST_SEEN:
-        return f"ORDER BY {seen} {direction} NULLS {'LAST' if descending else 'FIRST'}, c.id {direction}"
+        return f"ORDER BY {last_seen} {direction} NULLS {'LAST' if descending else 'FIRST'}, c.id {direction}"
     return f"ORDER BY {_SORT[order]} {direction}, c.id {direction}"
 
 
 def members_order_by(order: str | None, *, descending: bool) -> str:
-    """The order of a list of members of roles `r`; `order` is `MemberFilter`'s."""
+    """The ORDER BY of a list of members of roles `r`; `order` is `MemberFilter`'s."""
     direction = "DESC" if descending else "ASC"
     return f"ORDER BY {_MEMBER_SORT[order].format(direction)}r.member_id {direction}"
 
 
 def role_conditions(wanted: RoleFilter) -> list[Clause]:
-    """What a role `r` must be to fit; a role without an action never does."""
+    """The conditions that a role `r` must meet to match; a role without actions never matches."""
     conditions = [Clause("r.actions <> 0", ())]
     if wanted.actions is not None:
         conditions.append(Clause("r.actions & ? = ?", (int(wanted.actions), int(wanted.actions))))
@@ -147,18 +147,18 @@ def role_conditions(wanted: RoleFilter) -> list[Clause]:
 
 
 def to_listed(
-    client: Client, types: tuple[ConnectionType, ...], role: Sequence[Any], viewer: Viewer | None, seen: int | None
+    client: Client, types: tuple[ConnectionType, ...], role: Sequence[Any], viewer: Viewer | None, last_seen: int | None
 ) -> ListedClient:
-    """A row of a list; `role` is what `ROLE_COLUMNS` has of the viewer's role, NULLs for none."""
+    """A row of a list; `role` holds `ROLE_COLUMNS` of the viewer's role, NULLs for none."""
     if viewer is None:
-        return ListedClient(client, types, last_seen_at=seen)
+        return ListedClient(client, types, last_seen_at=last_seen)
     if role[0] is not None:
-        return ListedClient(client, types, to_role(role), DIRECT, seen)
-    return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, seen)
+        return ListedClient(client, types, to_role(role), DIRECT, last_seen)
+    return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, last_seen)
 
 
 def to_types(added: int | None) -> tuple[ConnectionType, ...]:
-    """The connection types that add up to this: both make 3, and neither is there twice."""
+    """The connection types with this sum: both add up to 3, and neither occurs twice."""
     if added is None:
         return ()
     return tuple(ConnectionType) if added == sum(ConnectionType) else (ConnectionType(added),)
@@ -171,7 +171,7 @@ def to_role(row: Sequence[Any]) -> Role:
 
 
 def happened_at(event: Event, now: int) -> int:
-    """When an event happened that is put into the outbox now, in nanoseconds."""
+    """When an event happened that enters the outbox now, in nanoseconds."""
     return now * 1000 if event.occurred_at == UNSAID else event.occurred_at
 
 
@@ -181,12 +181,12 @@ def to_connection(row: Sequence[Any]) -> Connection:
 
 
 def to_secrets(rows: Sequence[Sequence[Any]], revision: int) -> SecretRead:
-    """What rows of client_id, domain_id, status, secret, expires_at, retired_at, counted_from say."""
+    """The secrets in rows of client_id, domain_id, status, secret, expires_at, retired_at, counted_from."""
     return SecretRead(revision, tuple(SecretRow(*row) for row in rows))
 
 
 def to_operators(rows: Iterable[Sequence[Any]]) -> tuple[LocalOperator, ...]:
-    """The operators in rows of `OPERATORS`: a row a domain, or one without."""
+    """The operators in rows of `OPERATORS`: a row per domain, or one row without a domain."""
     domains: dict[tuple[str, str, int], dict[str, DomainStanding]] = {}
     for operator_id, name, created_at, domain_id, kind in rows:
         of_operator = domains.setdefault((operator_id, name, created_at), {})
@@ -196,7 +196,7 @@ def to_operators(rows: Iterable[Sequence[Any]]) -> tuple[LocalOperator, ...]:
 
 
 def to_outbox_state(row: Sequence[Any]) -> OutboxState:
-    """What a row of `OUTBOX_STATE` says."""
+    """The state in a row of `OUTBOX_STATE`."""
     store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = row
     return OutboxState(
         store_id=store_id,
@@ -212,12 +212,12 @@ def to_outbox_state(row: Sequence[Any]) -> OutboxState:
 
 
 def to_revocations(rows: Sequence[Sequence[Any]]) -> Revocations:
-    """What rows of the newest revision, client_id and revision say; the last two are NULL where nobody was revoked."""
+    """The revocations in rows of newest revision, client_id, revision; the last two are NULL if there is none."""
     return Revocations(rows[0][0], tuple((client_id, revision) for _, client_id, revision in rows if client_id is not None))
 
 
 def fold(text: str) -> str:
-    """Text in the form names are matched by: NFC of the case-folded NFC form."""
+    """Text in the form in which names are compared: NFC of the case-folded NFC form."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -1,6 +1,6 @@
-"""What has to leave an outbox that is past its bounds: the oldest events, and a few more than must.
+"""Selects the events to drop from an outbox that exceeds its bounds: the oldest, and a few more than necessary.
 
-Those few are the room for the next ones: so most changes find some, and the cost of making it is shared by many.
+The additional ones make room for the next events: most changes find room, and many share the cost of making it.
 """
 
 from collections.abc import Iterable
@@ -8,32 +8,32 @@ from collections.abc import Iterable
 from edgeclients.model import Gap
 from edgeclients.store.limits import OutboxBounds
 
-_ROOM = 2000  # one part in so many of a bound; none where that is less than one
+_ROOM = 2000  # the room is a bound divided by this; none if that is less than one
 
 
 class Surplus:
-    """Counts what leaves.
+    """Counts the events to drop.
 
     Args:
         rows: how many events there are.
-        payload_bytes: how long all of them are.
-        bounds: what there may be.
+        payload_bytes: their total length.
+        bounds: the maximum of both.
     """
 
     def __init__(self, rows: int, payload_bytes: int, bounds: OutboxBounds) -> None:
         self.rows = self.payload_bytes = self._first = self.last = 0
-        self._most_rows = bounds.rows - bounds.rows // _ROOM
-        self._most_bytes = bounds.payload_bytes - bounds.payload_bytes // _ROOM
-        self._there = OutboxBounds(rows, payload_bytes)
+        self._max_rows = bounds.rows - bounds.rows // _ROOM
+        self._max_bytes = bounds.payload_bytes - bounds.payload_bytes // _ROOM
+        self._total = OutboxBounds(rows, payload_bytes)
 
     @property
     def remains(self) -> bool:
-        """Whether more has to leave."""
-        rows, payload_bytes = self._there
-        return rows - self.rows > self._most_rows or payload_bytes - self.payload_bytes > self._most_bytes
+        """Whether more events have to be dropped."""
+        rows, payload_bytes = self._total
+        return rows - self.rows > self._max_rows or payload_bytes - self.payload_bytes > self._max_bytes
 
     def take(self, oldest: Iterable[tuple[int, int]]) -> int:
-        """Count of `oldest`, numbers and lengths in ascending order, those that leave; how many there were."""
+        """Count those of `oldest` to drop, and return how many; `oldest` is numbers and lengths in ascending order."""
         before = self.rows
         for seq, length in oldest:
             if not self.remains:
@@ -45,5 +45,5 @@ class Surplus:
         return self.rows - before
 
     def gap(self) -> Gap:
-        """What is missing then."""
+        """The gap that dropping them makes."""
         return Gap(self.rows, self._first, self.last)

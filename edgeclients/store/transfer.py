@@ -1,6 +1,6 @@
-"""Copying a store into one of another engine: which rows there are, in a form that both have alike, compared afterwards.
+"""Copies a store to one of another engine: its rows in a form that both engines share, compared afterwards.
 
-What an engine only derives (the rows lists search by) is none of them: the target makes its own.
+Derived rows (those that lists search by) are not copied: the target makes its own.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -58,20 +58,20 @@ CONTENT = (
     _table("revocations", "revision client_id at"),
     _table("outbox", "seq stream client_id payload occurred_at"),
 )
-"""What an empty store has no rows of; each table behind those it refers to."""
+"""Tables without rows in an empty store; each after those it refers to."""
 
-# Who sends events is left behind: nobody does at the target.
+# The lease is not copied: no process sends events from the target.
 SEEDED = (_table("relay", "id store_id sent_through sent_at gap_rows gap_first gap_last"), STATE)
-"""What every store has one row of."""
+"""Tables with one row in every store."""
 
 EMPTY_STATE: Row = (1, *(0,) * (len(STATE.columns) - 1))
 
 
 class Origin(Protocol):
-    """A store that nobody changes meanwhile."""
+    """A store that does not change during the copy."""
 
     def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:
-        """All rows of a table in the order of its key, `BATCH` at a time; to be closed.
+        """All rows of a table in the order of its key, `BATCH` at a time; close the generator.
 
         Raises:
             StartError: they cannot be read.
@@ -79,7 +79,7 @@ class Origin(Protocol):
 
 
 class Target(Origin, Protocol):
-    """A store in a transaction of its own."""
+    """A store with an open transaction."""
 
     async def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Add rows to a table.
@@ -89,29 +89,29 @@ class Target(Origin, Protocol):
         """
 
     async def clear(self, table: Table) -> None:
-        """Remove the row of one of `SEEDED`."""
+        """Delete the row of one of `SEEDED`."""
 
 
-async def refuse_filled(target: Origin, place: str) -> None:
-    """Return if nothing was ever kept in `target`.
+async def check_empty(target: Origin, place: str) -> None:
+    """Return if `target` has always been empty.
 
     Raises:
-        StartError: something was.
+        StartError: it has held something.
     """
-    for table in (one for one in (*CONTENT, STATE) if one is not LAST_SEEN):  # which is of clients that are there
+    for table in (one for one in (*CONTENT, STATE) if one is not LAST_SEEN):  # it depends on existing clients
         async with aclosing(target.rows(table)) as found:
             if await anext(found, [EMPTY_STATE]) != [EMPTY_STATE]:
                 raise StartError(f"{place} is not empty ({table.name}): move into a new one")
 
 
 async def copy(origin: Origin, target: Target) -> dict[str, int]:
-    """Copy every row into an empty store, and compare each with what is there then.
+    """Copy every row to an empty store, and compare each copy with the original.
 
     Returns:
-        How many rows each table has.
+        The number of rows by table.
 
     Raises:
-        StartError: they cannot be read or written, or one is not there as it was.
+        StartError: rows cannot be read or written, or a copy differs.
     """
     for table in SEEDED:
         await target.clear(table)
@@ -135,4 +135,4 @@ async def _compared(table: Table, origin: Origin, target: Origin) -> int:
 
 
 def _differs(table: Table) -> StartError:
-    return StartError(f"what was written to {table.name} is not what was read: nothing was moved")
+    return StartError(f"the copy of {table.name} differs from the original: nothing was moved")

@@ -282,7 +282,7 @@ def test_what_is_written_otherwise_than_it_was_read_is_found(
     """One row of hundreds is changed, or lost: by a trigger, as damage on the way would."""
     _make_tables(cloud)
     cloud.execute(SPOIL.format(table=table, when=when, does=does))
-    assert f"what was written to {table} is not what was read: nothing was moved" in _out(home.data, cloud, tmp_path / "p").line
+    assert f"the copy of {table} differs from the original: nothing was moved" in _out(home.data, cloud, tmp_path / "p").line
     assert _is_empty(cloud)
     cloud.execute(f"DROP TRIGGER spoil ON {table}")
     _done(_out(home.data, cloud, tmp_path / "p"))
@@ -471,7 +471,11 @@ def test_what_is_not_there_is_named(home: Home, cloud: Cloud, tmp_path: Path) ->
     assert "there is no data in" in _out(tmp_path / "nothing", cloud, pepper).line
     assert not (tmp_path / "nothing").exists()
     assert not pepper.exists()
-    for host, told in (("127.0.0.1:1", "cannot be reached"), ("a..b", "is no address"), (f"{'x' * 64}.y", "is no address")):
+    for host, told in (
+        ("127.0.0.1:1", "cannot be reached"),
+        ("a..b", "is not a valid address"),
+        (f"{'x' * 64}.y", "is not a valid address"),
+    ):
         ended = run("move", "--to", f"postgres://{host}/clients", "--pepper", str(pepper), data=home.data)
         assert told in ended.line
     assert "the pepper cannot be written to /nowhere/p (" in _out(home.data, cloud, Path("/nowhere/p")).line

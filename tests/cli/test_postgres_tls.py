@@ -15,7 +15,7 @@ TRUSTED, STRANGER = Authority("trusted"), Authority("stranger")
 HERE, ELSEWHERE = TRUSTED.sign("db"), TRUSTED.sign("db", hosts=("elsewhere.example",))
 ROOT, WRONG_ROOT = {"ROOT_CERT": TRUSTED.certificate}, {"ROOT_CERT": STRANGER.certificate}
 
-UNTRUSTED = "shows a certificate nobody trusts"
+UNTRUSTED = "presents an untrusted certificate"
 
 
 def tls(mode: str, settings: dict[str, str]) -> dict[str, str]:
@@ -66,7 +66,7 @@ def test_a_server_that_is_not(cloud: Cloud, tmp_path: Path, mode: str, settings:
 def test_a_server_that_wants_tls_gets_none_unless_told(cloud: Cloud, tmp_path: Path) -> None:
     with tls_front(cloud.server, HERE) as server:
         line = refused(tmp_path / "data", cloud.through(server)).line
-    assert f"PostgreSQL at 127.0.0.1:{server.port} hung up" in line
+    assert f"PostgreSQL at 127.0.0.1:{server.port} closed the connection" in line
     assert "MG_CLIENTS_DB_SSL_MODE" in line
 
 

@@ -212,7 +212,7 @@ def test_an_older_pepper_that_is_still_needed(data: Path, tmp_path: Path) -> Non
     (tmp_path / "new").write_bytes(bytes(range(32)))
     line = refused(data, {"MG_CLIENTS_PEPPER_FILE": str(tmp_path / "new")}).line
     assert "200 secrets need the pepper" in line
-    assert "behind the new one" in line
+    assert "after the new one" in line
 
 
 def test_a_pepper_file_that_is_not_there(tmp_path: Path) -> None:

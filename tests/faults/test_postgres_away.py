@@ -148,8 +148,8 @@ def test_a_restart_under_load_is_told_and_survived(own: Packaged, cloud: Cloud, 
             for client_id in load.created:
                 assert api.request("GET", f"/clients/{client_id}").status_code == 200
         messages = Counter(str(line["msg"]) for line in service.lines)
-        assert messages["the database is away"] >= 1
-        assert messages["the database answers again"] >= 1
+        assert messages["the database is unavailable"] >= 1
+        assert messages["the database is available again"] >= 1
         assert not [line for line in service.lines if "Traceback" in str(line)]
 
 

@@ -1,4 +1,4 @@
-"""When clients last proved themselves, in a table that every process writes to."""
+"""When clients last authenticated, in a table that every process writes to."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,9 +6,9 @@ from edgeclients.store.activity import Activity
 from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pool import Pool
 
-SHARED_SECONDS = 30.0  # others see what is in this process's memory no later
+SHARED_SECONDS = 30.0  # maximum delay until other processes see what is in this one's memory
 
-# In one order for all, so that no two processes wait for each other; of clients that are no more nothing is kept.
+# In one order for all, so that no two processes deadlock; nothing is written for removed clients.
 _SEEN = """
 INSERT INTO last_seen (client_id, at)
 SELECT c.id, seen.at FROM unnest($1::text[], $2::bigint[]) AS seen (client_id, at) JOIN clients c ON c.id = seen.client_id
@@ -22,7 +22,7 @@ class PostgresActivity(Activity):
 
     Args:
         pool: of connections.
-        seconds: how often what is new is written.
+        seconds: the interval of writing.
         now: the store's time.
     """
 
@@ -31,7 +31,7 @@ class PostgresActivity(Activity):
         self._pool = pool
 
     async def _write(self, news: Mapping[str, int | None]) -> None:
-        seen = [(client_id, at) for client_id, at in news.items() if at is not None]  # of the others the rows have gone already
+        seen = [(client_id, at) for client_id, at in news.items() if at is not None]  # rows of the others are deleted already
         if not seen:
             return
 

@@ -1,4 +1,4 @@
-"""Connections and their settings: where the server is, and what every session is told."""
+"""Connections to PostgreSQL: the address of the server, and the settings of every session."""
 
 import asyncio
 import ssl
@@ -10,12 +10,12 @@ import asyncpg
 from edgeclients.addresses import authority
 
 _CONNECT_SECONDS = 5.0
-STATEMENT_SECONDS = 60.0  # a bulk of thousands takes a few
-LOCK_SECONDS = 5.0  # behind another change; then the caller may try again
-_IDLE_SECONDS = 30.0  # within a transaction: a process that stands still must not hold its locks
+STATEMENT_SECONDS = 60.0  # a bulk request of thousands takes a few
+LOCK_SECONDS = 5.0  # waiting for another change; then the caller may try again
+_IDLE_SECONDS = 30.0  # within a transaction: a stalled process must not hold its locks
 _STATEMENTS = 256
 
-# By SET, as poolers refuse most of what a connection may begin with, or lose it. Compiling takes longer than any of our reads.
+# By SET: poolers refuse most startup parameters, or lose them. JIT compilation takes longer than any read here.
 _SETTINGS = f"""
 SET statement_timeout = '{STATEMENT_SECONDS}s';
 SET lock_timeout = '{LOCK_SECONDS}s';
@@ -23,15 +23,15 @@ SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s';
 SET jit = off
 """
 
-# Whom we have hung up on must not go on working for us: there would be more sessions than were agreed on.
-_LOOK_FOR_US = "SET client_connection_check_interval = '2s'"
+# The server must not continue for a client that has disconnected: there would be more sessions than configured.
+_CHECK_CLIENT = "SET client_connection_check_interval = '2s'"
 
 
 class PostgresConnection(Protocol):
-    """A connection, as far as it is used here; see asyncpg's."""
+    """The part of asyncpg's connection that is used here."""
 
     async def execute(self, query: str, *args: object) -> str:
-        """Run a statement, or without arguments several; gives the command tag."""
+        """Run one statement, or several without arguments; returns the command tag."""
 
     async def executemany(self, command: str, args: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `args`."""
@@ -51,23 +51,23 @@ class PostgresConnection(Protocol):
     async def copy_records_to_table(
         self, table_name: str, *, records: Sequence[Sequence[object]], columns: Sequence[str]
     ) -> str:
-        """Add many rows to a table; gives the command tag."""
+        """Add many rows to a table; returns the command tag."""
 
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open."""
 
     def is_closed(self) -> bool:
-        """Whether it can be used no more."""
+        """Whether it is closed."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
-        """Close it, with a word to the server."""
+        """Close it gracefully: notify the server."""
 
     def terminate(self) -> None:
-        """Close at once, without a word."""
+        """Close it at once, without notifying the server."""
 
 
 class PostgresAddress(NamedTuple):
-    """A database and who uses it; `tls` gives what a new connection takes, None is for those in clear."""
+    """A database and its user; `tls` returns the TLS context of a new connection, None means no TLS."""
 
     host: str
     port: int
@@ -81,14 +81,14 @@ class PostgresAddress(NamedTuple):
 
 
 async def connect(address: PostgresAddress, call_seconds: float | None = None) -> PostgresConnection:
-    """A connection of one's own.
+    """A new connection with the settings of every session.
 
     Args:
-        address: where to.
-        call_seconds: after which a call is given up that the server has not answered; None: never.
+        address: of the database.
+        call_seconds: timeout of a call; None: no timeout.
 
     Raises:
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.unusable`.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: untranslated; see `faults.start_error`.
     """
     connection = await bare(address, call_seconds)
     try:
@@ -102,8 +102,8 @@ async def connect(address: PostgresAddress, call_seconds: float | None = None) -
 async def bare(
     address: PostgresAddress, call_seconds: float | None = None, statements: int = _STATEMENTS
 ) -> PostgresConnection:
-    """A connection whose session is as the server began it; `statements` are kept prepared there. See `connect`."""
-    # Nothing is left to `PG…` variables.
+    """A connection with the server's default settings and a cache of `statements` prepared statements. See `connect`."""
+    # All parameters are given, so that no `PG…` variable applies.
     connection: PostgresConnection = await asyncpg.connect(
         host=address.host,
         port=address.port,
@@ -122,15 +122,15 @@ async def bare(
 
 
 async def prepare(connection: PostgresConnection) -> None:
-    """Make the settings that each session of ours has."""
+    """Apply the settings of every session."""
     async with asyncio.timeout(_CONNECT_SECONDS):
         try:
-            await connection.execute(f"{_SETTINGS}; {_LOOK_FOR_US}")
-        except asyncpg.InvalidParameterValueError:  # a server that cannot look
+            await connection.execute(f"{_SETTINGS}; {_CHECK_CLIENT}")
+        except asyncpg.InvalidParameterValueError:  # a server that cannot check
             await connection.execute(_SETTINGS)
 
 
 async def roll_back(connection: PostgresConnection) -> None:
-    """End what is begun, if there is still a server that could have begun it."""
+    """Roll back an open transaction, unless the connection is closed."""
     if not connection.is_closed() and connection.is_in_transaction():
         await connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""The SQL of lists: one statement for a page and the size of the whole, and so one snapshot."""
+"""The SQL of lists: one statement for a page and the total, and therefore one snapshot."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ LEFT JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id AND 
 
 async def page(connection: PostgresConnection, domain_id: str, wanted: ClientFilter, viewer: Viewer | None = None) -> Page:
     """`Store.page`."""
-    where = Clause.all_of(_conditions(domain_id, wanted) + views.seen(wanted.role, viewer))
+    where = Clause.all_of(_conditions(domain_id, wanted) + views.visible(wanted.role, viewer))
     total = Clause(f"SELECT count(*) FROM clients c WHERE {where.sql}", where.parameters)
     if wanted.only_total:
         return Page((await rows_of(connection, total))[0][0])

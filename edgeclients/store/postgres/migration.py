@@ -1,4 +1,4 @@
-"""Bringing a database to the schema this program knows. One process does it; others that start meanwhile wait for it."""
+"""Migration of a database to this program's schema. One process migrates; others that start meanwhile wait for it."""
 
 import logging
 import time
@@ -12,9 +12,9 @@ from edgeclients.store.postgres.connect import PostgresConnection
 
 _log = logging.getLogger(__name__)
 
-OLDEST = 150_000  # as server_version_num has it
-_LOCK = 0x6564_6765_636C_6965  # "edgeclie": one number for all programs of ours
-_PATIENCE = "5min"  # for the process that migrates, and of that one for locks
+OLDEST = 150_000  # in the form of server_version_num
+_LOCK = 0x6564_6765_636C_6965  # "edgeclie": one number for all edgeclients processes
+_LOCK_TIMEOUT = "5min"  # to wait for the migrating process, and of that process for locks
 
 _RECORD = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -27,21 +27,23 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 
 async def take_turns(connection: PostgresConnection) -> None:
-    """Return when nobody else starts on this database; until `connection` is closed, others wait. What it does may take long.
+    """Wait until no other process starts on this database; others wait until `connection` is closed.
+
+    Its statements have no time limit from now on.
 
     Raises:
-        asyncpg.LockNotAvailableError: somebody has been at it for minutes.
+        asyncpg.LockNotAvailableError: another process has held the lock for minutes.
     """
-    await connection.execute(f"SET lock_timeout = '{_PATIENCE}'; SET statement_timeout = 0")
+    await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'; SET statement_timeout = 0")
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         _log.info("another edgeclients starts on this database: waiting for it")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
 
 
 async def migrate(connection: PostgresConnection, database: str, folder: Path) -> None:
-    """Apply the migrations of `folder` that the database lacks, each in one transaction; `take_turns` comes first.
+    """Apply the migrations of `folder` that the database lacks, each in one transaction; call `take_turns` first.
 
-    Where one fails, its transaction ends with the connection: the caller has to close that.
+    If one fails, the caller has to close the connection, which ends the transaction.
 
     Args:
         connection: a connection to the database.
@@ -49,29 +51,29 @@ async def migrate(connection: PostgresConnection, database: str, folder: Path) -
         folder: of the SQL files.
 
     Raises:
-        StartError: the server is too old, or the database newer than this program, or another program's.
+        StartError: the server is too old, the schema newer than this program, or the database another program's.
         asyncpg.PostgresError: the server refuses a change.
     """
-    await _check_ours(connection, database)
+    await _check_owner(connection, database)
     await _apply_pending(connection, database, folder)
 
 
-async def begin(connection: PostgresConnection, database: str, folder: Path) -> None:
-    """Make the tables where there are none at all; a database that has them all stays as it is.
+async def create_or_check(connection: PostgresConnection, database: str, folder: Path) -> None:
+    """Create the tables if there are none at all; a database that has them all stays as it is.
 
     Args:
-        connection: a connection to the database, closed if this fails; `take_turns` comes first.
+        connection: a connection to the database, closed if this fails; call `take_turns` first.
         database: its name, for errors.
         folder: of the SQL files.
 
     Raises:
-        StartError: the server is too old, or there are other tables, or those of another edgeclients.
+        StartError: the server is too old, or there are other tables, or those of another version.
         asyncpg.PostgresError: the server refuses a change.
     """
-    if await _check_ours(connection, database):
+    if await _check_owner(connection, database):
         await check_current(connection, database, folder)
     elif await _tables(connection):
-        raise StartError(f"{database} holds another program's tables: use one of its own for edgeclients")
+        raise StartError(f"{database} holds another program's tables: use a separate one for edgeclients")
     else:
         await _apply_pending(connection, database, folder)
 
@@ -86,15 +88,15 @@ async def check_current(connection: PostgresConnection, database: str, folder: P
     """Return if the database has all migrations of `folder`; nothing is changed.
 
     Raises:
-        StartError: it does not, is newer than this program, or another program's.
+        StartError: it does not, its schema is newer than this program, or it is another program's.
     """
-    applied = await _applied(connection, database) if await _check_ours(connection, database) else {}
+    applied = await _applied(connection, database) if await _check_owner(connection, database) else {}
     if pending(available(folder), applied, database):
         raise StartError(f"{database} does not have the schema of this edgeclients: start the service of this version once")
 
 
-async def _check_ours(connection: PostgresConnection, database: str) -> bool:
-    """Whether there are tables of ours.
+async def _check_owner(connection: PostgresConnection, database: str) -> bool:
+    """Whether there are tables of edgeclients.
 
     Raises:
         StartError: the server is too old, or the tables are another program's.
@@ -106,7 +108,7 @@ async def _check_ours(connection: PostgresConnection, database: str) -> bool:
         raise StartError(f"{database} is encoded in {encoding}: create it with ENCODING 'UTF8'")
     tables = await _tables(connection)
     if "gorp_migrations" in tables:
-        raise StartError(f"{database} belongs to the original Magistrala service: use a database of its own for edgeclients")
+        raise StartError(f"{database} belongs to the original Magistrala service: use a separate database for edgeclients")
     if "clients" in tables and "schema_migrations" not in tables:
         raise StartError(f"{database} is not a database of edgeclients: use another one")
     return "schema_migrations" in tables

@@ -1,4 +1,4 @@
-"""Local operators: reads by key, and what a unit of work changes."""
+"""Local operators: reads by key, and the changes of a unit of work."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import TOKEN_COLUMNS, count_from_now, operators_where, to_operators
 from edgeclients.times import DAY
 
-# There are few, and whoever changes one looks first whether it is there: one lock for all of them.
+# There are few, and a change first checks whether the operator exists: one lock for all of them.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('operators', 2))"
 
 _OPERATOR = operators_where("o.id = $1")
 TOKENS = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE operator_id = $1 ORDER BY name"
-# All digests in one statement: a token that moves from one to another meanwhile is found under either.
+# All digests in one statement: a token whose digest changes meanwhile is found under the old or the new one.
 TOKEN = f"SELECT {TOKEN_COLUMNS} FROM operator_tokens WHERE digest = ANY ($1) ORDER BY array_position($1, digest) LIMIT 1"
 STANDING = "SELECT standing FROM operator_domains WHERE operator_id = $1 AND domain_id = $2"
 

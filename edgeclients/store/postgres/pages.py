@@ -1,4 +1,4 @@
-"""A page of rows and the size of the whole, in one statement and so in one snapshot."""
+"""A page of rows and the total, in one statement and therefore in one snapshot."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from edgeclients.store.postgres.connect import PostgresConnection
 
 
 async def counted(connection: PostgresConnection, total: Clause, items: Clause) -> tuple[int, list[Sequence[Any]]]:
-    """The size of the whole and the rows of `items`, in their order."""
-    # The count is there though there be no row of the page.
+    """The total and the rows of `items`, in their order."""
+    # The LEFT JOIN returns the total even if the page has no row.
     rows = await rows_of(
         connection,
         Clause(

@@ -15,12 +15,12 @@ SELECT (SELECT count(*) FROM clients WHERE secret LIKE $1 OR secret LIKE $2)
 
 
 async def known(connection: PostgresConnection) -> dict[str, bytes]:
-    """Check value by key id, of every pepper this database has seen."""
+    """The check value of every recorded pepper, by key id."""
     return dict(await connection.fetch("SELECT key_id, check_value FROM peppers"))
 
 
-async def settle(connection: PostgresConnection, given: Mapping[str, bytes]) -> None:
-    """Compare the peppers given with those recorded, and record new ones; nobody else starts meanwhile.
+async def check_and_record(connection: PostgresConnection, given: Mapping[str, bytes]) -> None:
+    """Compare the given peppers with those recorded, and record new ones; no other process starts meanwhile.
 
     Args:
         connection: a connection that no unit uses.
@@ -38,7 +38,7 @@ async def settle(connection: PostgresConnection, given: Mapping[str, bytes]) -> 
 
 
 async def check(connection: PostgresConnection, given: Mapping[str, bytes]) -> list[str]:
-    """Compare the peppers given with those recorded; nothing is changed.
+    """Compare the given peppers with those recorded; nothing is changed.
 
     Args:
         connection: a connection that no unit uses.
@@ -51,9 +51,9 @@ async def check(connection: PostgresConnection, given: Mapping[str, bytes]) -> l
         StartError: one that rows need is not given, or is not the one they were made with.
     """
     recorded = await known(connection)
-    left = {key_id: await _rows_of(connection, key_id) for key_id in recorded if key_id not in given}
-    compare(recorded, given, left)
-    return list(left)
+    missing = {key_id: await _rows_of(connection, key_id) for key_id in recorded if key_id not in given}
+    compare(recorded, given, missing)
+    return list(missing)
 
 
 async def argon2_schemes(connection: PostgresConnection) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Connections, shared out between kinds of work: a kind that is slow keeps no other from its own."""
+"""A connection pool with a share for each kind of work, so that a slow kind cannot starve the others."""
 
 import asyncio
 import logging
@@ -11,42 +11,42 @@ import asyncpg
 
 from edgeclients.errors import Busy, MalformedRequest, QueryTimedOut, Unavailable
 from edgeclients.store.postgres.connect import STATEMENT_SECONDS, PostgresAddress, PostgresConnection, connect
-from edgeclients.store.postgres.faults import is_spent, translate
+from edgeclients.store.postgres.faults import breaks_connection, translate
 
 T = TypeVar("T")
 
 Work = Callable[[PostgresConnection], Awaitable[T]]
 
-FEWEST = 3  # connections: one for each kind of work
+MIN_CONNECTIONS = 3  # connections: one for each kind of work
 _IDLE_SECONDS = 300.0
-_CLOSE_SECONDS = 1.0  # whoever is still worked for has been waited for before
+_CLOSE_SECONDS = 1.0  # the shutdown has waited for callers before
 _ANSWER_SECONDS = 5.0
-_USUAL = (Busy, QueryTimedOut, MalformedRequest)  # told to the caller, and no news to an operator
+_EXPECTED = (Busy, QueryTimedOut, MalformedRequest)  # returned to the caller, not logged as errors
 
 _log = logging.getLogger(__name__)
 
 
 class Lane:
-    """One kind of work: so much of it at a time, so much waiting, and none waiting for long.
+    """One kind of work: limits how much runs at a time, how much waits, and for how long.
 
     Args:
-        name: for the error.
-        places: how much is done at a time.
+        name: for error texts.
+        places: how much runs at a time.
         waiting: how much more may wait.
-        patience: seconds it waits at most.
-        limit: seconds it may take; longer means that the server is not there any more, for its own limits come first.
+        max_wait: seconds it may wait.
+        limit: seconds it may run; longer means that the server is unreachable, because the server's limits are shorter.
     """
 
-    def __init__(self, name: str, places: int, waiting: int, patience: float, limit: float) -> None:
+    def __init__(self, name: str, places: int, waiting: int, max_wait: float, limit: float) -> None:
         self.limit = limit
         self._name = name
         self._free = asyncio.Semaphore(places)
-        self._most = waiting
+        self._max_waiting = waiting
         self._waiting = 0
-        self._patience = patience
+        self._max_wait = max_wait
 
     async def enter(self) -> None:
-        """Take a place; give it back with `leave`.
+        """Take a place; `leave` returns it.
 
         Raises:
             Busy: too many wait already, or this one has waited too long.
@@ -54,11 +54,11 @@ class Lane:
         if not self._free.locked():
             await self._free.acquire()
             return
-        if self._waiting >= self._most:
+        if self._waiting >= self._max_waiting:
             raise Busy(f"too many {self._name} waiting", retry_after=1)
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._max_wait):
                 await self._free.acquire()
         except TimeoutError as error:
             raise Busy(f"{self._name} waited too long for a connection", retry_after=1) from error
@@ -66,44 +66,44 @@ class Lane:
             self._waiting -= 1
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Return the place."""
         self._free.release()
 
 
 class Links:
-    """Connections, used one after the other. The one used last is used first, so that those that are not needed get old.
+    """Connections for one caller at a time. The last one returned is reused first, so that unneeded ones expire.
 
-    How many there are is bounded by whoever takes them. Sessions are left as they were found, no setting outlives its
-    transaction: so none is reset, which would cost a round trip.
+    Lanes bound how many there are. No setting outlives its transaction, so sessions are not reset: that would cost a
+    round trip.
 
     Args:
-        address: where they lead.
-        clock: seconds that never go back.
+        address: of the database.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, address: PostgresAddress, clock: Callable[[], float] = time.monotonic) -> None:
         self._address = address
         self._clock = clock
         self._idle: deque[tuple[PostgresConnection, float]] = deque()
-        self._used: set[PostgresConnection] = set()
-        self._coming: set[asyncio.Task[PostgresConnection]] = set()
+        self._in_use: set[PostgresConnection] = set()
+        self._connecting: set[asyncio.Task[PostgresConnection]] = set()
         self._closing = False
 
     async def take(self) -> PostgresConnection:
-        """One that is there, or a new one; to be given back.
+        """An idle connection, or a new one; return it with `give`.
 
         Raises:
-            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: as it comes; see `faults.translate`.
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: untranslated; see `faults.translate`.
         """
-        connection = self._open()
+        connection = self._idle_connection()
         if connection is None:
             connection = await self._connect()
-        self._used.add(connection)
+        self._in_use.add(connection)
         return connection
 
     def give(self, connection: PostgresConnection) -> None:
-        """Keep one, if it can be used again; those that were not for long are closed."""
-        self._used.discard(connection)
+        """Keep a connection if it is reusable, and close those that were idle too long."""
+        self._in_use.discard(connection)
         if connection.is_closed():
             return
         if self._closing or connection.is_in_transaction():
@@ -114,11 +114,11 @@ class Links:
             self._idle.popleft()[0].terminate()
 
     async def close(self, seconds: float) -> None:
-        """End what is still used, say goodbye to the others, and keep none that is given back later."""
+        """Terminate connections in use, close idle ones, and keep none that is returned later."""
         self._closing = True
-        for task in self._coming:
+        for task in self._connecting:
             task.cancel()
-        for connection in self._used:
+        for connection in self._in_use:
             connection.terminate()
         connections = [connection for connection, _ in self._idle]
         self._idle.clear()
@@ -126,8 +126,8 @@ class Links:
 
     async def _connect(self) -> PostgresConnection:
         task = asyncio.ensure_future(connect(self._address))
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
         try:
             connection = await task
         except asyncio.CancelledError:
@@ -139,7 +139,7 @@ class Links:
             raise asyncpg.InterfaceError("closing")
         return connection
 
-    def _open(self) -> PostgresConnection | None:
+    def _idle_connection(self) -> PostgresConnection | None:
         while self._idle:
             connection, _ = self._idle.pop()
             if not connection.is_closed():
@@ -148,32 +148,32 @@ class Links:
 
 
 class Pool:
-    """Runs work on connections that are opened as needed and opened anew when the server was away.
+    """Runs work on connections that are opened on demand, and reopened after the server was unavailable.
 
     Args:
         address: of the database.
-        size: how many connections there are at most, `FEWEST` or more.
+        size: maximum number of connections, at least `MIN_CONNECTIONS`.
         waiting: how much of each kind may wait.
-        patience: seconds it waits for a connection.
+        max_wait: seconds it waits for a connection.
     """
 
-    def __init__(self, address: PostgresAddress, size: int, waiting: int, patience: float) -> None:
+    def __init__(self, address: PostgresAddress, size: int, waiting: int, max_wait: float) -> None:
         self._links = Links(address)
         scans = max(1, size // 4)
         changes = max(1, size // 2)
-        self.changes = Lane("changes", changes, waiting, patience, STATEMENT_SECONDS + _ANSWER_SECONDS)
-        self.scans = Lane("lists", scans, waiting, patience, patience + _ANSWER_SECONDS)
-        self.reads = Lane("reads", size - scans - changes, waiting, patience, _ANSWER_SECONDS)
+        self.changes = Lane("changes", changes, waiting, max_wait, STATEMENT_SECONDS + _ANSWER_SECONDS)
+        self.scans = Lane("lists", scans, waiting, max_wait, max_wait + _ANSWER_SECONDS)
+        self.reads = Lane("reads", size - scans - changes, waiting, max_wait, _ANSWER_SECONDS)
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False
-        self._away = False
+        self._unavailable = False
 
     async def run(self, lane: Lane, work: Work[T]) -> T:
-        """What `work` gives. Once it has begun it is finished, whether or not the caller waits for it.
+        """Run `work` and return its result. Work that has started completes, whether or not the caller still waits.
 
         Raises:
             Busy: too much work of this kind waits.
-            DomainError: what the database's errors mean.
+            DomainError: the translated error of the database.
         """
         self._check_open()
         await lane.enter()
@@ -182,14 +182,14 @@ class Pool:
         except Unavailable:
             lane.leave()
             raise
-        # A task of its own: a caller that goes away must not leave a transaction open, nor have the server asked to cancel.
+        # In a separate task: a cancelled caller must not leave a transaction open, nor send a cancel request to the server.
         task = asyncio.ensure_future(self._run(lane, work))
         self._running.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Let finish what has begun, for some seconds, then close every connection."""
+        """Give running work a second to finish, then close every connection."""
         self._closing = True
         if self._running:
             await asyncio.wait(self._running, timeout=_CLOSE_SECONDS)
@@ -204,43 +204,43 @@ class Pool:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone; it is not news then
+            task.exception()  # marks it as retrieved: the caller may be gone
 
     async def _run(self, lane: Lane, work: Work[T]) -> T:
         try:
             connection = await self._links.take()
-            # Not by cancelling: `work` would try to roll back, and wait for a server that is not there.
+            # Terminates instead of cancelling: `work` would try to roll back, and wait for an unreachable server.
             watch = asyncio.get_running_loop().call_later(lane.limit, connection.terminate)
             try:
                 result = await work(connection)
             except BaseException as error:
-                if is_spent(error) or isinstance(error, asyncio.CancelledError):
+                if breaks_connection(error) or isinstance(error, asyncio.CancelledError):
                     connection.terminate()
                 raise
             finally:
                 watch.cancel()
                 self._links.give(connection)
         except Exception as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
         finally:
             lane.leave()
-        self._note(away=False)
+        self._log_change(unavailable=False)
         return result
 
-    def _told(self, error: Exception) -> BaseException:
+    def _translated(self, error: Exception) -> BaseException:
         meaning = translate(error)
         if isinstance(meaning, Unavailable):
-            self._note(away=True, detail=meaning.detail)
-        elif meaning is not error and not isinstance(meaning, _USUAL):
+            self._log_change(unavailable=True, detail=meaning.detail)
+        elif meaning is not error and not isinstance(meaning, _EXPECTED):
             _log.error("postgresql failed", extra={"error": getattr(meaning, "detail", "")})
         return meaning
 
-    def _note(self, *, away: bool, detail: str = "") -> None:
-        """Log that the database went away, or is back: once, however many callers meet it."""
-        if away == self._away:
+    def _log_change(self, *, unavailable: bool, detail: str = "") -> None:
+        """Log that the database has become unavailable, or available again: once, however many callers notice."""
+        if unavailable == self._unavailable:
             return
-        self._away = away
-        if away:
-            _log.error("the database is away", extra={"error": detail})
+        self._unavailable = unavailable
+        if unavailable:
+            _log.error("the database is unavailable", extra={"error": detail})
         else:
-            _log.info("the database answers again")
+            _log.info("the database is available again")

@@ -1,4 +1,4 @@
-"""Reads by primary key or unique index, each one statement and so one snapshot."""
+"""Reads by primary key or unique index; each is one statement and therefore one snapshot."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.coun
 FROM store_state s, secret_retirements r JOIN clients c ON c.id = r.client_id WHERE r.client_id = $1
 """
 
-# All digests in one statement: a secret that moves from one to another meanwhile is found under either.
+# All digests in one statement: a secret whose digest changes meanwhile is found under the old or the new one.
 _SECRETS_BY_LOOKUP = """
 SELECT found.id, found.domain_id, found.status, found.secret, found.expires_at, found.retired_at, found.counted_from, s.revision
 FROM store_state s, (
@@ -38,7 +38,7 @@ SELECT s.revision, r.client_id, r.revision, {NOW}
 FROM store_state s LEFT JOIN revocations r ON r.revision > $1 ORDER BY r.revision
 """
 
-# From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
+# Steps from one scheme to the next in the index: DISTINCT would scan every chosen secret of the domain.
 _SCHEMES = """
 WITH RECURSIVE
 of_clients (scheme) AS (
@@ -66,13 +66,13 @@ async def client(connection: PostgresConnection, client_id: str) -> Client | Non
 
 
 async def view(connection: PostgresConnection, client_id: str) -> Viewed | None:
-    """What the database says of `Store.view`."""
+    """The part of `Store.view` that the database holds."""
     rows = await connection.fetch(_VIEW, key(client_id))
     return Viewed(to_client(rows[0]), rows[0][-1]) if rows else None
 
 
 async def revocations(connection: PostgresConnection, after: int) -> tuple[Revocations, int]:
-    """`Store.revocations`, and what the server's clock said."""
+    """`Store.revocations`, and the server's time."""
     rows = await connection.fetch(_REVOCATIONS, after)
     return to_revocations([row[:3] for row in rows]), rows[0][3]
 

@@ -1,7 +1,7 @@
-"""How far the outbox has been sent, and by whom.
+"""How far the outbox has been sent, and who holds the lease.
 
-Whatever changes it takes the store's one row first, as every commit does that has events: nobody waits for two rows in
-another order.
+Every change locks the store's one row first, as every commit with events does: so all transactions lock the two rows in
+the same order.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from edgeclients.times import DAY
 
 _LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
 
-# By the server's own clock. One that ends more than a day from now was taken while that was ahead.
+# By the server's clock. A lease that ends more than a day from now was taken while that clock was ahead.
 _LEASE = f"""
 UPDATE relay SET lease_owner = $1, lease_until = {NOW} + $2::bigint * 1000000
 WHERE id = 1 AND (
@@ -40,7 +40,7 @@ async def state(connection: PostgresConnection) -> OutboxState:
 
 
 async def note_dropped(connection: PostgresConnection, gap: Gap) -> None:
-    """Widen the gap that nobody was told of yet by `gap`, which is newer than all of it."""
+    """Extend the unreported gap by `gap`, which is newer than all of it."""
     await connection.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
 
 
@@ -81,10 +81,10 @@ class PostgresRelay(OutboxTransaction):
             "UPDATE relay SET sent_through = greatest(sent_through, $1), sent_at = $2 WHERE id = 1", max(numbers), self.now
         )
         if len(removed) < len(numbers):
-            await self._were_sent(set(numbers).difference(seq for seq, _ in removed))
+            await self._subtract_sent(set(numbers).difference(seq for seq, _ in removed))
 
-    async def _were_sent(self, missing: set[int]) -> None:
-        """Some that were dropped had been sent before, or were taken out before."""
+    async def _subtract_sent(self, missing: set[int]) -> None:
+        """Subtract from the dropped events those that had been sent or removed before."""
         gap = (await state(self._connection)).gap
         dropped = [number for number in missing if gap is not None and gap.first <= number <= gap.last]
         if dropped:
@@ -92,7 +92,7 @@ class PostgresRelay(OutboxTransaction):
             await self._shrink_gap(len(dropped), max(dropped))
 
     async def _shrink_gap(self, count: int, through: int) -> None:
-        """Take what is at the front of the gap away."""
+        """Take `count` events, up to number `through`, from the front of the gap."""
         await self._connection.execute(
             "UPDATE relay SET gap_rows = greatest(0, gap_rows - $1), gap_first = greatest(gap_first, $2 + 1) WHERE id = 1",
             count,

@@ -1,4 +1,4 @@
-"""The SQL of lists of roles and members. All of them are of one client and walk its rows by key."""
+"""The SQL of lists of roles and members. Each is of one client and scans its rows by key."""
 
 from edgeclients.model import MemberFilter, MemberPage, Membership, MembershipPage, Role, RolePage
 from edgeclients.store.clause import Clause

@@ -1,7 +1,7 @@
-"""Roles and their members: reads by key, and what a unit of work changes.
+"""Roles and their members: reads by key, and the changes of a unit of work.
 
-A role is found by its id among its client's roles, of which there are few (`core.limits.ROLES`). Whoever changes roles has
-locked their client, so that what a unit has read of them stays true until it commits.
+A role is looked up by id among the few roles of its client (`core.limits.ROLES`). A unit locks a client before it changes
+the client's roles, so that its reads of them stay true until it commits.
 """
 
 from collections.abc import Sequence
@@ -49,13 +49,13 @@ _INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_i
 
 
 async def role(connection: PostgresConnection, client_id: str, role_id: str) -> Role | None:
-    """`role` of the ports."""
+    """`ports.RoleStore.role`."""
     row = await connection.fetchrow(_ROLE, key(client_id), key(role_id))
     return to_role(row) if row else None
 
 
 async def held(connection: PostgresConnection, client_id: str, member_id: str) -> Role | None:
-    """`role_held` of the ports."""
+    """`ports.RoleStore.role_held`."""
     row = await connection.fetchrow(_HELD, key(client_id), key(member_id))
     return to_role(row) if row else None
 
@@ -63,7 +63,7 @@ async def held(connection: PostgresConnection, client_id: str, member_id: str) -
 class PostgresRoles(RoleTransaction):
     """`ports.RoleTransaction` on the connection of a unit.
 
-    `roles_changed` says whether the unit has changed a role or who has one.
+    `roles_changed` says whether the unit has changed a role or its members.
     """
 
     roles_changed = False
@@ -90,7 +90,7 @@ class PostgresRoles(RoleTransaction):
 
     @override
     async def is_managed(self, client_id: str) -> bool:
-        # Units ask this before they read the client, and the answer has to stay true.
+        # Units call this before they read the client, and the answer has to stay true.
         await self._connection.execute(LOCK_CLIENTS, [key(client_id)])
         return bool(await self._connection.fetchval(_MANAGED, key(client_id), int(Action.MANAGE_ROLE)))
 
@@ -140,7 +140,7 @@ async def insert(connection: PostgresConnection, roles: Sequence[NewRole]) -> No
     """Write roles with their members.
 
     Raises:
-        asyncpg.UniqueViolationError: a name or a member is there already.
+        asyncpg.UniqueViolationError: a name or a member exists already.
     """
     await connection.executemany(
         _INSERT, [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles]
@@ -162,5 +162,5 @@ async def leave_all(connection: PostgresConnection, member_id: str, now: int, by
 
 
 def _name_taken(error: asyncpg.UniqueViolationError) -> Exception:
-    """A name that is there already, told from any other broken rule."""
+    """`RoleNameTaken` if the name exists already; a violation of another constraint as it is."""
     return RoleNameTaken() if constraint_of(error) == "clients_roles_pkey" else error

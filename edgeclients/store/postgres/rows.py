@@ -1,4 +1,4 @@
-"""Between rows and structs, as far as PostgreSQL has them in a way of its own."""
+"""Conversion between rows and structs, as far as it is specific to PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,17 +18,17 @@ _LISTED_OF_C = ", ".join(f"c.{column}" for column in _LISTED)
 CLIENT_COLUMNS = f"{_LISTED_OF_C}, c.private_metadata"
 
 LISTED_COLUMNS = f"{_LISTED_OF_C}, '{{}}'"
-"""The same in a list, which does not show private metadata."""
+"""The same columns in a list, which does not show private metadata."""
 
 CLIENT_WIDTH = len(_LISTED) + 1
-"""How many columns that is."""
+"""The number of these columns."""
 
-# What the server's clock says.
+# The server's time.
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
 def key(text: str) -> str | None:
-    """What to look for as `text`: None, which equals nothing, where a NUL is in it, which no text in the database can hold."""
+    """`text` as a query parameter; None, which equals nothing, if it has a NUL, which no text in the database can hold."""
     return None if "\0" in text else text
 
 
@@ -53,9 +53,9 @@ INSERT INTO clients (
 
 
 def searched(metadata: Mapping[str, Any]) -> str:
-    """Metadata as it is searched, and searched by: a whole number is written as one, however large and however it came.
+    """Metadata in the form that is searched: a whole number is written as an integer, whatever its size and notation.
 
-    The server compares decimals: 1e300 is to it another number than the one a double of that name stands for.
+    The server compares decimals: for it 1e300 differs from the double of that notation.
     """
     return "{}" if not metadata else msgspec.json.encode(_exact(metadata)).decode()
 

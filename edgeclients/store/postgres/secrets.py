@@ -1,8 +1,8 @@
-"""Current and retiring secrets: who holds a lookup digest, and how one takes another's place.
+"""Current and retiring secrets: which client uses a lookup digest, and how one secret replaces another.
 
-No index says that a digest is in use once among current and retiring secrets together, nor under other peppers: whoever
-looks first and writes then holds a lock on the domain. Additions share it, for an index does keep those apart; a change of
-secrets has it alone.
+No index enforces that a digest is used once among current and retiring secrets together, nor under other peppers. So a
+check followed by a write locks the domain. Additions share the lock, because an index keeps those apart; a change of
+secrets holds it exclusively.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from edgeclients.times import DAY
 
 _EXPIRED_AT_A_TIME = 1000
 
-_SHARE = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
-_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
+_LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))"
+_LOCK_EXCLUSIVE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 
-# Whoever else removes expired ones does not wait for us, nor we for them.
-_FORGET_EXPIRED = f"""
+# Skips rows that another transaction deletes, so that neither waits for the other.
+_DELETE_EXPIRED = f"""
 DELETE FROM secret_retirements WHERE lookup IN (
     SELECT lookup FROM secret_retirements WHERE expires_at <= $1 LIMIT {_EXPIRED_AT_A_TIME} FOR UPDATE SKIP LOCKED
 )
@@ -34,19 +34,21 @@ _TOUCH = (
 )
 
 
-async def admit(connection: PostgresConnection, domains: Sequence[str], new: Sequence[StoredSecret], forgettable: int) -> None:
-    """Make sure, until the transaction ends, that no retiring secret of these domains is one of `new`.
+async def ensure_unused(
+    connection: PostgresConnection, domains: Sequence[str], new: Sequence[StoredSecret], purge_cutoff: int
+) -> None:
+    """Ensure, until the transaction ends, that no retiring secret of these domains is one of `new`.
 
-    Those that expired by `forgettable` do not count, and are forgotten.
+    Those that expired by `purge_cutoff` do not count, and are deleted.
 
     Raises:
-        SecretTaken: one is, or a client has one of them under another pepper or scheme.
+        SecretTaken: one is, or a client uses one of them under another pepper or scheme.
     """
     equivalents = [lookup for secret in new for lookup in secret.equivalents]
     for domain_id in sorted(set(domains)):
-        await connection.execute(_HOLD if equivalents else _SHARE, domain_id)
-    await connection.execute(_FORGET_EXPIRED, forgettable)
-    await _refuse_retiring(connection, [*(secret.lookup for secret in new), *equivalents], forgettable)
+        await connection.execute(_LOCK_EXCLUSIVE if equivalents else _LOCK_SHARED, domain_id)
+    await connection.execute(_DELETE_EXPIRED, purge_cutoff)
+    await _refuse_retiring(connection, [*(secret.lookup for secret in new), *equivalents], purge_cutoff)
     await _refuse_current(connection, equivalents, "")
 
 
@@ -56,21 +58,21 @@ async def current(connection: PostgresConnection, client_id: str) -> StoredSecre
     return StoredSecret(*row)
 
 
-async def replace(connection: PostgresConnection, client: Client, secret: StoredSecret, forgettable: int) -> None:
+async def replace(connection: PostgresConnection, client: Client, secret: StoredSecret, purge_cutoff: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
-        SecretTaken: another client of the domain has it.
+        SecretTaken: another client of the domain uses it.
     """
     lookups = [secret.lookup, *secret.equivalents]
-    await connection.execute(_HOLD, client.domain_id)
+    await connection.execute(_LOCK_EXCLUSIVE, client.domain_id)
     await connection.execute(
         "DELETE FROM secret_retirements WHERE lookup = ANY ($1) AND (client_id = $2 OR expires_at <= $3)",
         lookups,
         client.id,
-        forgettable,
+        purge_cutoff,
     )
-    await _refuse_retiring(connection, lookups, forgettable)
+    await _refuse_retiring(connection, lookups, purge_cutoff)
     await _refuse_current(connection, secret.equivalents, client.id)
     try:
         await connection.execute(
@@ -87,7 +89,7 @@ async def replace(connection: PostgresConnection, client: Client, secret: Stored
 
 
 async def retire(connection: PostgresConnection, retirement: Retirement, domain_id: str, now: int) -> None:
-    """Add a secret that is retiring from now on, and was current until this transaction replaced it."""
+    """Add a secret that retires from now on, and was current until this transaction replaced it."""
     secret = retirement.secret
     await connection.execute(
         "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at, retired_at)"
@@ -108,7 +110,7 @@ async def touch_retirement(connection: PostgresConnection, client_id: str, kept:
 
 
 async def retiring(connection: PostgresConnection, client_id: str, now: int) -> tuple[Retirement, ...]:
-    """The retiring secrets of a client that still work, the first to expire first."""
+    """The valid retiring secrets of a client, in the order of their expiry."""
     rows = await connection.fetch(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
         " WHERE client_id = $1 AND expires_at > $2 ORDER BY expires_at",
@@ -118,9 +120,9 @@ async def retiring(connection: PostgresConnection, client_id: str, now: int) -> 
     return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)
 
 
-async def _refuse_retiring(connection: PostgresConnection, lookups: Sequence[bytes], forgettable: int) -> None:
+async def _refuse_retiring(connection: PostgresConnection, lookups: Sequence[bytes], purge_cutoff: int) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM secret_retirements WHERE lookup = ANY ($1) AND expires_at > $2)"
-    if await connection.fetchval(sql, lookups, forgettable):
+    if await connection.fetchval(sql, lookups, purge_cutoff):
         raise SecretTaken
 
 

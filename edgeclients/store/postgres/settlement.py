@@ -1,14 +1,14 @@
-"""The end of a transaction: what it gives numbers to, in the order in which commits become visible.
+"""The end of a transaction: numbers revocations and events in the order in which commits become visible.
 
-Revocations and events wait until the unit has done everything else. Then one statement takes the store's only row, which
-nobody else gets before this commit: so a number is never seen before all smaller ones are, and few wait for it.
+They wait until the unit has done everything else. Then one statement locks the store's only row until the commit. So a
+number is never visible before all smaller ones, and few transactions wait for the lock.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from edgeclients.model import Event
-from edgeclients.store.clock import KeptTime, Reading
+from edgeclients.store.clock import Reading, StoredTime
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.relay import note_dropped
@@ -36,7 +36,7 @@ WITH state AS (
 ), revoked AS (
     INSERT INTO revocations (revision, client_id, at)
     SELECT state.revision + one.n, one.client_id, $1 FROM state, unnest($2::text[]) WITH ORDINALITY AS one (client_id, n)
-), told AS (
+), appended AS (
     INSERT INTO outbox (seq, stream, client_id, payload, occurred_at)
     SELECT state.seq + one.n, one.stream, one.client_id, one.payload, one.at FROM state,
         unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
@@ -44,7 +44,7 @@ WITH state AS (
 SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through, {NOW} FROM state
 """
 
-# Limits of both ends, and a number that is written out: what is planned for any values is planned by the key, too.
+# Bounds at both ends, and a literal LIMIT: so a generic plan uses the primary key, too.
 OLDEST = "SELECT seq, length(payload) FROM outbox WHERE seq > $1 ORDER BY seq LIMIT 200"
 DROP = "DELETE FROM outbox WHERE seq > $1 AND seq <= $2"
 
@@ -56,10 +56,10 @@ WHERE id = 1
 
 
 class Settled(NamedTuple):
-    """What a commit will make true: each revoked client with the revision of that; and what the server's clock said."""
+    """The outcome of a commit: each revoked client with its revision, the stored time, and the server's time."""
 
     revoked: tuple[tuple[str, int], ...]
-    time: KeptTime
+    time: StoredTime
     server_time: int
 
 
@@ -71,7 +71,7 @@ async def settle(
     events: Sequence[Event],
     bounds: OutboxBounds,
 ) -> Settled:
-    """Write revocations and events with their numbers, and cut the outbox to its bounds; then commit."""
+    """Write revocations and events with their numbers, and trim the outbox to its bounds. The caller then commits."""
     row = await connection.fetchrow(
         _SETTLE,
         now,
@@ -92,13 +92,13 @@ async def settle(
         await _trim(connection, Surplus(rows, payload_bytes, bounds), lost_through)
     return Settled(
         tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
-        KeptTime(newest_at, steady_since),
+        StoredTime(newest_at, steady_since),
         server_time,
     )
 
 
 async def _trim(connection: PostgresConnection, surplus: Surplus, through: int) -> None:
-    """Let the oldest events go that are behind number `through`: what was in front of that has gone before."""
+    """Drop the oldest events after number `through`; all up to that one were dropped before."""
     while surplus.remains:
         if not surplus.take(await connection.fetch(OLDEST, through)):
             break

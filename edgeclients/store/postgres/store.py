@@ -32,14 +32,14 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Store, Unit
-from edgeclients.store.clock import Clock, KeptTime, ServerTime, TimeSource, ticks
+from edgeclients.store.clock import Clock, ServerTime, StoredTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
-from edgeclients.store.postgres.faults import told
+from edgeclients.store.postgres.faults import start_errors
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
-from edgeclients.store.postgres.pool import FEWEST, Pool, Work
+from edgeclients.store.postgres.pool import MIN_CONNECTIONS, Pool, Work
 from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import NOW, key
 from edgeclients.store.postgres.writer import PostgresWriter
@@ -47,9 +47,9 @@ from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
 T = TypeVar("T")
 
-_LAST_SECONDS = 1.0
+_FLUSH_SECONDS = 1.0
 
-# What this user may open of this database; below 0: as many as the server has.
+# How many connections this user may open to this database; below 0: as many as the server allows.
 _CONNECTIONS = """
 SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
        - coalesce(current_setting('reserved_connections', true), '0')::int,
@@ -59,14 +59,14 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 
 
 class StoreTime(NamedTuple):
-    """What a database keeps of time, and its server's clock."""
+    """The time state that a database stores, and its server's clock."""
 
-    kept: KeptTime
+    stored: StoredTime
     server: ServerTime
 
 
 class PostgresDatabase:
-    """A database brought up to date, before anybody is served from it. Made by `opened`; others that start wait meanwhile."""
+    """An open, migrated database, before the service uses it. Made by `opened`; other starting processes wait until `close`."""
 
     def __init__(self, address: PostgresAddress, connection: PostgresConnection, time: StoreTime) -> None:
         self.address = address
@@ -78,49 +78,49 @@ class PostgresDatabase:
         """The database at `address`.
 
         Args:
-            address: where it is.
-            upgrade: whether to bring it up to date; else it has to be so.
+            address: of the database.
+            upgrade: whether to apply missing migrations; otherwise a missing one is an error.
 
         Raises:
-            StartError: it cannot be reached or used, is newer than the program, or another program's.
+            StartError: it cannot be reached or used, its schema is newer than the program, or it is another program's.
         """
-        with told(address):
+        with start_errors(address):
             connection = await first(address)
         try:
-            with told(address):
+            with start_errors(address):
                 if upgrade:
                     await take_turns(connection)
                 await (migrate if upgrade else check_current)(connection, f"database {address.name!r}", schema_path("postgres"))
                 server_time, asked = ServerTime(), ticks()
-                kept = await connection.fetch(f"SELECT newest_at, steady_since, {NOW} FROM store_state")
-                server_time.heard(kept[0][2], asked)
+                rows = await connection.fetch(f"SELECT newest_at, steady_since, {NOW} FROM store_state")
+                server_time.observe(rows[0][2], asked)
         except BaseException:
             connection.terminate()
             raise
-        return cls(address, connection, StoreTime(KeptTime(*kept[0][:2]), server_time))
+        return cls(address, connection, StoreTime(StoredTime(*rows[0][:2]), server_time))
 
     async def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
-        with told(self.address):
+        with start_errors(self.address):
             return key_id in await peppers.known(self._connection)
 
     async def settle_peppers(self, given: Mapping[str, bytes]) -> None:
-        """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
-        with told(self.address):
-            await peppers.settle(self._connection, given)
+        """Check the given peppers (check value by key id) against the rows; see `peppers.check_and_record`."""
+        with start_errors(self.address):
+            await peppers.check_and_record(self._connection, given)
 
     async def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
-        with told(self.address):
+        with start_errors(self.address):
             return await peppers.argon2_schemes(self._connection)
 
     async def check_connections(self, each: int, processes: int) -> None:
-        """Return if the server has so many connections for each of our processes on this host.
+        """Return if the server allows this many connections for each edgeclients process of this host.
 
         Raises:
-            StartError: it has fewer.
+            StartError: it allows fewer.
         """
-        with told(self.address):
+        with start_errors(self.address):
             limits = await self._connection.fetchrow(_CONNECTIONS)
         allowed = min(limit for limit in limits or () if limit is not None and limit >= 0)
         if each * processes > allowed:
@@ -131,23 +131,23 @@ class PostgresDatabase:
             )
 
     async def close(self) -> None:
-        """Let others start."""
+        """Close the connection, so that other processes can start."""
         self._connection.terminate()
 
 
 class PostgresStore(Store):
-    """`ports.Store`. To be made in the event loop that uses it.
+    """`ports.Store`. Create it in the event loop that uses it.
 
     Args:
-        address: of a database that has been brought up to date.
-        connections: how many are opened at most.
-        limits: what it holds.
-        on_commit: called after each commit, before its caller hears of it.
-        time: what is known of it there; None: nothing yet.
-        source: another clock that counts in the place of the server's.
+        address: of a migrated database.
+        connections: maximum number of connections.
+        limits: sizes and durations.
+        on_commit: called after each commit, before its caller gets the result.
+        time: the database's time as it was read; None: not read yet.
+        source: a clock that replaces the server's.
     """
 
-    # The clock's and the activity's own methods, which every cache hit calls.
+    # Bound to the methods of the clock and the activity: every cache hit calls them.
     now: Callable[[], int]
     note_seen: Callable[[str], None]
 
@@ -160,11 +160,11 @@ class PostgresStore(Store):
         time: StoreTime | None = None,
         source: TimeSource | None = None,
     ) -> None:
-        kept, self._server_time = time or StoreTime(KeptTime(), ServerTime())
-        self.clock = Clock(kept, source or self._server_time)
+        stored, self._server_time = time or StoreTime(StoredTime(), ServerTime())
+        self.clock = Clock(stored, source or self._server_time)
         self.now = self.clock.now
         self._query_seconds = limits.query_seconds
-        self._pool = Pool(address, max(connections, FEWEST), limits.waiting_writes, limits.query_seconds)
+        self._pool = Pool(address, max(connections, MIN_CONNECTIONS), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
         self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed)
         self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
@@ -179,11 +179,11 @@ class PostgresStore(Store):
         await self.close()
 
     async def close(self) -> None:
-        """Finish what has begun and close every connection; a server that does not answer is not waited for."""
-        last = asyncio.ensure_future(self.activity.close())
-        await asyncio.wait([last], timeout=_LAST_SECONDS)
+        """Finish running work and close every connection, without waiting for a server that does not answer."""
+        flushed = asyncio.ensure_future(self.activity.close())
+        await asyncio.wait([flushed], timeout=_FLUSH_SECONDS)
         await self._pool.close()
-        await last
+        await flushed
 
     @override
     async def run(self, unit: Unit[T]) -> T:
@@ -202,7 +202,7 @@ class PostgresStore(Store):
     async def revocations(self, after: int) -> Revocations:
         asked = ticks()
         found, at = await self._read(lambda connection: reader.revocations(connection, after))
-        self._server_time.heard(at, asked)
+        self._server_time.observe(at, asked)
         return found
 
     @override
@@ -298,7 +298,7 @@ class PostgresStore(Store):
         return await self._pool.run(self._pool.scans, partial(self._within_limit, work))
 
     async def _within_limit(self, work: Work[T], connection: PostgresConnection) -> T:
-        """Do `work` in a transaction that changes nothing and may not take longer than a list may."""
+        """Run `work` in a read-only transaction with the time limit of lists."""
         await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {max(1, int(self._query_seconds * 1000))}")
         try:
             return await work(connection)

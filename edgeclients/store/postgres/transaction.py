@@ -1,4 +1,4 @@
-"""What a unit of work does to PostgreSQL, at READ COMMITTED: what it decides on, it locks before it reads."""
+"""The transaction of a unit of work on PostgreSQL, at READ COMMITTED: it locks the rows it decides on before it reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -45,13 +45,13 @@ DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
 class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Transaction):
     """`ports.Transaction` on one connection, for the length of one unit.
 
-    `revoked`, `events`, `granted` and `removed` are what remains to be settled when the unit is done.
+    `revoked`, `events`, `granted` and `removed` are settled after the unit.
     """
 
     def __init__(self, connection: PostgresConnection, clock: Clock) -> None:
         self._connection = connection
         self.now = clock.now()
-        self._forgettable = clock.forgettable()
+        self._purge_cutoff = clock.purge_cutoff()
         self.revoked: list[str] = []
         self.events: list[Event] = []
         self.granted = False
@@ -68,8 +68,8 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
 
     @override
     async def insert(self, clients: Sequence[NewClient]) -> None:
-        await secrets.admit(
-            self._connection, [c.client.domain_id for c in clients], [c.secret for c in clients], self._forgettable
+        await secrets.ensure_unused(
+            self._connection, [c.client.domain_id for c in clients], [c.secret for c in clients], self._purge_cutoff
         )
         try:
             await self._connection.executemany(INSERT_CLIENT, list(map(to_row, clients)))
@@ -111,7 +111,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
 
     @override
     async def set_secret(self, client: Client, secret: StoredSecret) -> None:
-        await secrets.replace(self._connection, client, secret, self._forgettable)
+        await secrets.replace(self._connection, client, secret, self._purge_cutoff)
 
     @override
     async def retirements(self, client_id: str) -> tuple[Retirement, ...]:

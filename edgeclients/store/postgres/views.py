@@ -1,4 +1,4 @@
-"""What somebody sees of a domain: by roles, by parent groups, or all of it."""
+"""The clients of a domain that a viewer sees: by roles, by parent groups, or all of them."""
 
 from edgeclients.model import BY_DOMAIN, BY_GROUP, RoleFilter, Viewer
 from edgeclients.store.clause import Clause
@@ -12,12 +12,12 @@ WHERE m.member_id = ? AND m.entity_id = c.id
 """
 
 
-def seen(wanted: RoleFilter, viewer: Viewer | None) -> list[Clause]:
-    """What the viewer, and what is wanted of roles, leave of the clients."""
+def visible(wanted: RoleFilter, viewer: Viewer | None) -> list[Clause]:
+    """The conditions on clients `c` that `viewer` sees, restricted by a filter about access."""
     if viewer is None:
         return []
-    fitting = Clause.all_of(role_conditions(wanted))
-    held = Clause(f"EXISTS ({_OF_VIEWER} AND {fitting.sql})", (viewer.user_id, *fitting.parameters))
+    matching = Clause.all_of(role_conditions(wanted))
+    held = Clause(f"EXISTS ({_OF_VIEWER} AND {matching.sql})", (viewer.user_id, *matching.parameters))
     if wanted.of_role:
         return [held]
     not_held = Clause(f"NOT EXISTS ({_OF_VIEWER} AND r.actions <> 0)", (viewer.user_id,))

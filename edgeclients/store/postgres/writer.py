@@ -1,4 +1,4 @@
-"""Units of work, each in a transaction of its own, some at a time."""
+"""Runs units of work, each in its own transaction, several at a time."""
 
 import asyncio
 import logging
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-ATTEMPTS = 5  # at one unit that others got in the way of
+ATTEMPTS = 5  # at one unit, if other transactions interfere
 _PAUSE_SECONDS = 0.05
 
-# Whatever the server's defaults are: decisions are kept true by locks.
+# Independent of the server's defaults: locks keep decisions true.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 
 class PostgresWriter:
-    """All changes of this process go through here.
+    """Makes all changes of this process.
 
     Args:
         pool: of connections.
-        clock: what rows are stamped with.
-        server_time: what it reads; told what the server says.
+        clock: gives rows their timestamps.
+        server_time: the source of the clock; updated with the server's answers.
         bounds: of the outbox.
-        on_commit: called in the event loop after each commit, before its caller hears of it.
+        on_commit: called in the event loop after each commit, before its caller gets the result.
     """
 
     def __init__(
@@ -82,27 +82,27 @@ class PostgresWriter:
             result = await unit(transaction)
             asked, reading = ticks(), self._clock.reading()
             settled = await settle(connection, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
-            self._server_time.heard(settled.server_time, asked)
+            self._server_time.observe(settled.server_time, asked)
         except BaseException:
             await roll_back(connection)
             raise
-        told, roles = bool(transaction.events), transaction.roles_changed
-        effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), told, roles)
+        appended, roles = bool(transaction.events), transaction.roles_changed
+        effects = Effects(settled.revoked, transaction.granted, tuple(transaction.removed), appended, roles)
         try:
             await connection.execute("COMMIT")
         except BaseException:
-            # It may be committed all the same, or not at all: then there is no such revision, and nobody may wait for it.
-            self._tell(Effects(granted=True, told=True, roles=roles, unsure=True))
+            # The commit may have succeeded, or not: then these revisions do not exist, and no process may wait for them.
+            self._announce(Effects(granted=True, told=True, roles=roles, unsure=True))
             raise
         self._clock.committed(settled.time)
         self.last_commit_at = self._clock.now()
         self.commits += 1
         self.failing = False
-        self._tell(effects)
+        self._announce(effects)
         return result
 
-    def _tell(self, effects: Effects) -> None:
+    def _announce(self, effects: Effects) -> None:
         try:
             self._on_commit(effects)
-        except Exception:  # noqa: BLE001 - the writer goes on, and the log has it all
+        except Exception:  # noqa: BLE001 - the writer continues, and the log holds the traceback
             _log.exception("an effect of a commit failed")

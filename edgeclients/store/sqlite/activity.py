@@ -1,7 +1,7 @@
-"""When clients last proved themselves, in a file of its own beside the database, which is not synced with every change.
+"""When clients last authenticated, in a separate file next to the database, which is not synced with every change.
 
-A damaged one is begun anew at the next start; until then, and wherever there is none that can be read, an empty one stands
-in for it.
+The next start recreates a damaged file. Until then, and wherever the file cannot be read, an empty table in memory
+replaces it.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _TABLE = f"CREATE TABLE IF NOT EXISTS last_seen {_COLUMNS}"
 
 Statement: TypeAlias = tuple[str, tuple[str, ...]]
 
-_STAND_IN: list[Statement] = [
+_EMPTY_ATTACHED: list[Statement] = [
     ("ATTACH ':memory:' AS activity", ()),
     (f"CREATE TABLE IF NOT EXISTS activity.last_seen {_COLUMNS}", ()),
 ]
@@ -39,10 +39,10 @@ class SqliteActivity(Activity):
     """See `store.activity`.
 
     Args:
-        database: the database whose clients these are; the file lies beside it.
-        seconds: how often what is new is written.
+        database: the clients' database; the file is in the same folder.
+        seconds: the interval of writing.
         now: the store's time.
-        on_written: called when the file has changed.
+        on_written: called after the file has changed.
     """
 
     def __init__(self, database: Path, seconds: float, now: Callable[[], int], on_written: Callable[[], None]) -> None:
@@ -68,7 +68,7 @@ class SqliteActivity(Activity):
         connection = self._connection
         if connection is None:
             connection = self._connection = _open(self._path)
-            self._forget_strangers(connection)
+            self._delete_unknown(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.executemany("DELETE FROM last_seen WHERE client_id = ?", gone)
@@ -81,8 +81,8 @@ class SqliteActivity(Activity):
                 connection.execute("ROLLBACK")
             raise
 
-    def _forget_strangers(self, connection: sqlite3.Connection) -> None:
-        """Remove what is said of clients that were removed before the last end, if that was a sudden one."""
+    def _delete_unknown(self, connection: sqlite3.Connection) -> None:
+        """Delete the rows of clients that no longer exist: a crash may have left some."""
         connection.execute("ATTACH ? AS registry", (str(self._database),))
         try:
             connection.execute("DELETE FROM last_seen WHERE client_id NOT IN (SELECT id FROM registry.clients)")
@@ -91,50 +91,50 @@ class SqliteActivity(Activity):
 
 
 def prepare(database: Path) -> None:
-    """Make the file beside `database` if there is none, and anew if it is damaged.
+    """Create the file next to `database` if it is missing, and recreate it if it is damaged.
 
     Raises:
-        StartError: it cannot be made, or read.
+        StartError: it cannot be created or read.
     """
     path = database.with_name(FILE)
     try:
         try:
-            _make(path)
+            _create(path)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            _begin_anew(path)
+            _recreate(path)
     except (sqlite3.Error, OSError) as error:
         raise StartError(
-            f"{path} cannot be used ({_reason(error)}): see that the disk has room and this user may write it, or remove it"
+            f"{path} cannot be used ({_reason(error)}): check that the disk has space and this user may write it, or remove it"
         ) from error
 
 
 def check_readable(database: Path) -> None:
-    """Return if the file beside `database` can be read, or is not there.
+    """Return if the file next to `database` can be read, or does not exist.
 
     Raises:
         StartError: it is damaged.
     """
     path = database.with_name(FILE)
     if path.exists() and not _is_readable(path):
-        raise StartError(f"{path} is damaged: start the service once, which begins it anew, or remove it")
+        raise StartError(f"{path} is damaged: start the service once, which recreates it, or remove it")
 
 
 def attaching(database: Path) -> list[Statement]:
-    """Statements that let a connection to `database` read the file as the schema `activity`."""
+    """Statements with which a connection to `database` attaches the file as the schema `activity`."""
     path = database.with_name(FILE)
-    return [("ATTACH ? AS activity", (read_only(path),))] if _is_readable(path) else _STAND_IN
+    return [("ATTACH ? AS activity", (read_only(path),))] if _is_readable(path) else _EMPTY_ATTACHED
 
 
-def doing_without() -> list[Statement]:
-    """Statements that let what was attached go, so that an empty file is read instead."""
-    _log.error("when clients were last seen cannot be read: that file is begun anew at the next start")
-    return [("DETACH activity", ()), *_STAND_IN]
+def detaching() -> list[Statement]:
+    """Statements that detach the file and attach an empty table instead; logs an error."""
+    _log.error("the file of last-seen times cannot be read: the next start recreates it")
+    return [("DETACH activity", ()), *_EMPTY_ATTACHED]
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that a file is damaged, this one or another."""
+    """Whether SQLite reports a damaged file, this one or another."""
     return primary_code(error) in _DAMAGE
 
 
@@ -147,18 +147,18 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _begin_anew(path: Path) -> None:
-    _log.warning("the file that says when clients were last seen is damaged: it begins anew", extra={"file": str(path)})
+def _recreate(path: Path) -> None:
+    _log.warning("the file of last-seen times is damaged and is recreated", extra={"file": str(path)})
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
-    _make(path)
+    _create(path)
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:
     return error.strerror or "" if isinstance(error, OSError) else str(error)
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     path.touch(mode=0o600, exist_ok=True)
     with contextlib.closing(_open(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()

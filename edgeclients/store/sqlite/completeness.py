@@ -1,7 +1,7 @@
-"""Whether a database file is all there is of it: it may have been copied without its `-wal`, or begun anew beside old files.
+"""Detects an incomplete database file: one copied without its `-wal`, or a new one next to older files.
 
-SQLite opens both without a word. What gives them away is a mark in the file itself, that is there while a service has it in
-use, and the files that an earlier database has left in the data directory.
+SQLite opens both without an error. Two things reveal them: a mark in the file that is set while a service uses it, and
+files of an earlier database in the data directory.
 """
 
 import fcntl
@@ -16,41 +16,41 @@ LOG_MISSING: Final = "write_ahead_log_missing"
 BEGUN_ANEW: Final = "begun_anew"
 
 TEXTS: Final = {
-    LOG_MISSING: "a service had the database in use, and its -wal file is missing: the newest changes may be missing with it; "
+    LOG_MISSING: "a service was using the database, and its -wal file is missing: the newest changes may be missing with it; "
     "stop the service and restore both files",
-    BEGUN_ANEW: "the database is new and the data directory is not: whatever clients there were are missing; "
+    BEGUN_ANEW: "the database is new and the data directory is not: all earlier clients are missing; "
     "stop the service and restore clients.db with its -wal file",
 }
 
-RELEASE: Final = "UPDATE store_state SET in_use = 0 WHERE id = 1"
-_TAKE = "UPDATE store_state SET in_use = 1 WHERE id = 1"
+CLEAR_MARK: Final = "UPDATE store_state SET in_use = 0 WHERE id = 1"
+_SET_MARK = "UPDATE store_state SET in_use = 1 WHERE id = 1"
 
 
 def has_log(path: Path) -> bool:
-    """Whether there is a write-ahead log beside the database; to be asked before that is opened, which makes one."""
+    """Whether the database has a write-ahead log; call it before opening the database, which creates one."""
     return path.with_name(f"{path.name}-wal").exists()
 
 
 def is_marked(connection: sqlite3.Connection) -> bool:
-    """Whether a service has the database in use, or ended without closing it."""
+    """Whether a service uses the database, or ended without closing it."""
     return bool(fetch(connection, "SELECT in_use FROM store_state", ())[0][0])
 
 
 def mark(connection: sqlite3.Connection) -> None:
-    """Say in the file itself that it is in use."""
-    connection.execute(_TAKE)
+    """Mark the file itself as in use."""
+    connection.execute(_SET_MARK)
     fetch(connection, "PRAGMA wal_checkpoint(TRUNCATE)", ())
 
 
 def unmark_if_abandoned(connection: sqlite3.Connection, lock: Path) -> None:
-    """Take the mark of a service that was killed away: closing this connection removes the log, with all of it written back."""
+    """Clear the mark of a killed service: closing this connection writes the whole log back and removes it."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        connection.execute(RELEASE)
+        connection.execute(CLEAR_MARK)
     except OSError:  # a service runs
         pass
     finally:

@@ -14,14 +14,14 @@ PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
 """
 
-# The pages a bulk of thousands touches; taken only when needed.
+# The pages that a bulk request of thousands touches; allocated only when needed.
 _CACHE_KIB = 16 * 1024
-# A log that has grown past this is cut back after the next checkpoint.
+# A write-ahead log larger than this is truncated after the next checkpoint.
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """The connection that changes things; it makes the file if there is none. To be used by one thread at a time.
+    """The connection for changes; it creates the file if there is none. Use it in one thread at a time.
 
     Raises:
         StartError: SQLite is too old.
@@ -43,7 +43,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def read_only(path: Path) -> str:
-    """The address of the database at `path` for connections that never change it."""
+    """The URI of the database at `path` for read-only connections."""
     return f"file:{quote(str(path))}?mode=ro"
 
 

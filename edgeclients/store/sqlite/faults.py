@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to a caller. The driver's text goes to the log and to whoever administers the file."""
+"""Translates SQLite's errors to domain errors. The driver's text goes to the log and to the administrator of the file."""
 
 import logging
 import sqlite3

@@ -1,4 +1,4 @@
-"""The SQL of a list: the rarest filter leads, the others are checked by key, the page is cut before rows are fetched."""
+"""The SQL of a list: the most selective filter leads, the others are checked by key, rows are fetched for the page only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,17 +14,17 @@ from edgeclients.store.sqlite import views
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, CLIENT_WIDTH, LISTED_COLUMNS, to_client
 from edgeclients.store.sqlite.terms import Query, query
 
-# When the file says a client was last seen, and when it was where memory knows better: that stands in a temporary table then.
+# When a client was last seen: according to the file, and with the newer times in memory, copied to a temporary table.
 _WRITTEN = "(SELECT at FROM activity.last_seen s WHERE s.client_id = c.id)"
 _SEEN = (
     "CASE WHEN EXISTS (SELECT 1 FROM temp.seen n WHERE n.client_id = c.id) "
     f"THEN (SELECT max(at, coalesce({_WRITTEN}, at)) FROM temp.seen n WHERE n.client_id = c.id) ELSE {_WRITTEN} END"
 )
-_MOST_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
-# Rows counted of each filter, to see which is rarest: a few first, and more where that does not tell them apart.
+_MAX_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
+# Rows counted per filter to find the most selective: a few first, more if that does not decide.
 _COUNTED = (1000, 20_000)
 
-# Where a row of a page has what comes behind the client.
+# Positions in a row of a page, after the columns of the client.
 _ADDED_TYPES = CLIENT_WIDTH
 _TOTAL, _LAST_SEEN, _ROLE = _ADDED_TYPES + 1, _ADDED_TYPES + 2, _ADDED_TYPES + 3
 
@@ -36,13 +36,13 @@ async def page(
     viewer: Viewer | None,
     seen: Mapping[str, int | None],
 ) -> Page:
-    """`Store.page`, in the transaction that is open on `connection`; `seen` is what the file does not know yet."""
+    """`Store.page`, in the open transaction of `connection`; `seen` holds the times that the file does not have yet."""
     if wanted.of_sight:
-        await _show_seen(connection, seen)
+        await _write_seen(connection, seen)
     sources = _sources(domain_id, wanted)
     conditions = _conditions(domain_id, wanted)
     if viewer is not None:
-        visible = views.seen(viewer, wanted.role)
+        visible = views.visible(viewer, wanted.role)
         sources += visible.sources
         conditions += visible.conditions
     lead = await _leading(connection, sources)
@@ -50,8 +50,8 @@ async def page(
     if wanted.only_total:
         return Page(await _count(connection, frame))
     order = order_by(wanted.order, _SEEN, descending=wanted.descending)
-    # With a lead all that is found must be sorted anyway, and counting it on the way is free. Without one an index has the
-    # order, a page ends early, and another index counts faster.
+    # With a lead all matches must be sorted anyway, and counting them on the way is free. Without one an index gives the
+    # order, the scan stops at the end of the page, and another index counts faster.
     total = "count(*) OVER ()" if lead else "0"
     chosen = f"SELECT c.rowid AS chosen, {total} AS total {frame.sql} {order} LIMIT ? OFFSET ?"
     held = _held_columns(viewer)
@@ -68,7 +68,7 @@ async def page(
 
 
 class _Held(NamedTuple):
-    """What adds the viewer's role to each row of a page."""
+    """The columns and the join that add the viewer's role to each row of a page."""
 
     columns: str
     join: Clause
@@ -92,8 +92,8 @@ def _listed(row: Any, wanted: ClientFilter, viewer: Viewer | None, seen: Mapping
     return to_listed(client, types, row[_ROLE:], viewer, newest(seen.get(client.id, row[_LAST_SEEN]), row[_LAST_SEEN]))
 
 
-async def _show_seen(connection: aiosqlite.Connection, seen: Mapping[str, int | None]) -> None:
-    """Let the statements of this transaction see what is in memory."""
+async def _write_seen(connection: aiosqlite.Connection, seen: Mapping[str, int | None]) -> None:
+    """Copy the times in memory to a temporary table, for the statements of this transaction."""
     await connection.execute(
         "CREATE TEMP TABLE IF NOT EXISTS seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER) WITHOUT ROWID"
     )
@@ -122,14 +122,14 @@ def _frame(lead: Sequence[Source], conditions: Sequence[Clause]) -> Clause:
 
 
 async def _leading(connection: aiosqlite.Connection, sources: Sequence[Source]) -> list[Source]:
-    """`sources`, the one that admits the fewest clients first."""
+    """`sources`, in ascending order of how many clients they admit."""
     if len(sources) < 2:
         return list(sources)
-    for most in _COUNTED:
-        counts = [f"SELECT count(*) FROM ({source.ids.sql} LIMIT {most})" for source in sources]
+    for limit in _COUNTED:
+        counts = [f"SELECT count(*) FROM ({source.ids.sql} LIMIT {limit})" for source in sources]
         parameters = tuple(p for source in sources for p in source.ids.parameters)
         sizes = [n for (n,) in await _rows(connection, Clause(" UNION ALL ".join(counts), parameters))]
-        if min(sizes) < most:
+        if min(sizes) < limit:
             break
     return [source for _, source in sorted(zip(sizes, sources, strict=True), key=lambda pair: pair[0])]
 
@@ -146,7 +146,7 @@ def _sources(domain_id: str, wanted: ClientFilter) -> list[Source]:
     if wanted.metadata:
         sources += [
             _source("client_metadata", "domain_id = ? AND path = ? AND value = ?", (domain_id, *term))
-            for term in sorted(query(wanted.metadata).terms)[:_MOST_TERMS]
+            for term in sorted(query(wanted.metadata).terms)[:_MAX_TERMS]
         ]
     if wanted.channel_id is not None:
         types = tuple(ConnectionType) if wanted.connection_type is None else (wanted.connection_type,)
@@ -196,7 +196,7 @@ def _conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
 
 
 def _needs_comparing(asked: Query) -> bool:
-    return not asked.exact or len(asked.terms) > _MOST_TERMS
+    return not asked.exact or len(asked.terms) > _MAX_TERMS
 
 
 def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:
@@ -207,7 +207,7 @@ def clients_query(client_ids: Sequence[str]) -> tuple[str, tuple[object, ...]]:
     )
 
 
-# From one group to the next through the index: DISTINCT would walk every client of the domain that has a parent.
+# Steps from one group to the next in the index: DISTINCT would scan every client of the domain that has a parent.
 PARENT_GROUPS = """
 WITH RECURSIVE parents (found) AS (
     SELECT min(parent_group_id) FROM clients WHERE domain_id = ?1 AND parent_group_id IS NOT NULL

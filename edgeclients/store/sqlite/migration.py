@@ -1,4 +1,4 @@
-"""Bringing a database file to the schema this program knows."""
+"""Migration of a database file to this program's schema."""
 
 import sqlite3
 import time
@@ -21,13 +21,13 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
     """Apply the migrations of `folder` that the database at `path` lacks, each in one transaction.
 
-    A database that holds something is copied to `<name>.schema-<version>` first.
+    A database that has some is first copied to `<name>.schema-<version>`.
 
     Raises:
-        StartError: it is newer than this program, or another program's.
+        StartError: its schema is newer than this program, or it is another program's.
     """
-    _check_ours(connection, path)
-    # Not before it is known to be ours: this changes the file.
+    _check_owner(connection, path)
+    # Only after the owner is checked: this changes the file.
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute(_RECORD)
     applied = _applied(connection)
@@ -42,16 +42,16 @@ def check_current(connection: sqlite3.Connection, path: Path, folder: Path) -> N
     """Return if the database at `path` has all migrations of `folder`; nothing is changed.
 
     Raises:
-        StartError: it does not, is newer than this program, or another program's.
+        StartError: it does not, its schema is newer than this program, or it is another program's.
     """
-    tables = _check_ours(connection, path)
+    tables = _check_owner(connection, path)
     applied = _applied(connection) if tables else {}
     if pending(available(folder), applied, str(path)):
         raise StartError(f"{path} has the schema of an older edgeclients: start the service of this version once")
 
 
-def _check_ours(connection: sqlite3.Connection, path: Path) -> set[str]:
-    """The tables there are.
+def _check_owner(connection: sqlite3.Connection, path: Path) -> set[str]:
+    """The names of all tables.
 
     Raises:
         StartError: they are another program's.

@@ -1,4 +1,4 @@
-"""Local operators: reads by key, and what a unit of work changes."""
+"""Local operators: reads by key, and the changes of a unit of work."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _STANDING = "SELECT standing FROM operator_domains WHERE operator_id = ? AND dom
 
 
 def token(connection: sqlite3.Connection, digests: Sequence[bytes]) -> OperatorToken | None:
-    """`ports.OperatorStore.operator_token`. From the oldest digest to the newest, which is the way a token moves."""
+    """`ports.OperatorStore.operator_token`. From the oldest digest to the newest: a token changes in this direction."""
     for digest in reversed(digests):
         for row in fetch(connection, _TOKEN, (digest,)):
             return OperatorToken(*row)

@@ -15,18 +15,18 @@ SELECT (SELECT count(*) FROM clients WHERE secret LIKE ?1 OR secret LIKE ?2)
 
 
 def known(connection: sqlite3.Connection) -> dict[str, bytes]:
-    """Check value by key id, of every pepper this database has seen."""
+    """The check value of every recorded pepper, by key id."""
     return dict(connection.execute("SELECT key_id, check_value FROM peppers").fetchall())
 
 
 def rows_of(connection: sqlite3.Connection, key_id: str) -> int:
-    """How many secrets and operators' tokens were made with a pepper."""
+    """How many secrets and operator tokens need a pepper."""
     patterns = (f"$hmac-sha256${key_id}$%", f"$argon2id$%,keyid={key_id}$%", key_id)
     return int(connection.execute(_ROWS, patterns).fetchall()[0][0])
 
 
-def settle(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> None:
-    """Compare the peppers given with those recorded, and record new ones.
+def check_and_record(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> None:
+    """Compare the given peppers with those recorded, and record new ones.
 
     Args:
         connection: the writer's, before any unit runs.
@@ -44,7 +44,7 @@ def settle(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> None:
 
 
 def check(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> list[str]:
-    """Compare the peppers given with those recorded; nothing is changed.
+    """Compare the given peppers with those recorded; nothing is changed.
 
     Args:
         connection: a connection that no unit uses.
@@ -57,9 +57,9 @@ def check(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> list[st
         StartError: one that rows need is not given, or is not the one they were made with.
     """
     recorded = known(connection)
-    left = {key_id: rows_of(connection, key_id) for key_id in recorded if key_id not in given}
-    compare(recorded, given, left)
-    return list(left)
+    missing = {key_id: rows_of(connection, key_id) for key_id in recorded if key_id not in given}
+    compare(recorded, given, missing)
+    return list(missing)
 
 
 def argon2_schemes(connection: sqlite3.Connection) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""Reads by key in the event loop's own thread: 6 µs, where a hop to another thread costs 20 to 80.
+"""Reads by key in the thread of the event loop: 6 µs, where a hop to another thread costs 20 to 80.
 
-Every statement is read to its end and closed before its method returns: an open cursor would pin an old snapshot.
+Each method fetches all rows and closes the statement: an open cursor would pin an old snapshot.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ _REVOCATIONS = """
 SELECT s.revision, r.client_id, r.revision FROM store_state s LEFT JOIN revocations r ON r.revision > ? ORDER BY r.revision
 """
 
-# From one scheme to the next through the index: DISTINCT would walk every chosen secret of the domain.
+# Steps from one scheme to the next in the index: DISTINCT would scan every chosen secret of the domain.
 _SCHEMES = """
 WITH RECURSIVE
 of_clients (scheme) AS (
@@ -60,7 +60,7 @@ SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
 
 
 class Reader:
-    """Reads by primary key or unique index; each raises `sqlite3.Error` as it comes."""
+    """Reads by primary key or unique index; each raises `sqlite3.Error` untranslated."""
 
     def __init__(self, path: Path, busy_timeout_ms: int = 0) -> None:
         self._connection = open_reader(path, busy_timeout_ms)
@@ -80,14 +80,14 @@ class Reader:
         return to_client(rows[0]) if rows else None
 
     def view(self, client_id: str) -> Viewed | None:
-        """What the files say of `Store.view`."""
+        """The part of `Store.view` that the files hold."""
         try:
             rows = self._all(_VIEW, (client_id,))
         except sqlite3.Error as error:
             if not activity.is_damage(error):
                 raise
-            self._run(activity.doing_without())
-            rows = self._all(_VIEW, (client_id,))  # if it is the database itself, this says so
+            self._run(activity.detaching())
+            rows = self._all(_VIEW, (client_id,))  # raises if the database itself is damaged
         return Viewed(to_client(rows[0][:-1]), rows[0][-1]) if rows else None
 
     def secrets_of(self, client_id: str) -> SecretRead:
@@ -96,9 +96,9 @@ class Reader:
 
     def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         """`Store.secrets_by_lookup`."""
-        # From the oldest pepper's digest to the newest's, which is the way a secret moves: it is not missed meanwhile.
+        # From the oldest pepper's digest to the newest: a secret changes in this direction, so no concurrent change is missed.
         reads = [_secrets(self._all(_SECRETS_BY_LOOKUP, (lookup,))) for lookup in reversed(lookups)]
-        # The oldest of the revisions: what was read under a newer one is only the fresher for it.
+        # The oldest of the revisions: rows that were read at a newer one are only more recent.
         revision = min((read.revision for read in reads if read.rows), default=0)
         return SecretRead(revision, tuple(row for read in reads for row in read.rows))
 

@@ -1,4 +1,4 @@
-"""How far the outbox has been sent, and by whom: reads by key, and what a unit of work changes."""
+"""How far the outbox has been sent, and who holds the lease: reads by key, and the changes of a unit of work."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def state(connection: sqlite3.Connection) -> OutboxState:
 
 
 def note_dropped(connection: sqlite3.Connection, gap: Gap) -> None:
-    """Widen the gap that nobody was told of yet by `gap`, which is newer than all of it."""
+    """Extend the unreported gap by `gap`, which is newer than all of it."""
     connection.execute(
         "UPDATE relay SET gap_first = iif(gap_rows = 0, ?, gap_first), gap_last = ?, gap_rows = gap_rows + ? WHERE id = 1",
         (gap.first, gap.last, gap.count),
@@ -38,7 +38,7 @@ class SqliteRelay(OutboxTransaction):
     async def lease_outbox(self, owner: str, seconds: int) -> bool:
         done = self._connection.execute(
             "UPDATE relay SET lease_owner = ?1, lease_until = ?3 + ?2"
-            # One that ends more than a day from now was taken while the clock was ahead.
+            # A lease that ends more than a day from now was taken while the clock was ahead.
             " WHERE id = 1 AND (lease_owner IS NULL OR lease_owner = ?1 OR lease_until NOT BETWEEN ?3 + 1 AND ?3 + ?4)",
             (owner, seconds * SECOND, self.now, DAY),
         )
@@ -65,10 +65,10 @@ class SqliteRelay(OutboxTransaction):
             "UPDATE relay SET sent_through = max(sent_through, ?), sent_at = ? WHERE id = 1", (max(numbers), self.now)
         )
         if len(removed) < len(numbers):
-            self._were_sent(set(numbers).difference(seq for seq, _ in removed))
+            self._subtract_sent(set(numbers).difference(seq for seq, _ in removed))
 
-    def _were_sent(self, missing: set[int]) -> None:
-        """Some that were dropped had been sent before, or were taken out before."""
+    def _subtract_sent(self, missing: set[int]) -> None:
+        """Subtract from the dropped events those that had been sent or removed before."""
         gap = state(self._connection).gap
         dropped = [number for number in missing if gap is not None and gap.first <= number <= gap.last]
         if dropped:
@@ -76,7 +76,7 @@ class SqliteRelay(OutboxTransaction):
             self._shrink_gap(len(dropped), max(dropped))
 
     def _shrink_gap(self, count: int, through: int) -> None:
-        """Take what is at the front of the gap away."""
+        """Take `count` events, up to number `through`, from the front of the gap."""
         self._connection.execute(
             "UPDATE relay SET gap_rows = max(0, gap_rows - ?1), gap_first = max(gap_first, ?2 + 1) WHERE id = 1",
             (count, through),

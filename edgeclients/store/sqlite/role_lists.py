@@ -1,4 +1,4 @@
-"""The SQL of lists of roles and members. All of them are of one client and walk its rows by key."""
+"""The SQL of lists of roles and members. Each is of one client and scans its rows by key."""
 
 from typing import Any
 
@@ -31,14 +31,14 @@ async def members(connection: aiosqlite.Connection, role: Role, offset: int, lim
 
 async def memberships(connection: aiosqlite.Connection, client_id: str, wanted: MemberFilter) -> MembershipPage:
     """`Store.memberships`, in the transaction that is open on `connection`."""
-    # Members lead and are sorted afterwards. With the roles in front SQLite reads all members again for each of them.
-    fitting = Clause.all_of([Clause("r.entity_id = ?", (client_id,)), *role_conditions(wanted.role)])
+    # Members lead and are sorted afterwards. With the roles first, SQLite reads all members again for each role.
+    matching = Clause.all_of([Clause("r.entity_id = ?", (client_id,)), *role_conditions(wanted.role)])
     frame = (
-        f"WITH fitting AS MATERIALIZED (SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE {fitting.sql}), "
+        f"WITH fitting AS MATERIALIZED (SELECT {ROLE_COLUMNS} FROM clients_roles r WHERE {matching.sql}), "
         f"held AS MATERIALIZED (SELECT m.member_id, {ROLE_COLUMNS} FROM clients_role_members m "
         "CROSS JOIN fitting r ON r.id = m.role_id WHERE m.entity_id = ?) SELECT {0} FROM held r"
     )
-    parameters = (*fitting.parameters, client_id)
+    parameters = (*matching.parameters, client_id)
     order = f"{members_order_by(wanted.order, descending=wanted.descending)} LIMIT ? OFFSET ?"
     columns = f"r.member_id, {ROLE_COLUMNS}"
     rows = await _rows(connection, f"{frame.format(columns)} {order}", (*parameters, wanted.limit, wanted.offset))

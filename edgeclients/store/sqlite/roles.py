@@ -1,6 +1,6 @@
-"""Roles and their members: reads by key, and what a unit of work changes.
+"""Roles and their members: reads by key, and the changes of a unit of work.
 
-A role is found by its id among its client's roles, of which there are few (`core.limits.ROLES`).
+A role is looked up by id among the few roles of its client (`core.limits.ROLES`).
 """
 
 import sqlite3
@@ -34,7 +34,7 @@ CROSS JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id
 WHERE m.member_id = ?
 """
 
-# The members are gone through once, not once a role.
+# Scans the members once, not once per role.
 _MANAGED = """
 SELECT EXISTS (
     SELECT 1 FROM clients_roles WHERE entity_id = ?1 AND actions & ?2
@@ -50,13 +50,13 @@ _INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_i
 
 
 def role(connection: sqlite3.Connection, client_id: str, role_id: str) -> Role | None:
-    """`role` of the ports."""
+    """`ports.RoleStore.role`."""
     rows = fetch(connection, _ROLE, (client_id, role_id))
     return to_role(rows[0]) if rows else None
 
 
 def held(connection: sqlite3.Connection, client_id: str, member_id: str) -> Role | None:
-    """`role_held` of the ports."""
+    """`ports.RoleStore.role_held`."""
     rows = fetch(connection, _HELD, (client_id, member_id))
     return to_role(rows[0]) if rows else None
 
@@ -64,7 +64,7 @@ def held(connection: sqlite3.Connection, client_id: str, member_id: str) -> Role
 class SqliteRoles(RoleTransaction):
     """`ports.RoleTransaction` on the writer's connection, for the length of one unit.
 
-    `roles_changed` says whether the unit has changed a role or who has one.
+    `roles_changed` says whether the unit has changed a role or its members.
     """
 
     roles_changed = False
@@ -138,7 +138,7 @@ def insert(connection: sqlite3.Connection, roles: Sequence[NewRole]) -> None:
     """Write roles with their members.
 
     Raises:
-        sqlite3.IntegrityError: a name or a member is there already.
+        sqlite3.IntegrityError: a name or a member exists already.
     """
     connection.executemany(_INSERT, [(r.entity_id, r.id, r.name, int(r.actions), r.created_at, r.created_by) for r in roles])
     connection.executemany(_INSERT_MEMBER, [(r.entity_id, member, r.id) for r in roles for member in r.members])
@@ -156,5 +156,5 @@ def leave_all(connection: sqlite3.Connection, member_id: str, now: int, by: str)
 
 
 def _name_taken(error: sqlite3.IntegrityError) -> Exception:
-    """A name that is there already, told from any other broken rule."""
+    """`RoleNameTaken` if the name exists already; a violation of another constraint as it is."""
     return RoleNameTaken() if "clients_roles.name" in str(error) else error

@@ -1,4 +1,4 @@
-"""Reads that may scan: on a few connections with threads of their own, each within a time limit."""
+"""Reads that may scan many rows: on a few connections, each with its own thread, each read within a time limit."""
 
 import asyncio
 import sqlite3
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 Work = Callable[[aiosqlite.Connection], Awaitable[T]]
 
-CONNECTIONS = 2  # a list in the way of another costs less than memory for more
+CONNECTIONS = 2  # a list that delays another costs less than memory for more
 WAITING = 64
 _SETTINGS: list[activity.Statement] = [("PRAGMA busy_timeout = 1000", ()), ("PRAGMA temp_store = MEMORY", ())]
-_ROWS_AT_A_TIME = 64  # that a cursor fetches from the thread
-_STEPS = 2000  # virtual machine instructions between looks at the clock: about 20 µs
+_ROWS_AT_A_TIME = 64  # fetched by a cursor from the thread
+_STEPS = 2000  # virtual machine instructions between checks of the clock: about 20 µs
 
 
 class Scanner:
@@ -38,8 +38,8 @@ class Scanner:
     def __init__(self, path: Path, limit: float) -> None:
         self._path = path
         self._limit = limit
-        self._idle: asyncio.LifoQueue[_Timed] = asyncio.LifoQueue()
-        self._all: list[_Timed] = []
+        self._idle: asyncio.LifoQueue[_TimedConnection] = asyncio.LifoQueue()
+        self._all: list[_TimedConnection] = []
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
@@ -47,30 +47,30 @@ class Scanner:
 
         Raises:
             Busy: too many reads wait already.
-            sqlite3.OperationalError: among others, interrupted: the time limit was reached.
+            sqlite3.OperationalError: among others "interrupted": the time limit was reached.
         """
         if len(self._running) >= WAITING:
             raise Busy("too many reads waiting", retry_after=1)
-        # A task of its own: a caller that goes away must not leave a transaction open behind it.
+        # In a separate task: a cancelled caller must not leave a transaction open.
         task = asyncio.ensure_future(self._read(work))
         self._running.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
     async def open(self) -> None:
-        """Open the connections: later there may be no file descriptor left for them. `close` closes those there are.
+        """Open the connections now: later no file descriptor may be left for them. `close` also closes a partial set.
 
         Raises:
             sqlite3.Error: one cannot be opened.
-            RuntimeError: there can be no thread for it.
+            RuntimeError: its thread cannot be started.
         """
         for _ in range(CONNECTIONS):
-            timed = await _Timed.open(self._path)
+            timed = await _TimedConnection.open(self._path)
             self._all.append(timed)
             self._idle.put_nowait(timed)
 
     async def close(self) -> None:
-        """Cut short what runs or waits, then close."""
+        """Interrupt running reads, cancel waiting ones, then close the connections."""
         for timed in self._all:
             timed.deadline = 0.0
         for task in self._running:
@@ -83,7 +83,7 @@ class Scanner:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone; it is not news then
+            task.exception()  # marks it as retrieved: the caller may be gone
 
     async def _read(self, work: Work[T]) -> T:
         timed = await self._idle.get()
@@ -91,14 +91,14 @@ class Scanner:
             try:
                 return await self._within_limit(timed, work)
             except sqlite3.Error as error:
-                if not activity.is_damage(error) or timed.without_activity:
+                if not activity.is_damage(error) or timed.activity_detached:
                     raise
-                await timed.do_without_activity()
+                await timed.detach_activity()
                 return await self._within_limit(timed, work)
         finally:
             self._idle.put_nowait(timed)
 
-    async def _within_limit(self, timed: "_Timed", work: Work[T]) -> T:
+    async def _within_limit(self, timed: "_TimedConnection", work: Work[T]) -> T:
         timed.deadline = time.monotonic() + self._limit
         await timed.connection.execute("BEGIN")
         try:
@@ -108,17 +108,17 @@ class Scanner:
             await timed.connection.rollback()
 
 
-class _Timed:
-    """A connection and the moment its present work must end."""
+class _TimedConnection:
+    """A connection and the deadline of its current work."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self.connection = connection
         self.deadline = float("inf")
-        self.without_activity = False
+        self.activity_detached = False
 
     @classmethod
-    async def open(cls, path: Path) -> "_Timed":
-        # Not in its thread, which would go on without us if this failed: nothing that fails comes behind its start.
+    async def open(cls, path: Path) -> "_TimedConnection":
+        # Opened here, not in its thread, which would keep running after a failure: nothing can fail after its start.
         connection = sqlite3.connect(read_only(path), uri=True, isolation_level=None, check_same_thread=False)
         try:
             for statement in (*_SETTINGS, *activity.attaching(path)):
@@ -136,9 +136,9 @@ class _Timed:
         for statement in statements:
             await self.connection.execute(*statement)
 
-    async def do_without_activity(self) -> None:
-        self.without_activity = True
-        await self.run(activity.doing_without())
+    async def detach_activity(self) -> None:
+        self.activity_detached = True
+        await self.run(activity.detaching())
 
     def expired(self) -> bool:
         return time.monotonic() > self.deadline

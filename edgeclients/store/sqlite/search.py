@@ -1,4 +1,4 @@
-"""The rows lists search by: tags and metadata of a client, changed with it, and only where they differ."""
+"""The rows that lists search by: tags and metadata of a client, updated with it, and only where they differ."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from edgeclients.store.sqlite.terms import Term, terms
 
 
 class Searched(NamedTuple):
-    """What a client is found by."""
+    """The searchable values of a client."""
 
     domain_id: str
     client_id: str
@@ -35,7 +35,7 @@ def write(connection: sqlite3.Connection, clients: Sequence[Searched]) -> None:
 
 
 def change(connection: sqlite3.Connection, old: Client, new: Client, metadata: Mapping[str, Any] | None) -> None:
-    """Bring the search rows from `old` to `new`; `metadata` is `new`'s, or None where it stayed."""
+    """Update the search rows from `old` to `new`; `metadata` is `new`'s, or None if unchanged."""
     if old.tags != new.tags:
         _change_tags(connection, old, set(old.tags), set(new.tags))
     if metadata is not None:

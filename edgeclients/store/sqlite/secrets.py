@@ -1,4 +1,4 @@
-"""Current and retiring secrets: who holds a lookup digest, and how one takes another's place."""
+"""Current and retiring secrets: which client uses a lookup digest, and how one secret replaces another."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -20,17 +20,17 @@ def current(connection: sqlite3.Connection, client_id: str) -> StoredSecret:
     return StoredSecret(*row.fetchall()[0])
 
 
-def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret, forgettable: int) -> None:
+def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret, purge_cutoff: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
-        SecretTaken: another client of the domain has it.
+        SecretTaken: another client of the domain uses it.
     """
     connection.executemany(
         "DELETE FROM secret_retirements WHERE lookup = ? AND client_id = ?",
         [(lookup, client.id) for lookup in (secret.lookup, *secret.equivalents)],
     )
-    refuse_retiring(connection, [secret.lookup, *secret.equivalents], forgettable)
+    refuse_retiring(connection, [secret.lookup, *secret.equivalents], purge_cutoff)
     refuse_equivalents(connection, [secret], client.id)
     try:
         connection.execute(
@@ -41,18 +41,18 @@ def replace(connection: sqlite3.Connection, client: Client, secret: StoredSecret
         raise SecretTaken from error
 
 
-def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes], forgettable: int) -> None:
-    """Raise `SecretTaken` if one of `lookups` is a retiring secret's; those expired by `forgettable` are forgotten."""
+def refuse_retiring(connection: sqlite3.Connection, lookups: Iterable[bytes], purge_cutoff: int) -> None:
+    """Raise `SecretTaken` if one of `lookups` is a retiring secret's; those expired by `purge_cutoff` are deleted."""
     if not connection.execute("SELECT 1 FROM secret_retirements LIMIT 1").fetchall():
         return
-    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (forgettable,))
+    connection.execute("DELETE FROM secret_retirements WHERE expires_at <= ?", (purge_cutoff,))
     for lookup in lookups:
         if connection.execute("SELECT 1 FROM secret_retirements WHERE lookup = ?", (lookup,)).fetchall():
             raise SecretTaken
 
 
 def refuse_equivalents(connection: sqlite3.Connection, new: Iterable[StoredSecret], own_id: str = "") -> None:
-    """Raise `SecretTaken` if a client other than `own_id` has one of `new` under another pepper or scheme."""
+    """Raise `SecretTaken` if a client other than `own_id` uses one of `new` under another pepper or scheme."""
     for secret in new:
         for lookup in secret.equivalents:
             rows = connection.execute("SELECT 1 FROM clients WHERE secret_lookup = ? AND id <> ?", (lookup, own_id))
@@ -61,7 +61,7 @@ def refuse_equivalents(connection: sqlite3.Connection, new: Iterable[StoredSecre
 
 
 def retire(connection: sqlite3.Connection, retirement: Retirement, domain_id: str, now: int) -> None:
-    """Add a secret that is retiring from now on."""
+    """Add a secret that retires from now on."""
     secret = retirement.secret
     connection.execute(
         "INSERT INTO secret_retirements (lookup, client_id, domain_id, secret, secret_scheme, expires_at, retired_at)"
@@ -76,7 +76,7 @@ def touch_retirement(connection: sqlite3.Connection, client_id: str, kept: str, 
 
 
 def retiring(connection: sqlite3.Connection, client_id: str, now: int) -> tuple[Retirement, ...]:
-    """The retiring secrets of a client that still work, the first to expire first."""
+    """The valid retiring secrets of a client, in the order of their expiry."""
     rows = connection.execute(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
         " WHERE client_id = ? AND expires_at > ? ORDER BY expires_at",

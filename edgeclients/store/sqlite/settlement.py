@@ -1,4 +1,4 @@
-"""The end of a transaction: its events are counted, and the outbox is cut to its bounds of rows and bytes."""
+"""The end of a transaction: counts its events, and trims the outbox to its bounds of rows and bytes."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ DROP = "DELETE FROM outbox WHERE seq <= ?"
 
 
 class Added(NamedTuple):
-    """How much a unit put into the outbox."""
+    """How much a unit added to the outbox."""
 
     rows: int
     payload_bytes: int
 
 
 def append(connection: sqlite3.Connection, events: Sequence[Event], now: int) -> Added:
-    """Add `events`, which happened now where they do not say when; `settle` has to be told before the transaction ends."""
+    """Add `events`; those without a time happened now. Pass the result to `settle` before the transaction ends."""
     connection.executemany(
         "INSERT INTO outbox (stream, client_id, payload, occurred_at) VALUES (?, ?, ?, ?)",
         [(e.stream, e.client_id, e.payload, happened_at(e, now)) for e in events],
@@ -31,7 +31,7 @@ def append(connection: sqlite3.Connection, events: Sequence[Event], now: int) ->
 
 
 def settle(connection: sqlite3.Connection, added: Sequence[Added], bounds: OutboxBounds) -> None:
-    """Count what the units of a transaction added, and drop from the front what no longer fits."""
+    """Count what the units of a transaction added, and drop the oldest events that exceed the bounds."""
     rows, payload_bytes = connection.execute(
         "UPDATE store_state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ? WHERE id = 1"
         " RETURNING outbox_rows, outbox_bytes",

@@ -34,7 +34,7 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Store, Unit
-from edgeclients.store.clock import Clock, KeptTime, SystemTime, TimeSource
+from edgeclients.store.clock import Clock, StoredTime, SystemTime, TimeSource
 from edgeclients.store.datadir import LOCK
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
@@ -51,18 +51,18 @@ from edgeclients.store.sqlite.writer import SqliteWriter
 
 T = TypeVar("T")
 
-_PATIENCE_MS = 2000
+_BUSY_TIMEOUT_MS = 2000
 
 
 class SqliteDatabase:
-    """A database file brought up to date, before anybody is served from it.
+    """An open, migrated database file, before the service uses it.
 
     Args:
-        path: the file; it is made if there is none.
-        upgrade: whether to bring it up to date; else it has to be so.
+        path: the file; it is created if it does not exist.
+        upgrade: whether to apply missing migrations; otherwise a missing one is an error.
 
     Raises:
-        StartError: it is newer than the program, another program's, corrupt, or cannot be written.
+        StartError: its schema is newer than the program, it is another program's, corrupt, or cannot be written.
     """
 
     def __init__(self, path: Path, *, upgrade: bool = True) -> None:
@@ -73,9 +73,9 @@ class SqliteDatabase:
                 path.touch(mode=0o600, exist_ok=True)
             self.connection = open_writer(path)
         except (sqlite3.Error, OSError) as error:
-            raise _unusable(path, error) from error
+            raise _start_error(path, error) from error
         try:
-            with self.told():
+            with self.start_errors():
                 if upgrade:
                     activity.prepare(path)
                 (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
@@ -83,74 +83,76 @@ class SqliteDatabase:
                 self.lacks_log = marked and not had_log
                 if marked and had_log and not upgrade:
                     completeness.unmark_if_abandoned(self.connection, path.with_name(LOCK))
-                self.time = KeptTime(*self.connection.execute("SELECT newest_at, steady_since FROM store_state").fetchall()[0])
+                self.time = StoredTime(
+                    *self.connection.execute("SELECT newest_at, steady_since FROM store_state").fetchall()[0]
+                )
         except BaseException:
             self.connection.close()
             raise
         self.in_use = False
 
     def use(self) -> None:
-        """Mark the file as in use by a service; the store that is made of it takes the mark away when it closes."""
-        with self.told():
+        """Mark the file as in use by a service; the store that uses it clears the mark when it closes."""
+        with self.start_errors():
             completeness.mark(self.connection)
         self.in_use = True
 
     def is_new(self) -> bool:
-        """Whether no service has ever used it."""
-        with self.told():
+        """Whether no service has used it yet."""
+        with self.start_errors():
             return not peppers.known(self.connection)
 
     def has_peppers(self) -> bool:
-        """Whether secrets in it may need a pepper that was made before."""
-        with self.told():
+        """Whether secrets in it may need an existing pepper."""
+        with self.start_errors():
             return any(peppers.rows_of(self.connection, key_id) for key_id in peppers.known(self.connection))
 
     def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
-        with self.told():
+        with self.start_errors():
             return key_id in peppers.known(self.connection)
 
     def settle_peppers(self, given: Mapping[str, bytes]) -> None:
-        """Check the peppers given (check value by key id) against the rows; see `peppers.settle`."""
-        with self.told():
-            peppers.settle(self.connection, given)
+        """Check the given peppers (check value by key id) against the rows; see `peppers.check_and_record`."""
+        with self.start_errors():
+            peppers.check_and_record(self.connection, given)
 
     def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""
-        with self.told():
+        with self.start_errors():
             return peppers.argon2_schemes(self.connection)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection."""
         self.connection.close()
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """What SQLite says before anybody is served is a reason not to start.
+    def start_errors(self) -> Iterator[None]:
+        """Raise errors of SQLite and of the file system as `StartError`: the service does not run yet.
 
         Raises:
-            StartError: it said something.
+            StartError: see `_start_error`.
         """
         try:
             yield
         except (sqlite3.Error, OSError, IndexError) as error:
-            raise _unusable(self.path, error) from error
+            raise _start_error(self.path, error) from error
 
 
 class SqliteStore(Store):
-    """`ports.Store`. To be made in the event loop that uses it.
+    """`ports.Store`. Create it in the event loop that uses it.
 
     Args:
-        database: from here on the store's own.
-        limits: what it holds.
-        on_commit: called after each commit, before its caller hears of it.
+        database: the store owns it from now on.
+        limits: sizes and durations.
+        on_commit: called after each commit, before its caller gets the result.
         source: the clock.
 
     Raises:
-        StartError: the file cannot be opened any more.
+        StartError: the file can no longer be opened.
     """
 
-    # The clock's and the activity's own methods, which every cache hit calls.
+    # Bound to the methods of the clock and the activity: every cache hit calls them.
     now: Callable[[], int]
     note_seen: Callable[[str], None]
 
@@ -170,12 +172,12 @@ class SqliteStore(Store):
         self._on_commit = on_commit
         self._path = database.path
         self._scanner = Scanner(database.path, limits.query_seconds)
-        last = (completeness.RELEASE,) if database.in_use else ()
-        with contextlib.ExitStack() as opened, database.told():
+        final = (completeness.CLEAR_MARK,) if database.in_use else ()
+        with contextlib.ExitStack() as opened, database.start_errors():
             self._reader = Reader(database.path)
             opened.callback(self._reader.close)
             self.writer = SqliteWriter(
-                database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, last
+                database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, final
             )
             opened.pop_all()
 
@@ -183,10 +185,10 @@ class SqliteStore(Store):
         """The store itself, closed at the end.
 
         Raises:
-            StartError: the file cannot be opened any more.
+            StartError: the file can no longer be opened.
         """
         try:
-            with self._database.told():
+            with self._database.start_errors():
                 await self._scanner.open()
         except BaseException:
             await self.close()
@@ -198,7 +200,7 @@ class SqliteStore(Store):
         await self.close()
 
     async def close(self) -> None:
-        """Commit what waits and close every connection, each whatever becomes of the others."""
+        """Commit queued units and close every connection, even if closing another one fails."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.activity.close)
             stack.callback(self._reader.close)
@@ -318,13 +320,16 @@ class SqliteStore(Store):
             if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise translate(error) from error
         try:
-            return await asyncio.to_thread(self._patient_read, read)
+            return await asyncio.to_thread(self._read_waiting, read)
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    def _patient_read(self, read: Callable[[Reader], T]) -> T:
-        """The same read where waiting for a lock stops nobody else: rare in WAL mode (recovery, a checkpoint at close)."""
-        reader = Reader(self._path, _PATIENCE_MS)
+    def _read_waiting(self, read: Callable[[Reader], T]) -> T:
+        """Repeat the read in a thread where waiting for a lock blocks no other read.
+
+        Rare in WAL mode: recovery, or a checkpoint at close.
+        """
+        reader = Reader(self._path, _BUSY_TIMEOUT_MS)
         try:
             return read(reader)
         finally:
@@ -343,7 +348,7 @@ class SqliteStore(Store):
             raise translate(error) from error
 
 
-def _unusable(path: Path, error: Exception) -> StartError:
+def _start_error(path: Path, error: Exception) -> StartError:
     if isinstance(error, OSError) and error.filename not in {None, str(path)}:
         return StartError(f"{error.filename} cannot be read ({error.strerror})")
     if isinstance(error, OSError):
@@ -354,7 +359,7 @@ def _unusable(path: Path, error: Exception) -> StartError:
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return StartError(f"database {path} is damaged: restore it from the backup")
     if code == sqlite3.SQLITE_BUSY:
-        return StartError(f"database {path} is in use by another program: stop that one")
+        return StartError(f"database {path} is in use by another program: stop that program")
     if code == sqlite3.SQLITE_FULL:
-        return StartError(f"database {path} cannot be written, the disk is full: make room")
+        return StartError(f"database {path} cannot be written, the disk is full: free some space")
     return StartError(f"database {path} cannot be used ({error}): check that its folder is writable and the disk healthy")

@@ -1,7 +1,7 @@
-"""Metadata as rows: which (path, value) pairs stand for a JSON object, and which a containment query needs.
+"""Metadata as index rows: the (path, value) pairs of a JSON object, and those that a containment query needs.
 
-Containment is PostgreSQL's `@>`: an object holds each key of the query with a contained value, an array holds for each
-element of the query one that contains it, scalars are equal, 1 = 1.0.
+Containment is PostgreSQL's `@>`. An object holds each key of the query with a value that contains the query's. An array
+holds for each element of the query one that contains it. Scalars are equal, 1 = 1.0.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _ELEMENT = "\\["  # no escaped key has a backslash before a bracket
 
 
 class Query(NamedTuple):
-    """What a containment query asks of the index.
+    """A containment query against the index.
 
-    `exact` says that having all `terms` is containment itself; otherwise candidates must be compared.
+    `exact`: having all `terms` is containment itself; otherwise candidates must be compared.
     """
 
     terms: frozenset[Term]

@@ -1,4 +1,4 @@
-"""What a unit of work does to SQLite. All methods are coroutines that never suspend: the writer's thread drives them."""
+"""The transaction of a unit of work on SQLite. Its methods are coroutines that never suspend: the writer's thread runs them."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,16 +42,16 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self.now = clock.now()
-        self._forgettable = clock.forgettable()
+        self._purge_cutoff = clock.purge_cutoff()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
         self._removed: list[str] = []
         self.added: list[settlement.Added] = []
 
     def effects(self) -> Effects:
-        """What the commit of this unit must cause."""
-        told = any(added.rows for added in self.added)
-        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), told, self.roles_changed)
+        """The effects that the commit of this unit must have."""
+        appended = any(added.rows for added in self.added)
+        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), appended, self.roles_changed)
 
     @override
     async def client(self, client_id: str) -> Client | None:
@@ -67,7 +67,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     async def insert(self, clients: Sequence[NewClient]) -> None:
         new = [c.secret for c in clients]
         secrets.refuse_retiring(
-            self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self._forgettable
+            self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self._purge_cutoff
         )
         secrets.refuse_equivalents(self._connection, new)
         try:
@@ -115,7 +115,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
 
     @override
     async def set_secret(self, client: Client, secret: StoredSecret) -> None:
-        secrets.replace(self._connection, client, secret, self._forgettable)
+        secrets.replace(self._connection, client, secret, self._purge_cutoff)
 
     @override
     async def retirements(self, client_id: str) -> tuple[Retirement, ...]:

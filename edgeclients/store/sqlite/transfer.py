@@ -1,4 +1,4 @@
-"""A database file that is moved out of, or into; see `store.transfer`."""
+"""Export from a database file and import into one; see `store.transfer`."""
 
 import contextlib
 import sqlite3
@@ -15,33 +15,33 @@ from edgeclients.store.sqlite import peppers as kept_peppers
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.rows import decode_tags, tags_text
 from edgeclients.store.sqlite.store import SqliteDatabase
-from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, Target, refuse_filled
+from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, Target, check_empty
 
 _ID, _DOMAIN, _TAGS, _METADATA = map(CLIENTS.columns.index, ("id", "domain_id", "tags", "metadata"))
 _SEQUENCE = STATE.columns.index("outbox_seq")
-_PATIENCE_MS = 5000
+_BUSY_TIMEOUT_MS = 5000
 
-_INSTEAD = {"outbox_seq": "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox')"}
-_WHERE = {LAST_SEEN.name: "WHERE client_id IN (SELECT id FROM clients)"}  # that file may be ahead of, or behind, the other
+_COMPUTED = {"outbox_seq": "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox')"}
+_WHERE = {LAST_SEEN.name: "WHERE client_id IN (SELECT id FROM clients)"}  # that file may be newer or older than the database
 
 
 class SqliteRows(Target):
     """See `store.transfer.Origin` and `Target`.
 
     Args:
-        connection: which also has `activity` attached.
-        told: makes its errors those of a start.
+        connection: with `activity` attached.
+        start_errors: raises errors of SQLite as `StartError`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, start_errors: Callable[[], AbstractContextManager[None]]) -> None:
         self._connection = connection
-        self._told = told
+        self._start_errors = start_errors
 
     @override
     async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:
-        columns = ", ".join(_INSTEAD.get(column, column) for column in table.columns)
+        columns = ", ".join(_COMPUTED.get(column, column) for column in table.columns)
         with (
-            self._told(),
+            self._start_errors(),
             contextlib.closing(
                 self._connection.execute(
                     f"SELECT {columns} FROM {table.name} {_WHERE.get(table.name, '')} ORDER BY {table.order}"
@@ -53,7 +53,7 @@ class SqliteRows(Target):
 
     @override
     async def write(self, table: Table, rows: Sequence[Row]) -> None:
-        with self._told():
+        with self._start_errors():
             if table is STATE:
                 self._write_state(rows[0])
             elif table is CLIENTS:
@@ -64,11 +64,11 @@ class SqliteRows(Target):
 
     @override
     async def clear(self, table: Table) -> None:
-        with self._told():
+        with self._start_errors():
             self._connection.execute(f"DELETE FROM {table.name}")
 
     def _write_state(self, row: Row) -> None:
-        """The number of the newest event is SQLite's own affair."""
+        """Write the state; SQLite's own table gets the number of the newest event."""
         others = [(column, value) for n, (column, value) in enumerate(zip(STATE.columns, row, strict=True)) if n != _SEQUENCE]
         self._insert(STATE.name, [column for column, _ in others], [tuple(value for _, value in others)])
         self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
@@ -81,48 +81,48 @@ class SqliteRows(Target):
 
 @contextlib.contextmanager
 def origin(path: Path, peppers: Mapping[str, bytes]) -> Iterator[SqliteRows]:
-    """The database at `path`, as it is now; nobody changes it meanwhile.
+    """The database at `path` in its current state, locked against changes.
 
     Args:
-        path: of a file that is there.
-        peppers: those it was made with, check value by key id.
+        path: of an existing file.
+        peppers: those its secrets were made with, check value by key id.
 
     Raises:
         StartError: it cannot be used, or was made with other peppers.
     """
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(contextlib.closing(SqliteDatabase(path, upgrade=False)))
-        with database.told():
+        with database.start_errors():
             kept_peppers.check(database.connection, peppers)
             activity.check_readable(path)
             database.connection.execute("BEGIN IMMEDIATE")
-            reader = stack.enter_context(contextlib.closing(open_reader(path, _PATIENCE_MS)))
+            reader = stack.enter_context(contextlib.closing(open_reader(path, _BUSY_TIMEOUT_MS)))
             for sql, parameters in activity.attaching(path):
                 reader.execute(sql, parameters)
             reader.execute("BEGIN")
-        yield SqliteRows(reader, database.told)
+        yield SqliteRows(reader, database.start_errors)
 
 
 @contextlib.asynccontextmanager
 async def target(path: Path) -> AsyncIterator[SqliteRows]:
-    """An empty database at `path`, made if there is none; what was written is kept if nothing goes wrong.
+    """An empty database at `path`; a missing file is created. It is committed if no error occurs.
 
     Raises:
         StartError: it cannot be used, or is not empty.
     """
-    # One that is there stays as it is if it cannot be used.
+    # An existing file stays unchanged if it cannot be used.
     with contextlib.closing(SqliteDatabase(path, upgrade=_is_blank(path))) as database:
         connection = database.connection
-        rows = SqliteRows(connection, database.told)
-        await refuse_filled(rows, f"database {path}")
+        rows = SqliteRows(connection, database.start_errors)
+        await check_empty(rows, f"database {path}")
         activity.prepare(path)
-        with database.told():
+        with database.start_errors():
             connection.execute("ATTACH ? AS activity", (str(path.with_name(activity.FILE)),))
             connection.execute("BEGIN IMMEDIATE")
-        await refuse_filled(rows, f"database {path}")
+        await check_empty(rows, f"database {path}")
         await rows.clear(LAST_SEEN)
         yield rows
-        with database.told():
+        with database.start_errors():
             connection.execute("COMMIT")
 
 

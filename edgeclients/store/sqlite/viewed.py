@@ -1,4 +1,4 @@
-"""Rows as they were looked at since the last commit: tools look at the same ones over and over."""
+"""A cache of viewed rows, valid until the next commit: tools view the same rows repeatedly."""
 
 from edgeclients.model import Viewed
 
@@ -7,18 +7,18 @@ _ROW_CHARACTERS = 4096  # of metadata: larger ones are not kept
 
 
 class ViewedRows:
-    """A few rows, all of them forgotten with every commit. To be used in one event loop."""
+    """A few rows, all dropped with every commit. Use it in one event loop."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Viewed] = {}
         self.generation = 0
 
     def get(self, client_id: str) -> Viewed | None:
-        """The row, if it is known."""
+        """The row, if it is cached."""
         return self._rows.get(client_id)
 
     def keep(self, viewed: Viewed, generation: int) -> None:
-        """Keep a row whose reading began in this generation; not if it is over."""
+        """Cache a row that was read from `generation` on, unless that has ended."""
         client = viewed.client
         if generation != self.generation or len(client.metadata) + len(client.private_metadata) > _ROW_CHARACTERS:
             return
@@ -27,6 +27,6 @@ class ViewedRows:
         self._rows[client.id] = viewed
 
     def forget(self) -> None:
-        """Something has changed."""
+        """Drop all rows: something has changed."""
         self.generation += 1
         self._rows.clear()

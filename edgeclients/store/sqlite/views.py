@@ -1,4 +1,4 @@
-"""What somebody sees of a domain: by roles, by parent groups, or all of it."""
+"""The clients of a domain that a viewer sees: by roles, by parent groups, or all of them."""
 
 from typing import NamedTuple
 
@@ -15,40 +15,40 @@ clients_role_members m CROSS JOIN clients_roles r ON r.entity_id = m.entity_id A
 """
 
 
-class Seen(NamedTuple):
-    """What a list needs besides its filters, so that it shows what a viewer sees; `conditions` are about a client `c`."""
+class Visible(NamedTuple):
+    """What restricts a list to the clients that a viewer sees; `conditions` are about a client `c`."""
 
     sources: tuple[Source, ...] = ()
     conditions: tuple[Clause, ...] = ()
 
 
-def seen(viewer: Viewer, wanted: RoleFilter) -> Seen:
-    """What `viewer` sees, as far as a filter about access wants it."""
+def visible(viewer: Viewer, wanted: RoleFilter) -> Visible:
+    """The clients that `viewer` sees, restricted by a filter about access."""
     if wanted.of_role:
-        return Seen((_held(viewer, wanted),))
+        return Visible((_held(viewer, wanted),))
     if viewer.everything:
-        return _of_everything(viewer, wanted.access_type)
+        return _of_whole_domain(viewer, wanted.access_type)
     if wanted.access_type is None:
         held = _held(viewer, wanted)
-        return Seen((_either(held, _grouped(viewer)),) if viewer.groups else (held,))
+        return Visible((_either(held, _grouped(viewer)),) if viewer.groups else (held,))
     if wanted.access_type == BY_GROUP and viewer.groups:
-        return Seen((_grouped(viewer),), (_not_held(viewer),))
-    return Seen((), (_NOTHING,))
+        return Visible((_grouped(viewer),), (_not_held(viewer),))
+    return Visible((), (_NOTHING,))
 
 
-def _of_everything(viewer: Viewer, access_type: str | None) -> Seen:
+def _of_whole_domain(viewer: Viewer, access_type: str | None) -> Visible:
     if access_type is None:
-        return Seen()
-    return Seen((), (_not_held(viewer) if access_type == BY_DOMAIN else _NOTHING,))
+        return Visible()
+    return Visible((), (_not_held(viewer) if access_type == BY_DOMAIN else _NOTHING,))
 
 
 def _held(viewer: Viewer, wanted: RoleFilter) -> Source:
-    """The clients on which the viewer has a role that fits."""
-    fitting = Clause.all_of(role_conditions(wanted))
-    parameters = (viewer.user_id, *fitting.parameters)
+    """The clients on which the viewer has a matching role."""
+    matching = Clause.all_of(role_conditions(wanted))
+    parameters = (viewer.user_id, *matching.parameters)
     return Source(
-        Clause(f"SELECT m.entity_id AS client_id FROM {_OF_VIEWER} AND {fitting.sql}", parameters),
-        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = lead.client_id AND {fitting.sql})", parameters),
+        Clause(f"SELECT m.entity_id AS client_id FROM {_OF_VIEWER} AND {matching.sql}", parameters),
+        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = lead.client_id AND {matching.sql})", parameters),
     )
 
 
@@ -70,7 +70,7 @@ def _either(one: Source, other: Source) -> Source:
 
 
 def _not_held(viewer: Viewer) -> Clause:
-    """What is true of clients on which the viewer has no role with an action."""
+    """The condition that the viewer has no role with an action on the client."""
     return Clause(
         f"NOT EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = c.id AND r.actions <> 0)",
         (viewer.user_id,),

@@ -1,7 +1,7 @@
-"""Group commit: one thread runs the waiting units of work in one transaction, each in a savepoint of its own.
+"""Group commit: one thread runs the queued units of work in one transaction, each in its own savepoint.
 
-Many callers share one fsync. What a batch changes is announced in the event loop only after COMMIT, effects first, whether
-or not a caller still waits.
+Many callers share one fsync. The event loop learns of a batch only after COMMIT: effects first, then results, whether or
+not a caller still waits.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
-from edgeclients.store.clock import Clock, KeptTime
+from edgeclients.store.clock import Clock, StoredTime
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.rows import keep_time
 from edgeclients.store.sqlite import settlement
@@ -32,7 +32,7 @@ _FAULTS = (Busy, StorageFull, Unavailable)
 _KEPT = keep_time(":at", ":plausible", ":jumped", greatest="max")
 _KEEP_TIME = f"UPDATE store_state SET {_KEPT} WHERE id = 1 RETURNING newest_at, steady_since"
 
-BATCH = 256  # units a transaction takes at most, so that the first of them is not kept waiting by an endless queue
+BATCH = 256  # maximum units in a transaction, so that an endless queue does not delay the first of them
 
 
 class _Job(NamedTuple, Generic[T]):
@@ -47,15 +47,15 @@ class _Outcome(NamedTuple):
 
 
 class SqliteWriter:
-    """The only one that changes the database.
+    """Makes all changes of the database.
 
     Args:
-        connection: used by the writer's thread alone from now on.
-        clock: what rows are stamped with.
+        connection: from now on used by the writer's thread only.
+        clock: gives rows their timestamps.
         bounds: of the outbox.
-        on_commit: called in the event loop after each commit, before its callers hear of it.
-        longest_queue: units that may wait.
-        last: statements to end with.
+        on_commit: called in the event loop after each commit, before its callers get their results.
+        longest_queue: how many units may wait.
+        final_statements: run before the connection is closed.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class SqliteWriter:
         bounds: OutboxBounds,
         on_commit: Callable[[Effects], None],
         longest_queue: int,
-        last: Sequence[str] = (),
+        final_statements: Sequence[str] = (),
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._bounds = bounds
         self._on_commit = on_commit
         self._longest_queue = longest_queue
-        self._last = last
+        self._final_statements = final_statements
         self._batches: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        # The loop's own: jobs collected while the thread is at work, and what else stands between them and it.
+        # Used in the event loop only: jobs collected while the thread works, and the state of handing them over.
         self._collected: deque[_Job[Any]] = deque()
         self._under_way = 0
         self._handing_over = False
@@ -102,14 +102,14 @@ class SqliteWriter:
         return result
 
     async def close(self) -> None:
-        """Finish what waits, then close the connection."""
+        """Finish queued units, then close the connection."""
         self._closing = True
         await self._idle.wait()
         self._batches.put(None)
         await self._ended.wait()
 
     def _plan_hand_over(self) -> None:
-        """Hand over at the end of the loop's round, so that all who want to write in this round share one commit."""
+        """Hand over at the end of the loop's current round, so that all units queued in this round share one commit."""
         if not self._handing_over and not self._under_way:
             self._handing_over = True
             self._loop.call_soon(self._hand_over)
@@ -127,11 +127,11 @@ class SqliteWriter:
         while (jobs := self._batches.get()) is not None:
             self._commit(jobs)
         try:
-            for statement in self._last:
+            for statement in self._final_statements:
                 self._connection.execute(statement)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
-            _log.warning("the log stays as it is until the next start", extra={"error": str(error)})
+            _log.warning("the write-ahead log could not be truncated: the next start does it", extra={"error": str(error)})
         finally:
             self._connection.close()
             self._in_loop(self._ended.set)
@@ -148,21 +148,21 @@ class SqliteWriter:
                 self._finish(done)
                 committed_at = self._clock.now()
             else:
-                self._connection.execute("ROLLBACK")  # whoever is refused shall not wear out the disk
-        except BaseException as error:  # noqa: BLE001 - this thread must outlive whatever it was
+                self._connection.execute("ROLLBACK")  # refused units must not wear out the disk
+        except BaseException as error:  # noqa: BLE001 - the thread must survive any error
             failure = translate(error)
             self._roll_back()
         if failure is not None:
             outcomes = [_Outcome(job, error=failure) for job in jobs]
             done = []
-        self._tell(outcomes, [transaction.effects() for transaction in done], committed_at, failed=failure is not None)
+        self._announce(outcomes, [transaction.effects() for transaction in done], committed_at, failed=failure is not None)
 
-    def _tell(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
-        if not self._in_loop(partial(self._settle, outcomes, effects, committed_at, failed=failed)):
-            _log.warning("a commit finished after its callers had gone")
+    def _announce(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
+        if not self._in_loop(partial(self._resolve, outcomes, effects, committed_at, failed=failed)):
+            _log.warning("a commit finished after the event loop had closed")
 
     def _in_loop(self, work: Callable[[], None]) -> bool:
-        """Have `work` done in the event loop; False if that is closed, and nobody is left to tell."""
+        """Run `work` in the event loop; False if the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError:
@@ -174,13 +174,13 @@ class SqliteWriter:
         if added := [one for transaction in done for one in transaction.added]:
             settlement.settle(self._connection, added, self._bounds)
         self._connection.execute("COMMIT")
-        self._clock.committed(KeptTime(*kept))
+        self._clock.committed(StoredTime(*kept))
 
     def _try(self, job: _Job[Any], done: list[SqliteTransaction]) -> _Outcome:
-        """Run one unit in a savepoint; what succeeds joins `done`.
+        """Run one unit in a savepoint; a successful transaction joins `done`.
 
         Raises:
-            sqlite3.Error: the whole transaction is gone, with what other units of the batch did.
+            sqlite3.Error: the whole transaction was rolled back, including the other units of the batch.
         """
         if job.future.cancelled():
             return _Outcome(job)
@@ -206,7 +206,7 @@ class SqliteWriter:
             except sqlite3.Error as error:
                 _log.error("rollback failed", extra={"error": str(error)})
 
-    def _settle(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
+    def _resolve(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
         self._under_way = 0
         if committed_at is not None:
             self.last_commit_at = committed_at
@@ -216,31 +216,31 @@ class SqliteWriter:
         for effect in effects:
             try:
                 self._on_commit(effect)
-            except Exception:  # noqa: BLE001 - the writer goes on, and the log has it all
+            except Exception:  # noqa: BLE001 - the writer continues, and the log holds the traceback
                 _log.exception("an effect of a commit failed")
         for outcome in outcomes:
             if outcome.job.future.done():
                 continue
             if outcome.error is not None:
-                outcome.job.future.set_exception(_own(outcome.error))
+                outcome.job.future.set_exception(_copy_of(outcome.error))
             else:
                 outcome.job.future.set_result(outcome.result)
-        # Behind the callers that were just woken: what they write next shares the next commit.
+        # Runs after the callers that were just woken: their next units share the next commit.
         self._plan_hand_over()
 
 
 def _is_refusal(outcome: _Outcome) -> bool:
-    """Whether a unit that did not succeed was at fault itself, and not the storage."""
+    """Whether the storage had no fault: the unit succeeded, or a domain error refused it."""
     return outcome.error is None or (isinstance(outcome.error, DomainError) and not isinstance(outcome.error, _FAULTS))
 
 
-def _own(error: BaseException) -> BaseException:
-    """An error object for one caller: several share the failure of a batch, and raising writes a traceback into it."""
+def _copy_of(error: BaseException) -> BaseException:
+    """A separate error object for one caller: callers share the failure of a batch, and raising adds a traceback to it."""
     return type(error)(error.detail, retry_after=error.retry_after) if isinstance(error, DomainError) else error
 
 
 def _drive(unit: Coroutine[Any, Any, T]) -> T:
-    """Run a unit to its end: nothing it may await ever suspends here."""
+    """Run a unit to completion: nothing it may await suspends here."""
     try:
         unit.send(None)
     except StopIteration as done:
