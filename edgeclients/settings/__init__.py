@@ -1,4 +1,4 @@
-"""What the program is told by its environment."""
+"""The settings of the service, read from environment variables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 
-class Faults(Exception):  # noqa: N818 - several of them
-    """What is wrong with the environment, a line each."""
+class Faults(Exception):  # noqa: N818 - holds several errors
+    """The faults of the environment, one line each."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -42,10 +42,10 @@ class Faults(Exception):  # noqa: N818 - several of them
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """The settings in `environment`.
+    """The settings that `environment` holds.
 
     Raises:
-        Faults: with every malformed variable, not just the first.
+        Faults: with every malformed variable, not only the first.
     """
     values: dict[str, Any] = {}
     faults = []
@@ -57,7 +57,7 @@ def load(environment: Mapping[str, str]) -> Settings:
                 continue
             if fault := slip(field, text):
                 faults.append(f"{field.variable.name}: its value {fault}")
-                text = meant(text)  # else others would be told to go without it
+                text = meant(text)  # else `conflicts_in` would report this variable as missing
             try:
                 values[field.attribute] = parse(field, text)
             except ValueError as error:
@@ -75,7 +75,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def _is_text(text: str) -> bool:
-    """Whether it was not made of bytes that are none."""
+    """Whether `text` was decoded from valid UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -84,8 +84,8 @@ def _is_text(text: str) -> bool:
 
 
 def unknown(environment: Mapping[str, str]) -> list[str]:
-    """Variables with our prefix that are no setting: perhaps a slip of the pen."""
+    """The variables with the service's prefix that are no setting, such as misspelt ones."""
     names = {field.variable.name for field in fields()}
-    # A byte order mark at the beginning of a file becomes a part of the first name in it.
-    ours = (name for name in environment if name.startswith(("MG_CLIENTS_", f"{BYTE_ORDER_MARK}MG_")))
-    return sorted(name for name in ours if name not in names)
+    # A byte order mark at the start of an environment file becomes part of the first name in it.
+    prefixed = (name for name in environment if name.startswith(("MG_CLIENTS_", f"{BYTE_ORDER_MARK}MG_")))
+    return sorted(name for name in prefixed if name not in names)

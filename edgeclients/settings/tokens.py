@@ -1,4 +1,4 @@
-"""The standalone operator's token: what it can be, and the file it may be in."""
+"""The standalone operator's token: validation, and the file that may hold it."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ _FILE = "MG_CLIENTS_STANDALONE_TOKEN_FILE"
 
 
 def check_token(token: str) -> None:
-    """Return if callers can send `token`, and nobody guesses it.
+    """Return if callers can send `token` and it is too long to guess.
 
     Raises:
-        ValueError: "it …"; nothing of it is repeated.
+        ValueError: "it …"; the message holds no part of the token.
     """
     if len(token) < SHORTEST_TOKEN:
         raise ValueError(f"it is shorter than {SHORTEST_TOKEN} characters: choose a longer one")
@@ -23,11 +23,11 @@ def check_token(token: str) -> None:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file, whose last line may have an end.
+    """The token in a file, without surrounding blanks and line ends.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: "it …": it holds none.
+        ValueError: "it …": the file holds no valid token.
     """
     token = decoded(path.read_bytes()).strip()
     check_token(token)
@@ -35,10 +35,10 @@ def read_token(path: Path) -> str:
 
 
 def fault_of_token_file(loaded: Settings) -> str:
-    """What is wrong with the file that the settings name, if they name one that is used; "" if nothing is.
+    """The fault of the token file that the settings name and use; "" if there is none.
 
     Raises:
-        PermissionError: whoever runs this may not read it; the service may.
+        PermissionError: the current user may not read the file; the service's user may.
     """
     path = loaded.standalone_token_file
     if path is None or loaded.authenticator != "standalone":
@@ -53,7 +53,7 @@ def fault_of_token_file(loaded: Settings) -> str:
 
 
 def fault_of_token(path: Path, error: OSError | ValueError) -> str:
-    """What to tell when `path`, which the settings name, cannot be read or holds no token."""
+    """The error text for `path`, which the settings name and which cannot be read or holds no valid token."""
     if isinstance(error, OSError):
         return f"{_FILE}: {path} cannot be read ({error.strerror}): name a file that the service can read"
-    return f"{_FILE}: the token in {path} cannot be used, {error}"
+    return f"{_FILE}: the token in {path} cannot be used because {error}"

@@ -1,4 +1,4 @@
-"""How values are written in the environment: read, and shown again."""
+"""Conversion of setting values from and to their text form."""
 
 import re
 import types
@@ -10,7 +10,7 @@ from edgeclients.settings.variables import Duration, Field
 
 
 def shown(field: Field, value: object) -> str:
-    """A value as an operator may see it: as it is written in the environment, secrets masked."""
+    """The text form of a value, with secrets masked."""
     if field.variable.secret and value:
         return "********"
     if isinstance(value, bool):
@@ -23,7 +23,7 @@ def shown(field: Field, value: object) -> str:
 
 
 def parse(field: Field, text: str) -> Any:
-    """The value of `text`.
+    """The value that `text` stands for.
 
     Raises:
         ValueError: "`text` is not …".
@@ -42,7 +42,7 @@ def parse(field: Field, text: str) -> Any:
 
 
 def _kind(hint: Any) -> Any:
-    """The parser's key of a type: `X | None` is parsed as `X`."""
+    """The key of a type in `_PARSERS`: `X | None` has the key of `X`."""
     if isinstance(hint, types.UnionType):
         return next(part for part in hint.__args__ if part is not type(None))
     return hint
@@ -54,7 +54,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
 
 
 def duration(text: str) -> float:
-    """Seconds, from what `Duration` describes.
+    """Seconds, from the text form that `Duration` describes.
 
     Raises:
         ValueError: "`text` is not …".

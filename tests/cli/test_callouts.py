@@ -88,8 +88,8 @@ URL = "https://user:geheim@callee/"
     ("env", "told"),
     [
         ({"OPERATIONS": "create_client"}, "'create_client' is no operation"),
-        ({"URLS": "ftp://:geheim@callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is no address"),
-        ({"URLS": f"{URL},callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is no address"),
+        ({"URLS": "ftp://:geheim@callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is not a URL"),
+        ({"URLS": f"{URL},callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is not a URL"),
         ({"METHOD": "PUT"}, "MG_CLIENTS_CALLOUT_METHOD: 'PUT' is not one of: post, get"),
         ({"TLS_VERIFICATION": "yes"}, "MG_CLIENTS_CALLOUT_TLS_VERIFICATION: 'yes' is not true or false"),
         ({"TIMEOUT": "0"}, "MG_CLIENTS_CALLOUT_TIMEOUT: '0' is not 0.001 or more"),

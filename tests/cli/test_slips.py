@@ -28,8 +28,8 @@ def told(data: Path, env: Mapping[str, str]) -> str:
     ("env", "line"),
     [
         ({VARIABLE: TOKEN + "\r", **NAMED}, f"{VARIABLE}: its value ends with a carriage return"),
-        ({VARIABLE: TOKEN + "é", **NAMED}, f"{VARIABLE} cannot be used, it holds characters that are not ASCII"),
-        ({"MG_CLIENTS_STANDALONE_DOMAINS": "home,my home"}, "MG_CLIENTS_STANDALONE_DOMAINS: 'my home' is no domain id"),
+        ({VARIABLE: TOKEN + "é", **NAMED}, f"{VARIABLE} cannot be used because it holds characters that are not ASCII"),
+        ({"MG_CLIENTS_STANDALONE_DOMAINS": "home,my home"}, "MG_CLIENTS_STANDALONE_DOMAINS: 'my home' is not a domain id"),
         ({"MG_CLIENTS_DATA_DIR": '"data"'}, "MG_CLIENTS_DATA_DIR: its value is in quotes"),
         ({"MG_CLIENTS_DATA_DIR": "data\r"}, "MG_CLIENTS_DATA_DIR: its value ends with a carriage return"),
     ],
@@ -56,7 +56,7 @@ def test_a_token_file_that_cannot_work(tmp_path: Path, content: bytes, reason: s
     path = tmp_path / "token"
     path.write_bytes(content)
     line = told(tmp_path / "data", {**NAMED, FILE: str(path)})
-    assert line.startswith(f"edgeclients: {FILE}: the token in {path} cannot be used, {reason}")
+    assert line.startswith(f"edgeclients: {FILE}: the token in {path} cannot be used because {reason}")
     assert "restore" not in line
     assert TOKEN not in line
 

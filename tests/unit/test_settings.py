@@ -148,7 +148,7 @@ def test_nowhere_to_send_events_to(name: str, text: str) -> None:
 def test_nowhere_to_send_traces_or_telemetry_to(name: str, text: str) -> None:
     with pytest.raises(settings.Faults) as faults:
         settings.load({name: text})
-    assert faults.value.lines == [f"{name}: its value is no address as http://… or https://…"]
+    assert faults.value.lines == [f"{name}: its value is not a URL with http:// or https://"]
 
 
 @pytest.mark.parametrize(("text", "ratio"), [("0", 0), ("0.25", 0.25), ("1", 1), ("", 1), ("1.", 1), (".5", 0.5)])
@@ -235,7 +235,7 @@ def test_what_is_wrong_with_the_database_settings_is_named(environment: dict[str
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
-        ({}, "only one process can keep a SQLite directory"),
+        ({}, "only one process can use a SQLite directory"),
         ({"MG_CLIENTS_MODE": "cloud"}, "set MG_CLIENTS_STANDALONE_ID and _TOKEN"),
     ],
 )

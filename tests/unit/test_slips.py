@@ -42,7 +42,7 @@ def test_a_path_that_nobody_meant(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["MG_CLIENTS_HTTP_HOST", "MG_CLIENTS_MODE", "MG_CLIENTS_DB_USER", "MG_CLIENTS_INSTANCE_ID"])
 def test_quotes_are_none_of_the_values(name: str) -> None:
-    assert lines({name: '"gateway"'}) == [f"{name}: its value is in quotes, which count as a part of it here: write it without"]
+    assert lines({name: '"gateway"'}) == [f"{name}: its value is in quotes, which become part of it: write it without quotes"]
 
 
 @pytest.mark.parametrize("text", ["/home/o'brien/data", '/srv/the "old" one/data', "/srv/two words/data", "/srv/é/data", "./x"])
@@ -96,7 +96,7 @@ def test_a_domain_that_is_none(domain: str) -> None:
     (line,) = lines({"MG_CLIENTS_STANDALONE_DOMAINS": f"a, {domain} ,b"})
     assert line.startswith("MG_CLIENTS_STANDALONE_DOMAINS: ")
     assert repr(domain) in line
-    assert "is no domain id" in line
+    assert "is not a domain id" in line
 
 
 @pytest.mark.parametrize(
