@@ -1,7 +1,6 @@
-"""The command line: one module a noun."""
+"""The command line: one module per noun."""
 
 import os
 
-# gRPC's C library writes a line for what is wrong with anybody's call, to standard error, past our log; it looks this up once,
-# when it is imported.
+# gRPC's C library writes a line to standard error, not to the log, for each faulty call. It reads this variable once, on import.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,4 +1,4 @@
-"""Commands that work on the storage, whether the service runs or not."""
+"""Commands that use the storage, whether the service runs or not."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ import msgspec
 
 from edgeclients import settings
 from edgeclients.cli.config import report
-from edgeclients.cli.terminal import INTERRUPTED, fail, tell
+from edgeclients.cli.terminal import INTERRUPTED, fail, print_result
 from edgeclients.errors import DomainError, StartError, text_of
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ Run: TypeAlias = "Callable[[Administration, argparse.Namespace], Awaitable[str]]
 
 
 def command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool = False) -> argparse.ArgumentParser:
-    """A command among `commands` that prints what `run` says of the data directory, as text or JSON.
+    """A new command in `commands` that prints the result of `run` on the storage, as text or JSON.
 
     Args:
-        commands: where it is added.
-        name: what it is called.
-        text: what it does.
-        run: does it; raises `DomainError` if it cannot.
-        with_peppers: whether it needs them.
+        commands: the parsers to add it to.
+        name: the command's name.
+        text: the command's help.
+        run: does the work; raises `DomainError` if it fails.
+        with_peppers: whether `run` needs the peppers.
     """
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="output format; unset: text")
     parser.set_defaults(
         run=lambda parsed: run_to_end(lambda loaded: _at_storage(run, parsed, loaded, with_peppers=with_peppers))
     )
@@ -39,18 +39,18 @@ def command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool
 
 
 def as_json(value: object) -> str:
-    """`value` as programs read it."""
+    """`value` as JSON text."""
     return msgspec.json.encode(value).decode()
 
 
 def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") -> int:
-    """Do `work` as the settings say, print what it tells, and give the exit code."""
+    """Do `work` with the settings of the environment, print its result, and return the exit code."""
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
-    logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # one line says what went wrong, and it is not a log's
-    from edgeclients.wiring import descriptors  # what wiring imports is not needed to print a help text
+    logging.getLogger("edgeclients").addHandler(logging.NullHandler())  # a command reports errors by one line, not by logs
+    from edgeclients.wiring import descriptors  # imported late: a help text does not need what wiring imports
 
     try:
         descriptors.raise_limit()
@@ -64,11 +64,11 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
         return INTERRUPTED
     except DomainError as error:
         return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
-    return tell(text) if text else 0
+    return print_result(text) if text else 0
 
 
 async def _at_storage(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:
-    from edgeclients.wiring.administration import administration  # what it imports is not needed to print a help text
+    from edgeclients.wiring.administration import administration  # imported late: a help text does not need it
 
-    async with administration(loaded, with_peppers=with_peppers) as found:
-        return await run(found, parsed)
+    async with administration(loaded, with_peppers=with_peppers) as opened:
+        return await run(opened, parsed)

@@ -1,16 +1,16 @@
-"""`edgeclients config`: what the settings are."""
+"""`edgeclients config`: prints and checks the settings."""
 
 import os
 from collections.abc import Iterator
 
 from edgeclients import settings
-from edgeclients.cli.terminal import fail, tell, warn
+from edgeclients.cli.terminal import fail, print_result, warn
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 def check() -> int:
-    """Print every setting as it takes effect, secrets masked; or every fault."""
+    """Print every effective setting, with secrets masked, or every fault; return the exit code."""
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
@@ -19,22 +19,22 @@ def check() -> int:
         if fault := settings.fault_of_token_file(loaded):
             return report(settings.Faults([fault]))
     except PermissionError:
-        warn(f"warning: {loaded.standalone_token_file} cannot be read by this user, so it was not checked")
+        warn(f"warning: {loaded.standalone_token_file} is not checked: this user cannot read it")
     for name in settings.unknown(os.environ):
         warn(f"warning: {name} is not a setting")
     shown = (f"{one.variable.name}={settings.shown(one, getattr(loaded, one.attribute))}" for one in settings.fields())
-    return tell("\n".join(shown))
+    return print_result("\n".join(shown))
 
 
 def report(faults: settings.Faults) -> int:
-    """Print `faults`, a line each."""
+    """Print `faults`, one line each, and return the exit code."""
     for line in faults.lines:
         fail(line)
     return EXIT_CONFIG
 
 
 def table() -> str:
-    """All settings for `--help`."""
+    """Every setting with its default and help, for `--help`."""
     return "\n".join(("settings (environment variables):", *_rows()))
 
 

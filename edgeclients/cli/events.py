@@ -1,4 +1,4 @@
-"""`edgeclients events`: how far the events of a data directory have been sent."""
+"""`edgeclients events`: the state of the outbox."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `events` and what belongs to it."""
+    """Add `events` and its subcommands."""
     parser = commands.add_parser(
         "events",
-        help="see how far events have been sent",
-        description="Events wait in the outbox until a stream has acknowledged them. Works on the data directory, whether the "
-        "service runs or not.",
+        help="show the state of the outbox",
+        description="Events stay in the outbox until the stream acknowledges them. The command reads the data directory, "
+        "whether the service runs or not.",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
-    command(sub, "status", "tell how many events wait, since when, and what was sent last", _status)
+    command(sub, "status", "show the number and age of unsent events, and the last event sent", _status)
 
 
-async def _status(found: "Administration", parsed: argparse.Namespace) -> str:
-    shown = _shown(await found.store.outbox_state(), found.store.now())
+async def _status(opened: "Administration", parsed: argparse.Namespace) -> str:
+    shown = _shown(await opened.store.outbox_state(), opened.store.now())
     if parsed.output == "json":
         return as_json(shown)
     first, last, gap = shown["first"], shown["last"], shown["gap"]
@@ -31,14 +31,14 @@ async def _status(found: "Administration", parsed: argparse.Namespace) -> str:
     lines = [("waiting", waiting), ("oldest", "none" if first is None else f"{shown['oldest_age']:.0f} s old")]
     lines.append(("dropped", f"{shown['dropped']}"))
     if gap is not None:
-        lines.append(("not told yet", f"{gap['count']} dropped, number {gap['first']} to {gap['last']}"))
-    sent = "nothing yet" if shown["sent_through"] is None else f"number {shown['sent_through']}, noted {shown['sent_at']}"
+        lines.append(("unreported", f"{gap['count']} dropped, number {gap['first']} to {gap['last']}"))
+    sent = "nothing yet" if shown["sent_through"] is None else f"number {shown['sent_through']}, recorded {shown['sent_at']}"
     lines += [("last sent", sent), ("store", shown["store_id"])]
     return "\n".join(f"{name + ':':14}{text}" for name, text in lines)
 
 
 def _shown(state: OutboxState, now: int) -> dict[str, Any]:
-    """The state, with times as people read them."""
+    """The state as JSON, with times in RFC 3339."""
     gap = state.gap
     return {
         "store_id": state.store_id,

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
-from edgeclients.cli.terminal import INTERRUPTED, fail, let_go, note_closed, tell
+from edgeclients.cli.terminal import INTERRUPTED, fail, flush_streams, note_closed, print_result
 from edgeclients.signals import Signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. What goes wrong is one line, with a log level of `debug` a traceback."""
+    """Run one command and return its exit code. An error prints one line; at log level `debug`, it prints a traceback."""
     try:
         note_closed(open_standard_streams())
         _show_any_character()
@@ -26,33 +26,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("MG_CLIENTS_LOG_LEVEL") == "debug":
             raise
-        return fail(f"cannot go on ({str(error) or type(error).__name__}): MG_CLIENTS_LOG_LEVEL=debug shows where")
+        return fail(f"unexpected error ({str(error) or type(error).__name__}): set MG_CLIENTS_LOG_LEVEL=debug for a traceback")
     finally:
-        let_go()
+        flush_streams()
     return code
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What is to be run.
+    """The parsed arguments, with the command's `run`.
 
     Raises:
-        SystemExit: nothing is, and the exit code: the arguments are wrong, or a help text was asked for.
+        SystemExit: there is no command to run: the arguments are wrong, or request a help text.
     """
-    with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse does not notice if it cannot be written
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse ignores write errors
         try:
             return _parser().parse_args(arguments)
         except SystemExit as end:
             if end.code:
                 raise
-    raise SystemExit(tell(printed.getvalue().removesuffix("\n")))
+    raise SystemExit(print_result(printed.getvalue().removesuffix("\n")))
 
 
 def _parser() -> argparse.ArgumentParser:
-    from edgeclients.cli import config, events, move, operators  # not before the standard streams are there
+    from edgeclients.cli import config, events, move, operators  # after the standard streams are open
 
     parser = argparse.ArgumentParser(
         prog="edgeclients",
-        description="Keeps the list of an IoT installation's clients and proves who they are.",
+        description="Manages and authenticates the clients of an IoT installation.",
         epilog="Settings are environment variables; `edgeclients serve --help` lists them.",
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -61,17 +61,17 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="run the service",
-        description="Run the service until SIGTERM or SIGINT. SIGHUP has certificates and keys read anew.",
+        description="Run the service until SIGTERM or SIGINT. SIGHUP reloads certificates and keys.",
         epilog=config.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    serve.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # started by a supervisor, with its line to it
+    serve.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # set by the supervisor: the descriptor of the lifeline
     serve.set_defaults(run=_serve)
 
-    settings = commands.add_parser("config", help="look at the settings")
+    settings = commands.add_parser("config", help="check the settings")
     check = settings.add_subparsers(metavar="COMMAND", required=True).add_parser(
         "check",
-        help="print the effective settings, or everything that is wrong with them",
+        help="print the effective settings, or every fault in them",
         epilog=config.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,14 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     events.add_commands(commands)
     move.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
-    commands.add_parser("health", help="ask the service on this machine whether it is alive; exit code 0 or 1").set_defaults(
+    commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(
         run=_health
     )
     return parser
 
 
 def _show_any_character() -> None:
-    """A character that the terminal does not know is shown as its number."""
+    """Print characters that the terminal cannot encode as escape sequences."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -96,15 +96,15 @@ def _show_any_character() -> None:
 
 def _serve(parsed: argparse.Namespace) -> int:
     signals = Signals(worker=parsed.worker is not None)
-    # Read when gRPC is imported: what it writes past our log about each connection that ends is no error.
+    # gRPC reads this on import. Its own lines about each connection that ends bypass the log and are no errors.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from edgeclients.cli.serve import serve  # what it imports takes most of the start
+    from edgeclients.cli.serve import serve  # its imports take most of the start time
 
     return serve(signals, parsed.worker)
 
 
 def _version(_: argparse.Namespace) -> int:
-    return tell(__version__)
+    return print_result(__version__)
 
 
 def _health(_: argparse.Namespace) -> int:

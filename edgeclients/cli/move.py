@@ -1,4 +1,4 @@
-"""`edgeclients move`: from a gateway's data directory into PostgreSQL, and back."""
+"""`edgeclients move`: copies a gateway's data directory into PostgreSQL, or back."""
 
 import argparse
 from pathlib import Path
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `move`."""
+    """Add the command `move`."""
     parser = commands.add_parser(
         "move",
         help="copy everything from the data directory into PostgreSQL, or back",
-        description="Copies the data directory into an empty PostgreSQL database, or such a database into an empty data "
-        "directory, and compares every row; the service has to be stopped, and where it came from everything stays. URL is "
-        "postgres://USER@HOST:PORT/DATABASE; what it leaves out, the password and TLS are as the settings MG_CLIENTS_DB_… say. "
-        "The peppers, without which no secret works, are those the service uses (MG_CLIENTS_PEPPER_FILE).",
+        description="Copies the data directory into an empty PostgreSQL database, or a database into an empty data directory, "
+        "and compares every row. Stop the service first. The source is not changed. URL is postgres://USER@HOST:PORT/DATABASE; "
+        "the settings MG_CLIENTS_DB_… supply omitted parts, the password and TLS. The peppers are those of the service "
+        "(MG_CLIENTS_PEPPER_FILE); no secret works without them.",
     )
     way = parser.add_mutually_exclusive_group(required=True)
     way.add_argument("--to", metavar="URL", type=_place, help="copy the data directory into this database")
@@ -31,9 +31,9 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         type=Path,
         action="append",
         required=True,
-        help="where a copy of the pepper goes, for the service at the new place; once for each that is in use",
+        help="file to write a copy of the pepper to, for the service on the new storage; repeat it for each pepper in use",
     )
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print; unset: text")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="output format; unset: text")
     parser.set_defaults(run=lambda parsed: run_to_end(lambda loaded: _move(loaded, parsed)))
 
 

@@ -1,4 +1,4 @@
-"""`edgeclients serve`: the service, from start to SIGTERM."""
+"""`edgeclients serve`: runs the service until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -22,24 +22,24 @@ from edgeclients.wiring import descriptors
 from edgeclients.wiring.service import Running, build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
-_COLLECT_AFTER = 50_000  # objects; Python's own number is 700
-_SWITCH_SECONDS = 0.0005  # Python's own number is 5 ms
+_COLLECT_AFTER = 50_000  # objects; Python's default is 700
+_SWITCH_SECONDS = 0.0005  # Python's default is 5 ms
 
 _log = logging.getLogger(__name__)
 
 
 def serve(signals: Signals, lifeline: int | None = None) -> int:
-    """Serve until told to stop; 0 then, something else if it could not start.
+    """Serve until a signal requests a stop, and return the exit code: 0 after such a stop, else an error's.
 
     Args:
-        signals: those that tell it.
-        lifeline: in a worker, the descriptor of its line to the supervisor.
+        signals: the signals that request it.
+        lifeline: in a worker, the descriptor of its lifeline to the supervisor.
     """
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
         return report(faults)
-    gc.disable()  # nothing that is made at the start is garbage
+    gc.disable()  # nothing created at the start is garbage
     set_up_logs(loaded)
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
@@ -55,34 +55,34 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
     except StartError as error:
         return fail(str(error))
     except (EndedError, WorkerError) as error:
-        _log.error("%s", error)  # what ends by itself has told its user why
+        _log.error("%s", error)  # the text already says what ended and why
         return 1
     except DomainError as error:
-        place = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
-        return fail(f"the first write failed ({text_of(error)}): check {place}")
+        storage = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
+        return fail(f"the first write failed ({text_of(error)}): check {storage}")
     return 0
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` in an event loop of its own."""
+    """Run `work` in a new event loop."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work)
     finally:
         if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
-            work.close()  # a loop that could not begin leaves it behind, and Python complains
+            work.close()  # if no loop could be created, Python would warn about it
 
 
 async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline | None) -> None:
-    stop, reread = asyncio.Event(), asyncio.Event()
-    signals.listen(stop, reread)
+    stop, reload = asyncio.Event(), asyncio.Event()
+    signals.listen(stop, reload)
     if lifeline is not None:
         lifeline.watch(stop)
     async with contextlib.AsyncExitStack() as stack:
         try:
             running = await unless(stop, stack.enter_async_context(build(loaded)))
         except GivenUpError:
-            _log.info("stopped before it served")
+            _log.info("stopped before it was ready")
             return
         _share_the_interpreter()
         _log.info(
@@ -100,18 +100,18 @@ async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline
             lifeline.ready()
         _calm_garbage_collection()
         with contextlib.suppress(GivenUpError):
-            await unless(stop, _run_until_it_ends(running, reread))
+            await unless(stop, _run_until_it_ends(running, reload))
         _log.info("stopping")
     _log.info("stopped")
 
 
-async def _run_until_it_ends(running: Running, reread: asyncio.Event) -> None:
-    """Read certificates anew when that is asked for, until what is served has ended."""
-    await asyncio.gather(running.ended(), whenever(reread, running.reload))
+async def _run_until_it_ends(running: Running, reload: asyncio.Event) -> None:
+    """Reload certificates when `reload` is set, until a server ends."""
+    await asyncio.gather(running.ended(), whenever(reload, running.reload))
 
 
 def _calm_garbage_collection() -> None:
-    """Leave out what lives as long as the process, and look less often: a bulk create took a third longer."""
+    """Exclude objects that live as long as the process, and collect less often: a bulk create took a third longer without."""
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -119,5 +119,5 @@ def _calm_garbage_collection() -> None:
 
 
 def _share_the_interpreter() -> None:
-    """Let the writer's thread and the event loop take turns quickly: a commit has many short steps."""
+    """Switch quickly between the writer thread and the event loop: a commit has many short steps."""
     sys.setswitchinterval(_SWITCH_SECONDS)

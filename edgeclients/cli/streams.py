@@ -1,4 +1,4 @@
-"""Standard input, output and error: each is open, whatever was closed where the program was started."""
+"""Opens those of standard input, output and error that were closed at the start of the process."""
 
 import errno
 import os
@@ -8,22 +8,22 @@ _STANDARD = (0, 1, 2)
 
 
 def open_standard_streams() -> frozenset[int]:
-    """Open `/dev/null` on what is closed among the descriptors 0 to 2, and give `sys` a stream for each.
+    """Open `/dev/null` on each closed descriptor of 0 to 2, and set the streams of `sys`.
 
-    To be called before anything else is opened: a file or socket that got such a number would be read and written as if
-    it were the terminal, and by every child process.
+    Call it before opening anything else: a file or socket with such a number would be used as the terminal, here and in every
+    child process.
 
     Returns:
         The descriptors that were closed.
 
     Raises:
-        OSError: there is no `/dev/null`.
+        OSError: `/dev/null` cannot be opened.
     """
     closed = frozenset(number for number in _STANDARD if not _is_open(number))
     for _ in closed:
-        opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, thus each of these in turn
-        os.set_inheritable(opened, True)  # noqa: FBT003 - it has no other name
-    # Python has None where it found a closed descriptor.
+        opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, so each closed one in turn
+        os.set_inheritable(opened, True)  # noqa: FBT003 - a positional-only parameter
+    # Python sets a stream to None if its descriptor was closed.
     if sys.stdin is None:
         sys.stdin = os.fdopen(0, "r", encoding="utf-8", closefd=False)
     if sys.stdout is None:

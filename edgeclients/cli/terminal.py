@@ -1,4 +1,4 @@
-"""What a command says to whoever ran it: what was asked for on standard output, one line on standard error if it failed."""
+"""The output of a command: the result on standard output, or one line on standard error if it failed."""
 
 import contextlib
 import errno
@@ -7,31 +7,31 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-INTERRUPTED = 130  # the exit code, as a shell has it
+INTERRUPTED = 130  # the exit code that shells use for SIGINT
 _OUTPUT = 1
 _closed: set[int] = set()
 
 
 def note_closed(descriptors: Iterable[int]) -> None:
-    """Remember which of the standard streams were closed where the program was started: `/dev/null` is there now."""
+    """Record which standard streams were closed at the start of the process; they are `/dev/null` now."""
     _closed.update(descriptors)
 
 
 def check_output() -> None:
-    """Return if there is somebody to say something to.
+    """Return if standard output was open at the start of the process.
 
     Raises:
-        OSError: standard output was closed when the program was started.
+        OSError: it was closed.
     """
     if _OUTPUT in _closed:
         raise OSError(errno.EBADF, "standard output is closed")
 
 
-def say(text: str) -> None:
-    """Print `text`, which is written when this returns.
+def write_out(text: str) -> None:
+    """Print `text` and flush it.
 
     Raises:
-        OSError: it cannot be.
+        OSError: it cannot be written.
     """
     check_output()
     try:
@@ -41,17 +41,17 @@ def say(text: str) -> None:
         raise
 
 
-def tell(text: str) -> int:
+def print_result(text: str) -> int:
     """Print `text` and return the exit code: 0, or 1 if it cannot be written."""
     try:
-        say(text)
+        write_out(text)
     except OSError as error:
-        return fail(f"it is done, but what there is to say cannot be written ({error.strerror})")
+        return fail(f"the command has succeeded, but its output cannot be written ({error.strerror})")
     return 0
 
 
-def let_go() -> None:
-    """Write what is left, or drop it: the interpreter would complain about it, and end with a code of its own."""
+def flush_streams() -> None:
+    """Flush the streams, or drop their output: else the interpreter would report it and change the exit code."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -60,20 +60,20 @@ def let_go() -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their heads, in columns as wide as they have to be."""
+    """The rows below their heads, in aligned columns."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
     return "\n".join(lines)
 
 
 def fail(line: str) -> int:
-    """Print why it failed and return the exit code."""
+    """Print the reason of a failure and return the exit code."""
     warn(f"edgeclients: {line}")
     return 1
 
 
 def warn(line: str) -> None:
-    """Print `line` on standard error, if it can be written there."""
+    """Print `line` on standard error if possible."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
@@ -81,9 +81,9 @@ def warn(line: str) -> None:
 
 
 def _drop(stream: TextIO) -> None:
-    """Forget what is in the buffer of `stream`, which would be tried again, and all that comes behind it."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, stream.fileno())
-    os.close(nothing)
+    """Discard the buffer of `stream`, which would be written again, and all later output."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
     with contextlib.suppress(OSError):
         stream.flush()

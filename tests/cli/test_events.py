@@ -63,7 +63,7 @@ def test_what_was_dropped_and_nobody_was_told_of_is_shown(tmp_path: Path) -> Non
         told = lines(service.data)
     assert (shown["waiting"], shown["first"], shown["last"], shown["dropped"]) == (5, 8, 12, 7)
     assert shown["gap"] == {"count": 7, "first": 1, "last": 7}
-    assert told["not told yet"] == "7 dropped, number 1 to 7"
+    assert told["unreported"] == "7 dropped, number 1 to 7"
 
 
 def test_what_was_sent_is_shown(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_was_sent_is_shown(tmp_path: Path) -> None:
     assert (shown["waiting"], shown["sent_through"]) == (0, 3)
     assert shown["sent_at"]
     assert event["event_id"].startswith(shown["store_id"])
-    assert lines(tmp_path / "data")["last sent"].startswith("number 3, noted 20")
+    assert lines(tmp_path / "data")["last sent"].startswith("number 3, recorded 20")
 
 
 def test_what_a_command_has_changed_is_sent_too(tmp_path: Path) -> None:

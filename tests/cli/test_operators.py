@@ -188,7 +188,7 @@ def test_tokens_as_text(data: Path) -> None:
     assert TOKEN.fullmatch(made)
     head, laptop, phone = done("token", "list", "ann", data=data).splitlines()
     assert head.split("  ")[0] == "NAME"
-    assert re.split(r"\s\s+", head) == ["NAME", "MADE", "EXPIRES", "LAST USED"]
+    assert re.split(r"\s\s+", head) == ["NAME", "CREATED", "EXPIRES", "LAST USED"]
     name, made_at, *rest = re.split(r"\s\s+", laptop)
     assert (name, bool(TIME.fullmatch(made_at)), rest) == ("laptop", True, ["never", "never"])
     name, made_at, expires_at, used_at = re.split(r"\s\s+", phone)
@@ -197,7 +197,7 @@ def test_tokens_as_text(data: Path) -> None:
     assert expires_at > made_at
     assert done("token", "remove", "ann", "laptop", data=data) == "laptop is removed\n"
     assert done("token", "remove", "ann", "phone of Änn", data=data) == "phone of Änn is removed\n"
-    assert done("token", "list", "ann", data=data) == "NAME  MADE  EXPIRES  LAST USED\n"
+    assert done("token", "list", "ann", data=data) == "NAME  CREATED  EXPIRES  LAST USED\n"
 
 
 def test_tokens_as_json(data: Path) -> None:

@@ -83,7 +83,7 @@ def test_it_does_not_depend_on_a_buffer(data: Path, command: Sequence[str]) -> N
 def test_no_token_is_made_that_nobody_sees(data: Path, output: str, shown: str) -> None:
     ended = ran("operators", "token", "add", "ann", "unseen", "--output", shown, data=data, output=output)
     assert ended.code == 1
-    assert f"the token cannot be shown ({REASONS[output]}), so none is made" in ended.line
+    assert f"no token is created, because it cannot be printed ({REASONS[output]})" in ended.line
     assert tokens(data) == []
     with opened(data / "clients.db") as file:
         assert file.execute("SELECT count(*) FROM operator_tokens").fetchall() == [(0,)]
@@ -93,7 +93,7 @@ def test_no_token_is_made_that_nobody_sees(data: Path, output: str, shown: str) 
 def test_what_is_done_though_nobody_hears_of_it_is_told(data: Path, output: str) -> None:
     ended = ran("operators", "add", output, data=data, output=output)
     assert ended.code == 1
-    assert "it is done, but" in ended.line
+    assert "the command has succeeded, but" in ended.line
     assert output in run("operators", "list", data=data).out
 
 

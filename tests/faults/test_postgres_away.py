@@ -296,7 +296,7 @@ def test_one_that_waits_for_its_turn_can_be_stopped(cloud: Cloud, tmp_path: Path
             service = Service.launch(tmp_path / "data", env)
             service.wait_for("another edgeclients starts on this database: waiting for it")
             assert service.stop() == 0
-            assert "stopped before it served" in [line["msg"] for line in service.lines]
+            assert "stopped before it was ready" in [line["msg"] for line in service.lines]
         finally:
             link.terminate()
 

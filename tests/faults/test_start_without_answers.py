@@ -46,4 +46,4 @@ def test_it_goes_silent_and_the_start_is_given_up(cloud: Cloud, asked: list[int]
             service = Service.launch(tmp_path / str(number), through(cloud, way))
             assert way.frozen.wait(60)
             assert service.stop() == 0, number
-        assert [line["msg"] for line in service.lines][-1:] == ["stopped before it served"], service.lines
+        assert [line["msg"] for line in service.lines][-1:] == ["stopped before it was ready"], service.lines
