@@ -2,5 +2,5 @@
 
 import os
 
-# gRPC's C library writes a line to standard error, not to the log, for each faulty call. It reads this variable once, on import.
+# gRPC's C library writes a line to standard error, bypassing the log, for each faulty call. It reads this variable on import.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")

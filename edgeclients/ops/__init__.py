@@ -1,1 +1,1 @@
-"""What keeps the service observable: logs, metrics, health."""
+"""Operation of the service: logs, metrics, traces, health, certificates, listening sockets, worker processes."""

@@ -1,4 +1,4 @@
-"""What this process has written to disk: SD cards wear."""
+"""The bytes that the process writes to disk, because SD cards wear out."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ _WRITTEN = "write_bytes:"
 
 
 def written_bytes() -> int:
-    """Bytes this process has caused to be written to storage so far, as the kernel counts them; 0 where it does not tell."""
+    """The bytes written to storage by this process, as counted by the kernel; 0 if the kernel does not report them."""
     try:
         lines = _IO.read_text(encoding="ascii").splitlines()
     except OSError:

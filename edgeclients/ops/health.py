@@ -1,4 +1,4 @@
-"""Alive, and ready to change things."""
+"""Health and readiness: the documents of `/health` and `/ready`."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from edgeclients.model import rfc3339
 
 _log = logging.getLogger(__name__)
 
-PROBE_SECONDS = 3600  # a probe is a write, and SD cards wear
+PROBE_SECONDS = 3600  # a probe is a write, and SD cards wear out
 
 
 def health_document(instance_id: str) -> dict[str, str]:
-    """What `GET /health` says of a process that is alive (contract 1.8)."""
+    """The document that `GET /health` returns (contract 1.8)."""
     return {
         "status": "pass",
         "version": __version__,
@@ -29,31 +29,31 @@ def health_document(instance_id: str) -> dict[str, str]:
 
 
 class StorageState(NamedTuple):
-    """How the last attempts to change things went."""
+    """The outcome of the last writes."""
 
     backend: str
     failing: bool
     last_commit_at: int | None
     incomplete: str = ""
-    """What has been lost before, if that can be seen: one word."""
+    """The kind of data that was lost before, as one word; empty if no loss is known."""
 
 
 async def no_relay() -> dict[str, Any]:
-    """How it goes with events where none leave."""
+    """The state of events in `/ready` without a relay."""
     return {"relay": "off"}
 
 
 class Readiness:
-    """Whether the process can do its work, from what its last changes met.
+    """Whether the process can work, judged by its last writes.
 
     Args:
-        storage: how they went.
-        probe: makes a change that means nothing.
-        events: how it goes with events that leave.
-        cache: how it goes with the cache.
-        parts: more of the document: how it goes with services that are asked, with the clock.
-        every: seconds between probes, and for which a change that was made proves that others can be.
-        now: the clock that changes are timed by.
+        storage: the outcome of the last writes.
+        probe: an empty write.
+        events: the state of the event relay.
+        cache: the state of the cache.
+        parts: further parts of the document, such as the peers and the clock.
+        every: seconds between probes; a write proves for as long that the storage is writable.
+        now: the clock that times writes.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class Readiness:
         self._probed_at = float("-inf")
         self._probing: asyncio.Task[None] | None = None
         self.serving = False
-        self.grpc: Callable[[], bool] = lambda: True  # whether that is served
+        self.grpc: Callable[[], bool] = lambda: True  # whether gRPC is served
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether it is ready, and the document that says so; may wait for a probe that all callers share."""
+        """Whether the process is ready, and the document of `/ready`; may wait for a probe that all callers share."""
         state = self._storage()
         if self.serving and self._stale(state):
             await self._probe_once()
@@ -113,7 +113,7 @@ class Readiness:
             self._probing = None
 
     def _stale(self, state: StorageState) -> bool:
-        # A clock that was set back meanwhile says nothing of how long it was.
+        # The absolute difference, because the clock may have been set back since.
         return (
             state.failing or state.last_commit_at is None or abs(self._now() - state.last_commit_at) > self._every * 1_000_000
         )

@@ -1,4 +1,4 @@
-"""Addresses to listen on: all that a name has, or an error that says why not."""
+"""Sockets that listen on every address of a host, or an error with the reason and a remedy."""
 
 import contextlib
 import errno
@@ -12,36 +12,36 @@ from edgeclients.errors import StartError
 
 BACKLOG = 512
 
-_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - what the settings may say
-_TRIES = 20  # for a port that is free on every address, where any will do
-_TURN_SECONDS = 10.0  # until the other workers have opened the port
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - possible values of settings
+_TRIES = 20  # to find a port that is free on every address, for port 0
+_TURN_SECONDS = 10.0  # for the other workers to open the port
 _PAUSE_SECONDS = 0.01
 
-_FORBIDDEN = "lift what forbids it (SELinux, systemd's SocketBindDeny=), or set {variable}_PORT"
-_PRIVILEGED = "set {variable}_PORT to 1024 or more, or give the program the right to lower ones (CAP_NET_BIND_SERVICE)"
+_FORBIDDEN = "allow it (SELinux, systemd's SocketBindDeny=), or set {variable}_PORT"
+_PRIVILEGED = "set {variable}_PORT to 1024 or more, or give the program the right to use lower ports (CAP_NET_BIND_SERVICE)"
 _ADVICE = {
-    errno.EADDRINUSE: "stop what listens there, or set {variable}_PORT",
+    errno.EADDRINUSE: "stop the program that uses it, or set {variable}_PORT",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
     errno.EADDRNOTAVAIL: "set {variable}_HOST to an address of this machine",
-    errno.EINVAL: "set {variable}_HOST, with the interface where the address needs one (fe80::1%eth0)",
-    errno.EMFILE: "allow it more open files",
-    errno.ENFILE: "allow the system more open files",
+    errno.EINVAL: "set {variable}_HOST, with the interface if the address needs one (fe80::1%eth0)",
+    errno.EMFILE: "raise the limit of open files of the process",
+    errno.ENFILE: "raise the limit of open files of the system",
 }
 
 
 def bind(host: str, port: int, variable: str, *, shared: bool = False) -> list[socket.socket]:
-    """Sockets on every address of `host`; port 0 takes a free one, the same on all.
+    """Sockets on every address of `host`; port 0 takes a free port, the same on each address.
 
     Args:
-        host: a name or an address; `0.0.0.0` is every IPv4 address, `::` every one, or as many as the machine has families.
+        host: a name or an address; `0.0.0.0` is every IPv4 address, `::` every address of the families the machine has.
         port: the port.
-        variable: the setting to name when it cannot be had.
-        shared: other processes of ours have it, too. These sockets do not listen yet: one that does gets its share of the
-            connections.
+        variable: the prefix of the settings that an error names.
+        shared: the other workers use the port, too. Then the sockets do not listen yet: each listening socket gets its share
+            of the connections.
 
     Raises:
-        StartError: the name is unknown, or the port cannot be had.
+        StartError: the name is unknown, or the port is not available.
     """
     bound = _bind(host, port, variable, shared=shared)
     try:
@@ -56,22 +56,22 @@ def bind(host: str, port: int, variable: str, *, shared: bool = False) -> list[s
 
 @contextlib.contextmanager
 def kept_for_grpc(host: str, port: int, variable: str, *, shared: bool) -> Iterator[list[tuple[str, int]]]:
-    """The addresses that gRPC's core has to be given to listen on those of `host` and no others, and the port.
+    """The addresses and the port that make gRPC's core listen on every address of `host` and no other.
 
-    Nobody else can take them until the context is left; the core can, before that.
+    The context reserves them: the core can bind them, other programs cannot.
 
     Args:
         host: as for `bind`.
-        port: likewise.
-        variable: likewise.
-        shared: likewise; who shares the port has taken it with `bind`.
+        port: as for `bind`.
+        variable: as for `bind`.
+        shared: as for `bind`; the supervisor has bound a shared port with `bind`.
 
     Raises:
-        StartError: the name is unknown, or the port cannot be had.
+        StartError: the name is unknown, or the port is not available.
     """
     with contextlib.ExitStack() as held:
         if shared and port:
-            # Each bind by one worker changes what the kernel lets the next one have: this one makes none.
+            # Each bind of a worker changes what the kernel grants to the next worker, so a shared port is not bound here.
             found = [_named(address) for _, address in _resolve(host, port, variable)]
         else:
             bound = _bind(host, port, variable, shared=shared)
@@ -80,7 +80,7 @@ def kept_for_grpc(host: str, port: int, variable: str, *, shared: bool) -> Itera
             found = [_named(one.getsockname()) for one in bound]
         number = found[0][1]
         if (_EVERY_IPV6, number) in found:
-            found = [(_EVERY_IPV6, number)]  # which the core opens for both families
+            found = [(_EVERY_IPV6, number)]  # the core opens it for both families
         elif (_EVERY_IPV4, number) in found:
             held.enter_context(_ipv6_taken(number, variable, shared=shared))
         yield found
@@ -88,9 +88,9 @@ def kept_for_grpc(host: str, port: int, variable: str, *, shared: bool) -> Itera
 
 @contextlib.contextmanager
 def _ipv6_taken(port: int, variable: str, *, shared: bool) -> Iterator[None]:
-    """Every IPv6 address with this port is taken.
+    """Occupy this port on every IPv6 address.
 
-    gRPC's core opens a wildcard of either family for both, and IPv4's alone only if IPv6's cannot be had.
+    gRPC's core opens either wildcard for both families. It opens IPv4 alone only if IPv6 is not available.
     """
     deadline = time.monotonic() + (_TURN_SECONDS if shared else 0)
     while True:
@@ -99,9 +99,9 @@ def _ipv6_taken(port: int, variable: str, *, shared: bool) -> Iterator[None]:
             break
         except OSError as error:
             if error.errno != errno.EADDRINUSE or not shared:
-                yield  # there is no IPv6, or it is taken already
+                yield  # there is no IPv6, or the port is taken already
                 return
-            if time.monotonic() >= deadline:  # another worker would have let go
+            if time.monotonic() >= deadline:  # another worker would have released it
                 raise _refused(_EVERY_IPV6, port, variable, error) from error
         time.sleep(_PAUSE_SECONDS)
     with taken:
@@ -109,9 +109,9 @@ def _ipv6_taken(port: int, variable: str, *, shared: bool) -> Iterator[None]:
 
 
 def _listening(port: int) -> socket.socket:
-    """A socket that listens on every IPv6 address, alone.
+    """A socket that listens on every IPv6 address and shares the port with no other.
 
-    One that is only bound would keep out neither those that share nor those that come when a connection has just ended.
+    A socket that is only bound would not exclude sockets that share the port, nor new ones just after a connection has ended.
     """
     listener = _listener(socket.AF_INET6, (_EVERY_IPV6, port), shared=False)
     try:
@@ -151,7 +151,7 @@ def _resolve(host: str, port: int, variable: str) -> list[tuple[int, tuple[Any, 
 def _bind_all(
     found: list[tuple[int, tuple[Any, ...]]], port: int, *, shared: bool
 ) -> tuple[list[socket.socket], OSError | None]:
-    """Sockets on all of these that the machine has, and what went wrong."""
+    """Sockets on those addresses that the machine has, and an error, if any."""
     bound: list[socket.socket] = []
     failure: OSError | None = None
     absent: OSError | None = None
@@ -160,7 +160,7 @@ def _bind_all(
         try:
             bound.append(_listener(family, wanted, shared=shared))
         except OSError as error:
-            # A machine without IPv6 still has a "localhost" of that kind.
+            # "localhost" has an IPv6 address even on a machine without IPv6.
             if _has_no_such_address(error):
                 absent = error
             else:
@@ -169,7 +169,7 @@ def _bind_all(
 
 
 def _listener(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.socket:
-    """A socket on one address, which does not listen yet."""
+    """A socket that is bound to one address and does not listen yet."""
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -186,7 +186,7 @@ def _listener(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.
 
 
 def _named(address: tuple[Any, ...]) -> tuple[str, int]:
-    """An address of a socket as the core takes it: the interface, if any, behind the host."""
+    """A socket's address in the form that the core takes: the interface, if any, follows the host."""
     host, port, *rest = address
     return (f"{host}%{rest[1]}" if rest and rest[1] else host), port
 
@@ -197,7 +197,7 @@ def _close(sockets: list[socket.socket]) -> None:
 
 
 def _refused(host: str, port: int, variable: str, error: OSError) -> StartError:
-    """What to tell whoever starts the service, and what to do about it."""
+    """The start error for `error`, with a remedy."""
     advice = _ADVICE.get(error.errno or 0, "set {variable}_HOST and {variable}_PORT")
     if error.errno == errno.EACCES and 0 < port < socket.IPPORT_RESERVED:
         advice = _PRIVILEGED

@@ -1,4 +1,4 @@
-"""Logs: a JSON object a line on standard output, `time`, `level`, `msg` and attributes."""
+"""Logs: one JSON object per line on standard output, with `time`, `level`, `msg` and attributes."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 
 
 class JsonFormatter(logging.Formatter):
-    """One line a record; what was passed as `extra` becomes attributes."""
+    """One line per record; the keys of `extra` become attributes."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -35,22 +35,22 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Says once, on standard error, that the log cannot be written."""
+    """Writes the log, and reports once on standard error if that fails."""
 
-    _told = False
+    _reported = False
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides logging's name
         error = sys.exception()
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._told:
-            self._told = True
+        elif not self._reported:
+            self._reported = True
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"edgeclients: the log cannot be written ({error.strerror})\n")
 
 
 def set_up(level: str) -> None:
-    """Log to standard output from `level` on. Third parties are heard when something is wrong."""
+    """Log to standard output, from `level` on; libraries log from warnings on."""
     handler = _Handler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
@@ -60,5 +60,5 @@ def set_up(level: str) -> None:
 
 
 def fields(**attributes: object) -> Mapping[str, object]:
-    """Attributes for a log call, without the empty ones."""
+    """The attributes that are not empty, for a log call's `extra`."""
     return {key: value for key, value in attributes.items() if value not in (None, "")}

@@ -1,6 +1,6 @@
-"""Metrics: counted in plain integers on the way, turned into Prometheus' text only when somebody asks.
+"""Metrics: plain integers while serving, rendered as Prometheus text for each scrape.
 
-`prometheus_client` costs 80 ms to import, so the first scrape does.
+The first scrape imports `prometheus_client`, because the import takes 80 ms.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class Histogram:
-    """How long something took, in seconds."""
+    """A distribution of durations in seconds."""
 
     __slots__ = ("counts", "total")
 
@@ -23,13 +23,13 @@ class Histogram:
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
 
 class Requests:
-    """Requests of one transport: how many by operation and outcome, how long by operation."""
+    """Requests of one transport: counts by operation and code, durations by operation."""
 
     def __init__(self) -> None:
         self.by_code: dict[tuple[str, str], int] = {}
@@ -37,7 +37,7 @@ class Requests:
         self.active = 0
 
     def count(self, operation: str, code: str, seconds: float) -> None:
-        """Count one request that has been answered."""
+        """Count one finished request."""
         key = (operation, code)
         self.by_code[key] = self.by_code.get(key, 0) + 1
         histogram = self.seconds.get(operation)
@@ -62,7 +62,7 @@ class _Labelled(NamedTuple):
 
 
 class Metrics:
-    """All there is to measure."""
+    """Every metric of the process."""
 
     def __init__(self) -> None:
         self.http = Requests()
@@ -72,32 +72,32 @@ class Metrics:
         self._before: list[Callable[[], Awaitable[None]]] = []
 
     def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Show what `read` says as the counter `name` (without `_total`)."""
+        """Add the counter `name` (without `_total`), whose value `read` returns."""
         self._watched.append(_Watched(name, text, is_counter=True, read=read))
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Show what `read` says as the gauge `name`."""
+        """Add the gauge `name`, whose value `read` returns."""
         self._watched.append(_Watched(name, text, is_counter=False, read=read))
 
     def counters(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """Show what `read` says, by the value of `label`, as the counter `name` (without `_total`)."""
+        """Add the counter `name` (without `_total`), whose values by `label` `read` returns."""
         self._labelled.append(_Labelled(name, text, label, is_counter=True, read=read))
 
     def gauges(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """Show what `read` says, by the value of `label`, as the gauge `name`."""
+        """Add the gauge `name`, whose values by `label` `read` returns."""
         self._labelled.append(_Labelled(name, text, label, is_counter=False, read=read))
 
     def before(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Have `look` done before each rendering: what is shown is to be seen first."""
+        """Await `look` before each rendering, to refresh values that `read` functions return."""
         self._before.append(look)
 
     async def look(self) -> None:
-        """Do what is to be done before a rendering."""
+        """Await every function added with `before`."""
         for look in self._before:
             await look()
 
     def render(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Every metric in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 
         registry = CollectorRegistry()
@@ -107,7 +107,7 @@ class Metrics:
         return generate_latest(registry)
 
     def collect(self) -> Iterator["Metric"]:
-        """What `prometheus_client` asks a collector."""
+        """The metric families, as `prometheus_client` expects of a collector."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         yield from _families("clients_api", "HTTP", self.http)
@@ -126,17 +126,17 @@ class Metrics:
 def _families(prefix: str, transport: str, requests: Requests) -> Iterator["Metric"]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-    counts = CounterMetricFamily(f"{prefix}_requests", f"{transport} requests answered", labels=("operation", "code"))
+    counts = CounterMetricFamily(f"{prefix}_requests", f"Finished {transport} requests", labels=("operation", "code"))
     for labels, count in requests.by_code.items():
         counts.add_metric(labels, count)
     yield counts
     seconds = HistogramMetricFamily(
-        f"{prefix}_request_duration_seconds", f"Time to answer {transport} requests", labels=("operation",)
+        f"{prefix}_request_duration_seconds", f"Duration of {transport} requests", labels=("operation",)
     )
     for operation, histogram in requests.seconds.items():
         seconds.add_metric((operation,), _cumulative(histogram), histogram.total)
     yield seconds
-    yield GaugeMetricFamily(f"{prefix}_requests_active", f"{transport} requests being answered", value=requests.active)
+    yield GaugeMetricFamily(f"{prefix}_requests_active", f"Active {transport} requests", value=requests.active)
 
 
 def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:

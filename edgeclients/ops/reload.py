@@ -1,4 +1,4 @@
-"""Certificates and keys, read anew while the service runs; where one cannot be used, those that were in use stay."""
+"""Reloads certificates and keys while the service runs; a faulty one leaves the current one in use."""
 
 import asyncio
 import logging
@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_FAILED = "certificates or keys cannot be reloaded; the current ones stay in use"
+
 
 class _Part(NamedTuple):
     files: Mapping[str, str]  # path by the setting that names it
@@ -20,20 +22,20 @@ class _Part(NamedTuple):
 
 
 class Reloading:
-    """All that is made of certificates and keys."""
+    """Every object built from certificates and keys."""
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
 
     def keep(self, named: Mapping[str, str], make: Callable[[], T]) -> Callable[[], T]:
-        """What `make` gives, now and whenever it could be made anew: the newest is told by what is returned.
+        """A function that returns the newest result of `make`, which is called now and at each reload.
 
         Args:
-            named: what settings say by their names: paths, PEM, or nothing.
-            make: reads the files; called off the event loop later.
+            named: setting values by name: paths, PEM, or nothing.
+            make: reads the files; a reload calls it in a thread.
 
         Raises:
-            StartError: by `make`.
+            StartError: raised by `make`.
         """
         newest = [make()]
 
@@ -44,18 +46,18 @@ class Reloading:
         return lambda: newest[0]
 
     def add(self, named: Mapping[str, str], make: Callable[[], T], use: Callable[[T], None]) -> None:
-        """Have `use` called with what `make` gives at each reload.
+        """Call `use` with the result of `make` at each reload.
 
         Args:
             named: as for `keep`.
-            make: likewise.
+            make: as for `keep`.
             use: called in the event loop.
         """
         files = {setting: text for setting, text in named.items() if text and not pem.is_pem(text)}
         self._parts.append(_Part(files, make, use))
 
     async def reload(self) -> None:
-        """Read everything anew. What cannot be used is told in the log, a line for each file."""
+        """Reload everything. The log reports faults, one line per file."""
         done: list[str] = []
         for part in self._parts:
             try:
@@ -63,17 +65,17 @@ class Reloading:
                 if not faults:
                     part.use(made)
                     done += part.files
-            except Exception:  # noqa: BLE001 - the service goes on, and the log has it all
-                _log.exception("certificates or keys were not read anew, those in use stay", extra={"files": part.files})
+            except Exception:  # noqa: BLE001 - logged; the service continues
+                _log.exception(_FAILED, extra={"files": part.files})
                 continue
             for fault, files in faults:
-                _log.error("certificates or keys were not read anew, those in use stay", extra={"error": fault, "files": files})
+                _log.error(_FAILED, extra={"error": fault, "files": files})
         if done or not any(part.files for part in self._parts):
-            _log.info("certificates and keys were read anew", extra={"settings": done})
+            _log.info("certificates and keys reloaded", extra={"settings": done})
 
 
 def _made(part: _Part) -> tuple[Any, list[tuple[str, list[str]]]]:
-    """What is made of the files, or what is wrong, each with the files it is about."""
+    """The result of `part.make`, or the faults, each with the files it concerns."""
     faults = []
     for setting, path in part.files.items():
         try:

@@ -1,6 +1,6 @@
-"""Spans on their way to a collector: a bounded queue, and a thread that sends what is in it.
+"""Sends spans to a collector: a bounded queue, and a thread that empties it.
 
-Whoever ends a span waits for nothing. A collector that is away, slow or refuses costs spans, which are counted, and one line.
+Ending a span never blocks. An unavailable, slow or refusing collector costs spans, which are counted, and one log line.
 """
 
 import logging
@@ -15,23 +15,23 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 _log = logging.getLogger(__name__)
 
-MOST = 2048  # spans that wait
-BATCH = 256  # spans sent together
-PAUSE = 1.0  # seconds for a batch to gather
-_SEND_SECONDS = 5.0  # for a batch, tries included
-_ANSWER_BYTES = 16 * 1024  # of an answer; what is behind is not read
+MOST = 2048  # queued spans
+BATCH = 256  # spans per request
+PAUSE = 1.0  # seconds to collect a batch
+_SEND_SECONDS = 5.0  # per batch, including retries
+_ANSWER_BYTES = 16 * 1024  # of a response; the rest is not read
 
 
 class SpanQueue(SpanProcessor):
-    """Sends what ends, until it is closed.
+    """Sends ended spans until it is closed.
 
     Args:
-        url: of the collector, with the path: `http://…/v1/traces`.
-        most: spans that wait at a time; more are dropped.
+        url: the collector's URL, with the path: `http://…/v1/traces`.
+        most: the maximum of queued spans; others are dropped.
     """
 
     def __init__(self, url: str, most: int = MOST) -> None:
-        # What goes wrong is told here, once and without the URL: it may carry a password.
+        # This class logs failures itself: once, and without the URL, which may hold a password.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
         self._exporter = OTLPSpanExporter(url, timeout=_SEND_SECONDS, session=_session())
         self._most = most
@@ -46,11 +46,11 @@ class SpanQueue(SpanProcessor):
 
     @property
     def waiting(self) -> int:
-        """How many spans wait."""
+        """The number of queued spans."""
         return len(self._waiting)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take a span that has ended."""
+        """Queue an ended span, or drop it."""
         if self._closing or len(self._waiting) >= self._most:
             self.dropped["closed" if self._closing else "full"] += 1
             return
@@ -59,7 +59,7 @@ class SpanQueue(SpanProcessor):
             self._wake.set()
 
     def close(self, seconds: float) -> None:
-        """Send what waits in so many seconds, drop the rest, and take no more."""
+        """Send queued spans for at most `seconds`, then drop the rest; accept no more."""
         self._closing = True
         self._wake.set()
         self._thread.join(seconds)
@@ -68,7 +68,7 @@ class SpanQueue(SpanProcessor):
         self.dropped["closed"] += left
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
         if left:
-            _log.warning("spans were not sent before the end", extra={"spans": left})
+            _log.warning("spans dropped at shutdown", extra={"spans": left})
 
     def _run(self) -> None:
         while not self._closing:
@@ -81,7 +81,7 @@ class SpanQueue(SpanProcessor):
         while batch := self._next():
             try:
                 done = self._exporter.export(batch) is SpanExportResult.SUCCESS
-            except Exception:  # noqa: BLE001 - it goes on with the next batch, and the log has it all
+            except Exception:  # noqa: BLE001 - logged; the next batch is tried
                 _log.exception("sending spans failed unexpectedly")
                 done = False
             self._note(len(batch), done=done)
@@ -100,13 +100,13 @@ class SpanQueue(SpanProcessor):
         if done is self._failing:
             self._failing = not done
             if done:
-                _log.info("spans are sent again")
+                _log.info("the collector of MG_JAEGER_URL accepts spans again")
             else:
-                _log.warning("the collector named by MG_JAEGER_URL takes no spans: they are dropped")
+                _log.warning("the collector of MG_JAEGER_URL does not accept spans; they are dropped")
 
 
 def _session() -> requests.Session:
-    """HTTP without what the surroundings say of proxies and passwords, and without more of an answer than is needed."""
+    """An HTTP session that ignores proxies and passwords of the environment, and reads no more of a response than needed."""
     session = requests.Session()
     session.trust_env = False
     session.stream = True
@@ -115,10 +115,10 @@ def _session() -> requests.Session:
 
 
 def _read_little(response: requests.Response, **_: Any) -> None:
-    """Leave the connection for the next batch if the answer is short, and end it if not.
+    """Keep the connection for the next batch if the response is short; else close it.
 
     Raises:
-        HTTPError: it leads elsewhere, where nobody follows; the exporter would take it for a success.
+        HTTPError: the response is a redirect, which is not followed; the exporter would count it as a success.
     """
     response.raw.read(_ANSWER_BYTES)
     response.close()

@@ -1,4 +1,4 @@
-"""Several equal processes on one host, kept running: one that ends is started again, later each time if it keeps ending."""
+"""Runs several worker processes on one host, and restarts ended ones with exponential back-off."""
 
 import asyncio
 import contextlib
@@ -10,37 +10,37 @@ from collections.abc import Mapping, Sequence
 
 from edgeclients.errors import StartError
 
-_FIRST_DELAY = 1.0  # seconds until what has ended is started again
+_FIRST_DELAY = 1.0  # seconds until the first restart
 _LONGEST_DELAY = 30.0
-_SOUND = 60.0  # seconds of running after which an end is no longer one of a row
+_SOUND = 60.0  # seconds of running that reset the back-off
 _READY = b"."
 
 _log = logging.getLogger(__name__)
 
 
 class WorkerError(Exception):
-    """A worker has ended before it served. It has told why, unless it was killed."""
+    """A worker has ended before it was ready. It has logged the reason, unless it was killed."""
 
 
 class Lifeline:
-    """A worker's end of the line to its supervisor.
+    """A worker's socket to its supervisor: it reports readiness, and notices when the supervisor ends.
 
     Args:
-        descriptor: the number of the open socket that the worker was started with.
+        descriptor: the number of the inherited socket.
 
     Raises:
-        StartError: it is none.
+        StartError: it is not an open socket.
     """
 
     def __init__(self, descriptor: int) -> None:
         try:
             self._line = socket.socket(fileno=descriptor)
         except (OSError, ValueError) as error:
-            raise StartError("--worker is for the supervisor: set MG_CLIENTS_WORKERS") from error
+            raise StartError("--worker is reserved for the supervisor: set MG_CLIENTS_WORKERS instead") from error
         self._line.setblocking(False)  # noqa: FBT003
 
     def watch(self, stop: asyncio.Event) -> None:
-        """Have `stop` set when the supervisor is gone, however it went."""
+        """Set `stop` when the supervisor has ended for any reason."""
         loop = asyncio.get_running_loop()
 
         def gone() -> None:
@@ -50,8 +50,8 @@ class Lifeline:
         loop.add_reader(self._line, gone)
 
     def ready(self) -> None:
-        """Say that the worker serves."""
-        with contextlib.suppress(OSError):  # nobody is left to hear it: `watch` says so too
+        """Report to the supervisor that the worker serves."""
+        with contextlib.suppress(OSError):  # the supervisor has ended: `watch` handles that
             self._line.send(_READY)
 
 
@@ -59,25 +59,25 @@ class Supervisor:
     """Keeps `count` workers running.
 
     Args:
-        command: what a worker is started with; the number of its `Lifeline` follows as the last argument.
-        env: its environment.
-        count: how many.
-        grace: seconds for a worker to stop; its own shutdown has 10.
+        command: the command of a worker; the descriptor of its `Lifeline` is appended as the last argument.
+        env: the environment of a worker.
+        count: the number of workers.
+        grace: seconds for a worker to stop; its own shutdown takes at most 10.
     """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], count: int, grace: float = 15) -> None:
         self._command = command
         self._env = env
         self._grace = grace
-        self._keeping = [_Kept(number, self) for number in range(1, count + 1)]
+        self._slots = [_Slot(number, self) for number in range(1, count + 1)]
 
     async def start(self) -> None:
-        """Return when all of them serve; the first alone, so that what is wrong for all is told once.
+        """Start all workers and return when they serve; the first starts alone, so that a common fault is reported once.
 
         Raises:
             WorkerError: one has ended instead; the others are stopped.
         """
-        first, *others = self._keeping
+        first, *others = self._slots
         starting = [asyncio.ensure_future(first.start())]
         try:
             await starting[0]
@@ -91,32 +91,32 @@ class Supervisor:
             raise
 
     async def run(self) -> None:
-        """Start again what ends, until this is cancelled."""
-        await asyncio.gather(*(one.keep() for one in self._keeping))
+        """Restart ended workers, until this is cancelled."""
+        await asyncio.gather(*(one.keep() for one in self._slots))
 
     async def reload(self) -> None:
-        """Have all of them read their certificates and keys anew."""
-        for one in self._keeping:
+        """Make all workers reload their certificates and keys."""
+        for one in self._slots:
             one.reload()
 
     async def stop(self) -> None:
-        """Tell all to stop, and return when they have."""
-        await asyncio.gather(*(one.stop(self._grace) for one in self._keeping))
+        """Stop all workers, and return when they have ended."""
+        await asyncio.gather(*(one.stop(self._grace) for one in self._slots))
 
     async def spawn(self) -> "_Worker":
-        """One more worker, which does not serve yet."""
-        ours, theirs = socket.socketpair()
-        with contextlib.closing(theirs):
-            reader, writer = await asyncio.open_connection(sock=ours)
+        """A new worker process, which may not serve yet."""
+        own_end, worker_end = socket.socketpair()
+        with contextlib.closing(worker_end):
+            reader, writer = await asyncio.open_connection(sock=own_end)
             try:
-                # The last that is waited for: given up meanwhile, asyncio ends the process.
+                # The last await: if it is cancelled, asyncio kills the process.
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
-                    str(theirs.fileno()),
+                    str(worker_end.fileno()),
                     env=self._env,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(worker_end.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
-                    start_new_session=True,  # what a terminal says is said to us: SIGHUP would end one that cannot hear it yet
+                    start_new_session=True,  # terminal signals reach the supervisor only: SIGHUP would kill a starting worker
                 )
             except BaseException:
                 writer.close()
@@ -125,7 +125,7 @@ class Supervisor:
 
 
 class _Worker:
-    """One process, and our end of the line to it."""
+    """One worker process, and the supervisor's end of its lifeline."""
 
     def __init__(self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.process = process
@@ -134,7 +134,7 @@ class _Worker:
         self._serving = asyncio.ensure_future(self._serves())
 
     async def is_ready(self) -> bool:
-        """Return when it serves; False if it has ended instead."""
+        """Wait until the worker serves: True; or has ended: False."""
         return await asyncio.shield(self._serving)
 
     async def _serves(self) -> bool:
@@ -145,13 +145,13 @@ class _Worker:
         return False
 
     async def ended(self) -> str:
-        """Return when it has ended; how, for people."""
+        """Wait until the process has ended, and return its exit code or signal as text."""
         code = await self.process.wait()
         self._writer.close()
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def reload(self) -> None:
-        """SIGHUP, once it serves: before, it may not hear it, and that would be its end."""
+        """Send SIGHUP as soon as the worker serves: before, it may have no handler, and SIGHUP would kill it."""
         if self._serving.done():
             self._hang_up()
         else:
@@ -162,7 +162,7 @@ class _Worker:
             self.process.send_signal(signal.SIGHUP)
 
     async def stop(self, grace: float) -> None:
-        """SIGTERM, and SIGKILL for one that does not hear it."""
+        """Send SIGTERM, then SIGKILL if the process has not ended within `grace` seconds."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
@@ -172,8 +172,8 @@ class _Worker:
         self._writer.close()
 
 
-class _Kept:
-    """One of the workers, whichever process it is at the time."""
+class _Slot:
+    """One of the workers, across restarts of its process."""
 
     def __init__(self, number: int, supervisor: Supervisor) -> None:
         self._number = number
@@ -184,7 +184,7 @@ class _Kept:
     async def start(self) -> None:
         self._worker = await self._supervisor.spawn()
         if not await self._worker.is_ready():
-            raise WorkerError(f"worker {self._number}: {await self._worker.ended()} before it served")
+            raise WorkerError(f"worker {self._number}: {await self._worker.ended()} before it was ready")
 
     async def keep(self) -> None:
         while True:
@@ -193,19 +193,19 @@ class _Kept:
             self._delay = min(2 * self._delay, _LONGEST_DELAY)
             try:
                 self._worker = await self._supervisor.spawn()
-            except (OSError, RuntimeError) as error:  # asyncio may need a thread for it
+            except (OSError, RuntimeError) as error:  # asyncio may need a new thread
                 _log.error("a worker cannot be started", extra={"worker": self._number, "error": str(error)})
 
     async def _until_it_ends(self) -> None:
-        worker, began = self._worker, time.monotonic()
+        worker, started = self._worker, time.monotonic()
         if worker is None:
             return
         how = await worker.ended()
         self._worker = None
-        if time.monotonic() - began >= _SOUND:
+        if time.monotonic() - started >= _SOUND:
             self._delay = _FIRST_DELAY
         _log.error(
-            "a worker has ended and is started again",
+            "a worker has ended and is restarted",
             extra={"worker": self._number, "ended_with": how, "seconds": self._delay},
         )
 

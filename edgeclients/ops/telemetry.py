@@ -1,6 +1,6 @@
-"""Telemetry: which version runs how, told once a day to a server that the settings name (design 9).
+"""Telemetry: sends version, mode and platform once a day to the server that the settings name (design 9).
 
-A thread of its own does it, and nobody waits for that: not the start, not a request, not the end.
+A separate thread sends it. Neither the start, nor a request, nor the shutdown waits for it.
 """
 
 import http.client
@@ -23,11 +23,11 @@ from edgeclients import __version__
 _log = logging.getLogger(__name__)
 
 DAY = 24 * 3600.0
-SECONDS = 10.0  # for one attempt, whatever the server does
+SECONDS = 10.0  # for one attempt, regardless of the server
 
 
 def document(mode: str, store_id: str) -> dict[str, str]:
-    """All that is sent. The id is random, one for each store, and says nothing to whoever knows it of the store's own."""
+    """The document to send. Its random id identifies the store, but does not reveal the store's own id."""
     instance_id = UUID(bytes=sha256(b"edgeclients telemetry " + store_id.encode()).digest()[:16], version=4)
     return {
         "version": __version__,
@@ -38,13 +38,13 @@ def document(mode: str, store_id: str) -> dict[str, str]:
 
 
 class Telemetry:
-    """Sends a document to one server, now and then again and again until it is stopped.
+    """Sends a document to a server, at the start and then at intervals, until it is stopped.
 
     Args:
-        url: of the server.
+        url: the server's URL.
         sent: the document.
         interval: seconds between two attempts.
-        patience: seconds for one of them.
+        patience: time limit of one attempt, in seconds.
     """
 
     def __init__(self, url: str, sent: Mapping[str, str], interval: float = DAY, patience: float = SECONDS) -> None:
@@ -56,14 +56,14 @@ class Telemetry:
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         try:
             self._thread.start()
-        except RuntimeError as error:  # no more threads: nothing fails for want of this one
+        except RuntimeError as error:  # no thread available: the service runs without telemetry
             _log.info("telemetry could not be sent", extra={"error": str(error)})
 
     def stop(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -76,7 +76,7 @@ class Telemetry:
             self._stopped.wait(self._interval)
 
     def _send(self) -> int:
-        """The status of the answer, of which nothing more is read: no redirect is followed."""
+        """The status of the response. Its body is not read, and no redirect is followed."""
         parts = urlsplit(self._url)
         connection = _connection(parts.scheme, parts.hostname or "", parts.port, self._patience)
         watchdog = threading.Timer(self._patience, _cut, (connection,))
@@ -106,10 +106,10 @@ def _headers(user: str | None, password: str | None) -> dict[str, str]:
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
-    """End a connection that another thread waits for; each of its reads has a limit, all of them together have not."""
+    """Shut down a connection that another thread waits for: its timeout limits each read, but not all reads together."""
     sock: socket.socket | None = connection.sock
     if sock is not None:
         try:
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of TLS, too, without its leave-taking
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # also under TLS, without a closing alert
         except OSError:
-            _log.debug("it was over")
+            _log.debug("the telemetry connection was closed already")

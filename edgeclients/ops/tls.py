@@ -1,4 +1,4 @@
-"""Certificates and keys: a path, or PEM itself (contract 11.2)."""
+"""TLS contexts from settings, which hold paths or PEM (contract 11.2)."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from edgeclients import pem
 
 
 class Tls(NamedTuple):
-    """PEM of a server's certificate and key, and of the authority whose client certificates it demands, if any."""
+    """PEM of a server's certificate and key, and of the CA for client certificates, if it requires them."""
 
     certificate: bytes
     key: bytes
@@ -16,16 +16,16 @@ class Tls(NamedTuple):
 
 
 def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls:
-    """What the settings of one server give.
+    """The validated PEM from the settings of one server.
 
     Args:
         certificate: a path or PEM.
-        key: likewise.
-        client_ca: likewise, or nothing.
-        prefix: of the variables' names, for errors.
+        key: a path or PEM.
+        client_ca: a path or PEM, or "".
+        prefix: the prefix of the variables' names, for errors.
 
     Raises:
-        StartError: a file cannot be read, or is no PEM.
+        StartError: a file cannot be read, or is not PEM.
     """
     tls = Tls(
         pem.read(certificate, f"{prefix}_SERVER_CERT"),
@@ -37,10 +37,10 @@ def load(certificate: str, key: str, client_ca: str, prefix: str) -> Tls:
 
 
 def context(tls: Tls, prefix: str) -> ssl.SSLContext:
-    """What Python's servers take.
+    """A server's TLS context.
 
     Raises:
-        StartError: certificate and key do not belong together, or are none.
+        StartError: certificate and key are malformed, or do not belong together.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -56,29 +56,29 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
 
 
 def following(current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """What Python's servers take, with the certificate that `current` has at each handshake."""
+    """A server's TLS context that uses the context of `current` at each handshake."""
     made = current()
 
     def choose(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         handshake.context = current()
 
-    # A context that is used already keeps an old certificate beside the new one where their keys are of different kinds.
+    # Loading a new certificate into a context is not enough: it keeps the old one too if their key types differ.
     made.sni_callback = choose
     return made
 
 
 def caller_context(authority: str, certificate: str, key: str, prefix: str, *, verify: bool) -> ssl.SSLContext:
-    """What a caller of somebody else's server takes.
+    """The TLS context of an HTTP client.
 
     Args:
-        authority: who signs servers' certificates, a path or PEM; empty: those the system trusts.
-        certificate: shown to servers that ask for one, a path or PEM, or nothing.
-        key: of the certificate.
-        prefix: of the variables' names, for errors.
-        verify: whether servers have to prove who they are.
+        authority: the CA certificates to trust, a path or PEM; empty: the system's.
+        certificate: the client certificate for mutual TLS, a path or PEM, or "".
+        key: the private key of `certificate`.
+        prefix: the prefix of the variables' names, for errors.
+        verify: whether to verify servers' certificates.
 
     Raises:
-        StartError: a file cannot be read, is no PEM, or does not belong to another.
+        StartError: a file cannot be read or is not PEM, or certificate and key do not belong together.
     """
     trusted = pem.authorities(pem.read(authority, f"{prefix}_CA_CERT")) if authority else None
     try:
@@ -94,15 +94,15 @@ def caller_context(authority: str, certificate: str, key: str, prefix: str, *, v
 
 
 def to_redis(files: Mapping[str, str], variable: str) -> ssl.SSLContext:
-    """What a connection to a Redis server takes.
+    """The TLS context of a connection to a Redis server.
 
     Args:
-        files: paths by the names redis-py has for them: `ssl_ca_certs` (trusted beside those the system trusts),
-            `ssl_certfile`, `ssl_keyfile` (where it is not in the same file).
-        variable: that names them, for errors.
+        files: paths by redis-py's names: `ssl_ca_certs` (trusted in addition to the system's), `ssl_certfile`,
+            `ssl_keyfile` (if the key is not in `ssl_certfile`).
+        variable: the variable that names them, for errors.
 
     Raises:
-        StartError: a file cannot be read, is no PEM, or does not belong to another.
+        StartError: a file cannot be read or is not PEM, or certificate and key do not belong together.
     """
 
     def content(name: str) -> bytes:
@@ -120,17 +120,17 @@ def to_redis(files: Mapping[str, str], variable: str) -> ssl.SSLContext:
 
 
 def to_server(mode: str, certificate: str, key: str, root: str, prefix: str) -> ssl.SSLContext:
-    """What a connection to a server of somebody else's takes.
+    """The TLS context of a connection to PostgreSQL.
 
     Args:
-        mode: `require`, `verify-ca` or `verify-full`, as PostgreSQL's clients mean them.
-        certificate: to show there, a path or PEM, or nothing.
-        key: likewise; there is one where there is a certificate.
-        root: who signs the server's certificate, a path or PEM; nothing: whom the system trusts.
-        prefix: of the variables' names, for errors.
+        mode: `require`, `verify-ca` or `verify-full`, with PostgreSQL's meaning.
+        certificate: the client certificate, a path or PEM, or "".
+        key: the private key of `certificate`, a path or PEM.
+        root: the CA certificates to trust, a path or PEM; empty: the system's.
+        prefix: the prefix of the variables' names, for errors.
 
     Raises:
-        StartError: a file cannot be read, or is no PEM, or they do not belong together.
+        StartError: a file cannot be read or is not PEM, or certificate and key do not belong together.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2

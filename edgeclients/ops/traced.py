@@ -1,4 +1,4 @@
-"""What others are asked, as parts of a trace: the store, and callouts."""
+"""Wrappers that record calls of the store and of callouts as spans."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -14,14 +14,14 @@ _READ: Final = "SELECT"
 
 
 class TracedStore:
-    """`ports.Store`: another one, each of whose coroutines is a span.
+    """A `ports.Store` that wraps another one and records each of its coroutines as a span.
 
-    A read's span has the first word of its SQL and the read's name, a change's the name of its unit of work.
+    A read's span is named SELECT and the name of the method. A write's span has the name of its unit of work.
 
     Args:
-        store: which one.
-        system: what is behind it, by OpenTelemetry's name.
-        tracing: makes the spans.
+        store: the wrapped store.
+        system: OpenTelemetry's name of the database system.
+        tracing: creates the spans.
     """
 
     def __init__(self, store: object, system: str, tracing: Tracing) -> None:
@@ -30,11 +30,11 @@ class TracedStore:
         self._tracing = tracing
 
     def __getattr__(self, name: str) -> Any:
-        """What the store has by this name, as it is unless it is a coroutine of the port."""
+        """The store's attribute, wrapped if it is a coroutine function."""
         found = getattr(self._store, name)
-        made = self._traced(name, found) if inspect.iscoroutinefunction(found) else found
-        setattr(self, name, made)  # from here on it is found at once
-        return made
+        wrapped = self._traced(name, found) if inspect.iscoroutinefunction(found) else found
+        setattr(self, name, wrapped)  # cached: the next access does not call this method
+        return wrapped
 
     def _traced(self, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         part, system = self._tracing.part, {"db.system.name": self._system}
@@ -52,12 +52,12 @@ class TracedStore:
 
 
 def unit_name(unit: Unit[Any]) -> str:
-    """The name of the function a unit of work was made in, or its own."""
+    """The name of the function that defines the unit of work, or else the unit's name."""
     return str(getattr(unit, "__qualname__", "unit")).split(".<locals>", maxsplit=1)[0]
 
 
 class TracedCallout(Callout):
-    """`ports.Callout`: another one, each of whose questions is a span that goes along with it."""
+    """A `ports.Callout` that wraps another one and records each question as a span."""
 
     def __init__(self, callout: Callout, tracing: Tracing) -> None:
         self._tracing = tracing

@@ -1,7 +1,7 @@
-"""Tracing: spans of what is done for a caller, in the trace the caller began, sent to a collector (contract 13.3).
+"""Tracing: records the work for a caller as spans of the caller's trace, and sends them to a collector (contract 13.3).
 
-Imported only where a collector is named. What a span says is names, ids of requests and domains, and outcomes: no value that
-a caller sent, and nothing secret.
+Imported only if a collector is configured. Spans hold names, ids of requests and domains, and outcomes. They hold no other
+values of callers and no secrets.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ from edgeclients.ops.spans import SpanQueue
 from edgeclients.traces import Trace, within
 
 HEADERS: Final = ("traceparent", "tracestate")
-_LONGEST = 512  # characters of either that are looked at
+_LONGEST = 512  # characters accepted in each header
 _SERVER_FAULT = 500
 
 _w3c = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Makes spans, and says what becomes of them.
+    """Creates spans, and sends them to the collector.
 
     Args:
-        url: of the collector.
-        ratio: of the traces that begin here, how many are recorded; of others whoever began them has decided.
-        instance_id: of this process.
+        url: the collector's URL.
+        ratio: the fraction recorded of traces that start here; callers decide about the traces that they start.
+        instance_id: the instance id of this process.
     """
 
     def __init__(self, url: str, ratio: float, instance_id: str) -> None:
-        # It repeats what callers send.
+        # This logger repeats values of callers.
         logging.getLogger("opentelemetry.trace.span").setLevel(logging.CRITICAL)
         self.queue = SpanQueue(url)
         provider = TracerProvider(
@@ -60,16 +60,16 @@ class Tracing:
 
     @contextmanager
     def serving(self, name: str, headers: Iterable[tuple[str, str]]) -> Iterator[Span]:
-        """What is done meanwhile is done for a caller, in the trace that `headers` name or a new one."""
+        """Record the body as a span for a caller, in the trace that `headers` name or in a new trace."""
         span = self._tracer.start_span(name, _parent(headers), SpanKind.SERVER)
         with self._current(span):
             yield span
 
     @contextmanager
     def part(self, name: str, attributes: dict[str, str]) -> Iterator[None]:
-        """What is done meanwhile is asked of somebody else, as a part of what is recorded now; of nothing if nothing is.
+        """Record the body as a call to another service, in the current span; record nothing outside of spans.
 
-        An error that comes of it is noted.
+        The span records an error that the body raises.
         """
         if not get_current_span().is_recording():
             yield
@@ -87,17 +87,17 @@ class Tracing:
 
     @staticmethod
     def fail(span: Span, kind: str) -> None:
-        """Mark what `span` is about as failed, by one word that says how."""
+        """Mark `span` as failed; `kind` is a one-word error type."""
         span.set_attribute("error.type", kind)
         span.set_status(_FAILED)
 
     async def close(self, seconds: float) -> None:
-        """Send what waits, in so many seconds."""
+        """Send queued spans for at most `seconds`, then drop the rest."""
         await asyncio.to_thread(self.queue.close, seconds)
 
     @contextmanager
     def _current(self, span: Span) -> Iterator[None]:
-        """What is done meanwhile belongs to `span`, which ends with it."""
+        """Make `span` current for the body, and end it afterwards."""
         context = set_span_in_context(span)
         carrier: dict[str, str] = {}
         _w3c.inject(carrier, context)
@@ -114,7 +114,7 @@ _FAILED: Final = Status(StatusCode.ERROR)
 
 
 def _parent(headers: Iterable[tuple[str, str]]) -> Context:
-    """What a caller says of the trace; an empty context if that is nothing, or nothing that can be (W3C trace context)."""
+    """The caller's trace context (W3C); an empty context if it is missing or malformed."""
     carrier: dict[str, list[str]] = {}
     for name, value in headers:
         if name in HEADERS:

@@ -68,7 +68,7 @@ def test_every_address_is_each_of_them(tmp_path: Path, transport: str, taken: st
     with socket.create_server((taken, 0), family=socket.AF_INET6 if ":" in taken else socket.AF_INET) as listener:
         port = listener.getsockname()[1]
         line = refused(tmp_path / "data", {**on("::"), f"MG_CLIENTS_{transport}_PORT": str(port)}).line
-    assert f"cannot listen on [::]:{port} (Address already in use): stop what listens there" in line
+    assert f"cannot listen on [::]:{port} (Address already in use): stop the program that uses it" in line
 
 
 @pytest.mark.parametrize("transport", ["HTTP", "GRPC"])

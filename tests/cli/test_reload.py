@@ -29,8 +29,8 @@ from tests.support.service import Service, started
 from tests.support.terminals import WITHOUT
 from tests.support.waiting import wait_until
 
-REREAD = "certificates and keys were read anew"
-FAILED = "certificates or keys were not read anew, those in use stay"
+REREAD = "certificates and keys reloaded"
+FAILED = "certificates or keys cannot be reloaded; the current ones stay in use"
 CLIENTS = 4
 
 BEFORE, AFTER = Authority("before"), Authority("after")

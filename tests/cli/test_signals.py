@@ -16,7 +16,7 @@ from tests.support.service import Service, started
 from tests.support.terminals import WITHOUT, Terminal
 from tests.support.waiting import wait_until
 
-REREAD = "certificates and keys were read anew"
+REREAD = "certificates and keys reloaded"
 USUAL = (signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -133,7 +133,7 @@ def test_a_terminal_that_hangs_up_stops_the_workers(tmp_path: Path, env: dict[st
         assert not any(worker.is_running() for worker in workers)
         said = [line["msg"] for line in service.lines]
         assert said.count("stopped") == len(workers) + 1
-        assert not any("started again" in text for text in said)
+        assert not any("restarted" in text for text in said)
     with started(tmp_path / "data", env) as service, Api(service, api.domain) as api:
         assert _last_seen(api, client_id)
 

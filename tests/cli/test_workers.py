@@ -102,7 +102,7 @@ def test_what_one_takes_away_is_dead_at_all(service: Service, api: Api) -> None:
 def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(service: Service, api: Api) -> None:
     before = _workers(service)
     before[0].kill()
-    said = service.wait_for("a worker has ended and is started again")
+    said = service.wait_for("a worker has ended and is restarted")
     assert (said["level"], said["ended_with"], said["seconds"]) == ("ERROR", "SIGKILL", 1.0)
     assert all(_answers(service) for _ in range(CONNECTIONS))
     service.wait_for("worker ready")
@@ -140,7 +140,7 @@ def test_what_a_worker_cannot_start_with_ends_all_with_its_line(env: dict[str, s
     ended = refused(tmp_path / "data", {**env, "MG_CLIENTS_DB_NAME": "no_such_database"})
     assert ended.code == 1
     assert "has no database 'no_such_database'" in ended.line
-    assert "worker 1: exit code 1 before it served" in ended.out
+    assert "worker 1: exit code 1 before it was ready" in ended.out
 
 
 def test_a_port_that_is_taken_is_an_error(env: dict[str, str], service: Service, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_one_that_does_not_hear_is_killed() -> None:
 
 async def test_one_that_ends_before_it_serves_is_an_error() -> None:
     async with _supervised(NEVER_READY) as supervisor:
-        with pytest.raises(WorkerError, match="worker 1: exit code 7 before it served"):
+        with pytest.raises(WorkerError, match="worker 1: exit code 7 before it was ready"):
             await supervisor.start()
 
 
