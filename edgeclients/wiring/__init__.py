@@ -1,1 +1,1 @@
-"""The one place that knows every concrete class: `service` puts a running service together, `beside` what works beside it."""
+"""The composition root, which knows every concrete class: `service` builds the service, `administration` offline commands."""

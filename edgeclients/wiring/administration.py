@@ -1,4 +1,4 @@
-"""What works on the storage beside the service, whether that runs or not."""
+"""Access to the storage for commands, whether the service runs or not."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from edgeclients.wiring.owner import become_owner
 from edgeclients.wiring.storage import given_peppers, keyring_of, postgres_database, postgres_store, store_limits
 
-_CONNECTIONS = 3  # to PostgreSQL: the fewest there can be
+_CONNECTIONS = 3  # to PostgreSQL: the minimum
 
 
 class Administration(NamedTuple):
-    """A storage: its local operators, what is in its store, and if asked for the peppers for tokens."""
+    """A storage: its local operators, its store, and, on request, the keyring for tokens."""
 
     operators: LocalOperators
     store: Store
@@ -31,20 +31,20 @@ class Administration(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def administration(settings: Settings, *, with_peppers: bool = False) -> AsyncIterator[Administration]:
-    """The local operators of the storage that the settings name. Nothing is made there that is not there yet.
+    """The storage that the settings name. It must exist; nothing is created.
 
     Raises:
-        StartError: it cannot be used, and why.
+        StartError: the storage cannot be used; the text has the reason.
     """
     async with (_of_database if settings.mode == "cloud" else _of_directory)(settings, with_peppers) as administered:
         yield administered
 
 
 def require_database(data: Path) -> None:
-    """Return if the service has made a database in the data directory.
+    """Return if the data directory holds a database.
 
     Raises:
-        StartError: it has not.
+        StartError: it does not.
     """
     try:
         (data / DATABASE).stat()
@@ -56,10 +56,10 @@ def require_database(data: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
-    """Those of the data directory, as its owner."""
+    """The storage in the data directory, used as the directory's owner."""
     data = settings.data_dir
     require_database(data)
-    # What the settings name may be readable for root alone.
+    # Before the change of user: the files that the settings name may be readable by root only.
     named = keyring_of(settings, settings.pepper_files) if with_peppers and settings.pepper_files else None
     become_owner(data)
     with contextlib.closing(SqliteDatabase(data / DATABASE, upgrade=False)) as database:
@@ -73,7 +73,7 @@ async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator
 
 @contextlib.asynccontextmanager
 async def _of_database(settings: Settings, with_peppers: bool) -> AsyncIterator[Administration]:  # noqa: FBT001 - one caller
-    """Those in PostgreSQL."""
+    """The storage in PostgreSQL."""
     keyring = keyring_of(settings, given_peppers(settings)) if with_peppers else None
     database = await postgres_database(settings, upgrade=False)
     try:
@@ -86,16 +86,16 @@ async def _of_database(settings: Settings, with_peppers: bool) -> AsyncIterator[
 
 
 def _nothing(_: Effects) -> None:
-    """No client's access changes here, so there is nothing the running service has to hear of."""
+    """Ignore the effects of a commit: commands change no client's access, so the running service needs no notice."""
 
 
 def _check_pepper(*, known: bool) -> None:
     if not known:
-        raise StartError("the service uses another pepper: name that one in MG_CLIENTS_PEPPER_FILE")
+        raise StartError("the service uses another pepper: set MG_CLIENTS_PEPPER_FILE to its file")
 
 
 def _standalone_id(settings: Settings) -> str:
-    """The id of the standalone operator, as far as it is known here."""
+    """The id of the standalone operator; "" if it is unknown here."""
     if settings.standalone_id:
         return settings.standalone_id
     try:

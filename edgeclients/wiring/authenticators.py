@@ -1,4 +1,4 @@
-"""The authenticator that the settings name."""
+"""Finds and starts the authenticator that the settings name."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PLUGINS = "edgeclients.auth"
 
 
 class AuthPlugin(Authenticator, Authorizer, Protocol):
-    """What an `edgeclients.auth` entry point makes of the settings and the local operators."""
+    """What the factory of an `edgeclients.auth` entry point returns."""
 
 
 PluginFactory: TypeAlias = Callable[[Settings, Operators], AuthPlugin]
@@ -27,20 +27,20 @@ def find(name: str) -> PluginFactory:
         StartError: no authenticator of that name is installed.
     """
     if name == "standalone":
-        return standalone  # its own entry point; looking for others takes longer than all the rest of it
+        return standalone  # not looked up: the search takes longer than the rest of its start
     from importlib.metadata import entry_points
 
     found = {entry.name: entry for entry in entry_points(group=PLUGINS)}
     if name not in found:
         raise StartError(
-            f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (there are: {', '.join(sorted(found))})"
+            f"MG_CLIENTS_AUTH_PLUGIN: no authenticator {name!r} is installed (available: {', '.join(sorted(found))})"
         )
     factory: PluginFactory = found[name].load()
     return factory
 
 
 async def start(context: Context, factory: PluginFactory, operators: Operators) -> AuthPlugin:
-    """The authenticator; one that is an asynchronous context manager is entered, and left when the service ends."""
+    """The started authenticator; an asynchronous context manager is entered, and left when the service ends."""
     plugin = factory(context.settings, operators)
     if isinstance(plugin, contextlib.AbstractAsyncContextManager):
         await context.stack.enter_async_context(plugin)

@@ -1,4 +1,4 @@
-"""The cache of tokens: of one process, or of one of several that share a store."""
+"""Builds the token cache, for one process or for several that share a store."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _SENDER_BYTES = 16
 
 
 class Cached(NamedTuple):
-    """The cache of tokens, proofs of other processes, and what `/ready` says of both."""
+    """The token cache, the proofs of other processes, and the cache's part of `/ready`."""
 
     tokens: MemoryTokenCache
     proofs: Proofs | None = None
@@ -25,13 +25,13 @@ class Cached(NamedTuple):
 
 
 async def start(context: Context, storage: Storage, commits: Commits, roles_changed: Callable[[], None]) -> Cached:
-    """The cache that fits the mode, kept true to commits of this process and, where there are any, of others.
+    """The cache of the mode, invalidated by commits of this process and, in cloud mode, of others.
 
     Args:
-        context: what it is built with.
-        storage: whose revocations count.
-        commits: those of this process.
-        roles_changed: called when a commit, of any process, has changed roles.
+        context: the parts to build it with.
+        storage: the storage with the revocations.
+        commits: the commits of this process.
+        roles_changed: called when a commit of any process has changed roles.
 
     Raises:
         StartError: a package is not installed, or a certificate cannot be used.
@@ -61,7 +61,7 @@ async def _shared(context: Context, storage: Storage, commits: Commits, roles_ch
     await watch.start()
     context.stack.push_async_callback(watch.close)
     context.metrics.gauge(
-        "clients_cache_trusted", "Whether the cache is believed: revocations could be read", lambda: tokens.trusted
+        "clients_cache_trusted", "Whether the cache is trusted: revocations could be read", lambda: tokens.trusted
     )
     if not settings.cache_url:
         return Cached(tokens, document=lambda: {"backend": "memory", "trusted": tokens.trusted})
@@ -84,9 +84,9 @@ async def _with_redis(
     commits.add(hints.publish)
     proofs = RedisProofs(server, key, settings.cache_key_duration)
     metrics.gauge("clients_redis_live", "Whether hints of other processes arrive through Redis", lambda: hints.live)
-    metrics.counter("clients_redis_hints_heard", "Hints of other processes", lambda: hints.heard)
+    metrics.counter("clients_redis_hints_heard", "Hints received from other processes", lambda: hints.heard)
     metrics.counter("clients_redis_hints_lost", "Hints that could not be published", lambda: hints.lost)
-    metrics.counter("clients_redis_proofs_found", "Chosen secrets that another process had found right", lambda: proofs.found)
+    metrics.counter("clients_redis_proofs_found", "Chosen secrets that another process had verified", lambda: proofs.found)
 
     def document() -> dict[str, Any]:
         return {"backend": "redis", "trusted": tokens.trusted, "redis": "live" if hints.live else "away"}

@@ -1,4 +1,4 @@
-"""Callouts, where the settings name some."""
+"""Builds the callout that the settings name."""
 
 import logging
 import ssl
@@ -16,24 +16,24 @@ _PREFIX = "MG_CLIENTS_CALLOUT"
 
 
 def callout(settings: Settings, reloading: Reloading) -> HttpCallout | None:
-    """Whom the settings want asked; None for nobody.
+    """The callout to the URLs of the settings; None without URLs or operations.
 
     Raises:
         StartError: an operation is unknown, or a certificate cannot be used.
     """
     unknown = sorted(set(settings.callout_operations) - CALLOUTS)
     if unknown:
-        raise StartError(f"{_PREFIX}_OPERATIONS: {unknown[0]!r} is no operation (there are: {', '.join(sorted(CALLOUTS))})")
+        raise StartError(f"{_PREFIX}_OPERATIONS: {unknown[0]!r} is not an operation (valid: {', '.join(sorted(CALLOUTS))})")
     if not settings.callout_urls:
         return None
     if not settings.callout_operations:
-        _log.warning("%s_URLS are never asked: %s_OPERATIONS is empty", _PREFIX, _PREFIX)
+        _log.warning("%s_URLS has no effect: %s_OPERATIONS is empty", _PREFIX, _PREFIX)
         return None
-    manner = CalloutConfiguration(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
-    asked = HttpCallout(settings.callout_urls, manner, _context(settings))
+    configured = CalloutConfiguration(settings.callout_method, settings.callout_timeout, frozenset(settings.callout_operations))
+    http = HttpCallout(settings.callout_urls, configured, _context(settings))
     named = {"CA_CERT": settings.callout_ca, "CERT": settings.callout_cert, "KEY": settings.callout_key}
-    reloading.add({f"{_PREFIX}_{part}": text for part, text in named.items()}, lambda: _context(settings), asked.use)
-    return asked
+    reloading.add({f"{_PREFIX}_{part}": text for part, text in named.items()}, lambda: _context(settings), http.use)
+    return http
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""What is made of certificates and keys, and made anew on SIGHUP."""
+"""Certificates and keys of servers and connections, reloaded on SIGHUP."""
 
 import ssl
 from collections.abc import Callable, Iterable
@@ -15,10 +15,10 @@ Contexts = Callable[[], ssl.SSLContext]
 
 
 def http_server(reloading: Reloading, settings: Settings) -> Contexts | None:
-    """What HTTP shows at each handshake; None where it is served without TLS.
+    """The current TLS context of HTTP; None if HTTP is served without TLS.
 
     Raises:
-        StartError: it cannot be used; likewise below.
+        StartError: a certificate or key cannot be used; so do the functions below.
     """
     prefix = "MG_CLIENTS_HTTP"
     if not settings.http_cert:
@@ -28,7 +28,7 @@ def http_server(reloading: Reloading, settings: Settings) -> Contexts | None:
 
 
 def grpc_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tls] | None:
-    """What gRPC shows and demands at each handshake; None where it is served without TLS."""
+    """The current certificates of gRPC; None if gRPC is served without TLS."""
     prefix = "MG_CLIENTS_GRPC"
     if not settings.grpc_cert:
         return None
@@ -51,7 +51,7 @@ def grpc_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tl
 
 
 def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
-    """What a connection to the Redis server at `url` takes, which `variable` names; None for one in clear."""
+    """The current TLS context for the Redis server at `url`, the value of `variable`; None for a server without TLS."""
     files = redis_files(url)
     if files is None:
         return None
@@ -60,7 +60,7 @@ def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
 
 
 def peers(reloading: Reloading, links: Iterable[Link]) -> None:
-    """Have services be asked on new connections."""
+    """Reconnect `links` with new certificates after each reload."""
     for link in links:
         if link.address.server_ca:
             reloading.add(link.address.named, link.credentials, link.use)

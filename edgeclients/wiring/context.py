@@ -1,4 +1,4 @@
-"""What every part of a running service is built with."""
+"""The context shared by all parts of a running service."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Context(NamedTuple):
-    """What every part is built with.
+    """The context that every part is built with.
 
-    `reloading` reads certificates and keys again on request. `stack` closes what was opened, the last first. `traces` makes
-    spans; None where there is no collector.
+    `reloading` reloads certificates and keys on request. `stack` closes the parts in reverse order of their start. `traces`
+    creates spans; None if there is no collector.
     """
 
     settings: Settings
@@ -28,7 +28,7 @@ class Context(NamedTuple):
 
 
 class Commits:
-    """Tells listeners what each commit causes, in the order in which they were added."""
+    """Passes the effects of each commit to the listeners, in the order of their registration."""
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Effects], None]] = []
@@ -38,6 +38,6 @@ class Commits:
         self._listeners.append(listener)
 
     def __call__(self, effects: Effects) -> None:
-        """A commit has happened; its caller gets the result after this."""
+        """Call all listeners; the caller of the commit gets its result afterwards."""
         for listener in self._listeners:
             listener(effects)

@@ -1,7 +1,7 @@
-"""Open files: whether there may be as many as the service needs, and how many of them callers may have.
+"""File descriptors: checks that the limit suffices, and derives how many connections callers may open.
 
-It is tried first of all: gRPC ends the process with SIGSEGV or SIGABRT where there is no file descriptor left for its loop, and
-with SIGBUS where it is stopped while there is none left for a caller (it accepts in one thread what it frees in another).
+The check comes first, because gRPC crashes without descriptors. It ends the process with SIGSEGV or SIGABRT if its loop gets
+none. It ends with SIGBUS if it is stopped while a caller gets none (one thread accepts what another frees).
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from edgeclients.settings import PEERS, Settings
 
 _log = logging.getLogger(__name__)
 
-# Measured: 36 until it serves, on IPv4 and IPv6, and 5 more to write who was seen. Who is one too many has one until he is
-# sent away.
+# Measured: 36 until the service is ready, on IPv4 and IPv6, and 5 more to write last-seen times. A connection over the limit
+# holds a descriptor until it is closed.
 _SERVING = 44
-_FEW_CALLERS = 7  # on each of the two ports, at least
+_FEW_CALLERS = 7  # minimum of connections on each of the two ports
 _STANDARD = 3  # open already: input, output, error
-OF_COMMAND = 32  # one that works beside the service has 17 open
-_IN_THE_CLOUD = 16  # besides connections to PostgreSQL: Redis for the cache and for events, spans
+OF_COMMAND = 32  # a command was measured with 17 open
+_IN_THE_CLOUD = 16  # in addition to connections to PostgreSQL: Redis for the cache and for events, spans
 _OF_A_PEER = 4
 _SUPERVISING = 16
 _OF_A_WORKER = 4
@@ -32,24 +32,24 @@ _SHARE_OF_GRPC = 4  # a broker has few connections with many calls; a user inter
 
 
 class AllowedConnections(NamedTuple):
-    """How many there may be at a time."""
+    """The maximum of concurrent connections, by transport."""
 
     http: int
     grpc: int
 
 
 def raise_limit() -> None:
-    """Allow this process as many open files as the system lets it have."""
+    """Raise the process's soft limit of open files to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def require(needed: int) -> None:
-    """Return if so many files can be opened beside those that are.
+    """Return if the process can open `needed` more files.
 
     Raises:
-        StartError: they cannot.
+        StartError: it cannot.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -59,23 +59,23 @@ def require(needed: int) -> None:
             if error.errno not in _TOO_MANY:
                 raise
             raise StartError(
-                f"{needed} files have to be open at a time beside what is open already, and cannot be ({error.strerror}): "
+                f"the limit of open files is too low: {needed} more files must be open at a time ({error.strerror}): "
                 "raise the limit, with `ulimit -n` or the unit's LimitNOFILE="
             ) from error
 
 
 def of_service(settings: Settings) -> int:
-    """How many files a process has to be able to open that serves a few callers."""
+    """The number of files that a service with a few callers opens."""
     return _without_callers(settings) + 2 * _FEW_CALLERS
 
 
 def of_supervisor(settings: Settings) -> int:
-    """How many files the process has open that keeps workers running."""
+    """The number of files that the supervisor opens."""
     return _SUPERVISING + _OF_A_WORKER * settings.workers
 
 
 def connections_allowed(settings: Settings) -> AllowedConnections:
-    """How many connections there may be, so that files are left for everything else."""
+    """The maximum of connections that leaves enough descriptors for everything else."""
     wanted = AllowedConnections(settings.http_max_connections, _GRPC_CONNECTIONS)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
@@ -84,7 +84,7 @@ def connections_allowed(settings: Settings) -> AllowedConnections:
     grpc = min(wanted.grpc, max(_FEW_CALLERS, left // _SHARE_OF_GRPC))
     http = min(wanted.http, max(_FEW_CALLERS, left - grpc))
     if http < wanted.http:
-        _log.warning("only %s files may be open: at most %s HTTP connections at a time", limit, http)
+        _log.warning("the limit of %s open files reduces the maximum of HTTP connections to %s", limit, http)
     return AllowedConnections(http, grpc)
 
 

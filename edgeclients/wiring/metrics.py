@@ -1,4 +1,4 @@
-"""What is shown of storage, time and authentication, in `/metrics` and `/ready`."""
+"""Metrics and readiness of storage, clock and authentication."""
 
 from collections.abc import Callable, Sized
 from typing import Any
@@ -12,24 +12,22 @@ from edgeclients.wiring.storage import Storage
 
 
 def watch_storage(metrics: Metrics, storage: Storage) -> None:
-    """Show how it goes with changes, and whether some were lost."""
+    """Add the metrics of writes, and of known losses."""
     metrics.counter("clients_store_commits", "Transactions committed", lambda: storage.writes.commits)
-    metrics.counter(
-        "clients_activity_flushes", "Times that was written when clients were seen", lambda: storage.activity.flushes
-    )
-    metrics.gauge("clients_store_writable", "Whether the last change could be committed", lambda: not storage.writes.failing)
+    metrics.counter("clients_activity_flushes", "Writes of the clients' last-seen times", lambda: storage.activity.flushes)
+    metrics.gauge("clients_store_writable", "Whether the last write was committed", lambda: not storage.writes.failing)
     metrics.gauge(
         "clients_store_incomplete",
-        "Whether the database was found without its newest changes, or begun anew beside files of an earlier one",
+        "Whether the database lacks its newest changes, or is new although files of an earlier one exist",
         lambda: bool(storage.incomplete),
     )
 
 
 def watch_clock(metrics: Metrics, clock: Clock) -> Callable[[], dict[str, Any]]:
-    """Show how far the clock is from what it should say, and give what says so in `/ready`."""
+    """Add the metric of the clock's difference, and return the clock's part of `/ready`."""
     metrics.gauge(
         "clients_clock_difference_seconds",
-        "How far the clock is ahead of what it should say, or was within a day; 0 for up to a minute",
+        "How far the clock is ahead of the expected time, or was within a day; 0 for up to a minute",
         clock.difference,
     )
 
@@ -41,20 +39,20 @@ def watch_clock(metrics: Metrics, clock: Clock) -> Callable[[], dict[str, Any]]:
 
 
 def watch_authentication(metrics: Metrics, cache: Sized, authentication: Authentication) -> None:
-    """Show how often the cache answered."""
+    """Add the metrics of cache hits and misses."""
     counts = authentication.counts
     metrics.counter("clients_authenticate_hits", "Authenticate answered from the cache", lambda: counts.hits)
     metrics.counter("clients_authenticate_misses", "Authenticate answered from the store", lambda: counts.misses)
-    metrics.gauge("clients_cache_entries", "Successes remembered", lambda: len(cache))
+    metrics.gauge("clients_cache_entries", "Cached Authenticate results", lambda: len(cache))
     metrics.counter("clients_disk_written_bytes", "Bytes written to disk by this process", disk.written_bytes)
 
 
 def watch_checks(metrics: Metrics, authentication: Authentication, checks: CheckQueue) -> None:
-    """Show what became of the tokens that the cache did not answer."""
+    """Add the metrics of Authenticate calls beyond the cache."""
     counts = authentication.counts
     metrics.counters("clients_authenticate_denied", "Authenticate denied, by reason", "reason", lambda: counts.denied)
     metrics.counter(
-        "clients_authenticate_put_off", "Authenticate put off: too many chosen secrets to check", lambda: counts.put_off
+        "clients_authenticate_put_off", "Authenticate deferred: too many chosen secrets to check", lambda: counts.put_off
     )
-    metrics.counter("clients_argon2_checks", "Chosen secrets hashed to be checked", lambda: checks.runs)
-    metrics.gauge("clients_argon2_waiting", "Chosen secrets waiting to be checked", lambda: checks.waiting)
+    metrics.counter("clients_argon2_checks", "Chosen secrets hashed for checks", lambda: checks.runs)
+    metrics.gauge("clients_argon2_waiting", "Chosen secrets queued for checks", lambda: checks.waiting)

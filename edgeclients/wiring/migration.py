@@ -1,4 +1,4 @@
-"""From a data directory into PostgreSQL and back: everything, with the peppers, to where nothing is yet."""
+"""Copies all data and the peppers from a data directory into an empty PostgreSQL database, or back."""
 
 import contextlib
 from collections.abc import Sequence
@@ -20,25 +20,25 @@ from edgeclients.wiring.storage import address_of, keyring_of, require_asyncpg
 
 
 async def to_database(settings: Settings, place: PostgresPlace, files: Sequence[Path]) -> dict[str, int]:
-    """Copy the data directory into an empty database; what it holds stays as it is.
+    """Copy the data directory into an empty database; the data directory is not changed.
 
     Args:
-        settings: the gateway's.
-        place: the database, as far as it is not as in the settings.
-        files: where copies of the peppers go, one for each.
+        settings: the gateway's settings.
+        place: the parts of the database's address that differ from the settings.
+        files: the files for copies of the peppers, one for each.
 
     Returns:
-        The number of rows by table, each compared with its copy.
+        The number of rows by table; each row was compared with its copy.
 
     Raises:
-        StartError: it cannot be done, and why. Nothing is kept in the database then.
+        StartError: the copy failed; the text has the reason. The database stays empty.
     """
     require_asyncpg()
     from edgeclients.store.postgres import transfer as postgres
 
     data = settings.data_dir
     require_database(data)
-    # As whoever runs this, who may read and write where the service may not.
+    # Before the change of user: the current user may have access to files that the service's user may not have.
     address = address_of(_at(place, settings))
     keyring, peppers = _peppers(settings, pepper.locate(data, settings.pepper_files, pepper.systemd_credentials()))
     with pepper.handed_over(pepper.assign(peppers, files)):
@@ -49,18 +49,18 @@ async def to_database(settings: Settings, place: PostgresPlace, files: Sequence[
 
 
 async def from_database(settings: Settings, place: PostgresPlace, files: Sequence[Path]) -> dict[str, int]:
-    """Copy a database into an empty data directory, which is made if it is missing; the database stays as it is.
+    """Copy a database into an empty data directory, which is created if missing; the database is not changed.
 
     Args:
-        settings: of the service on that database, with the data directory to be.
-        place: the database, as far as it is not as in the settings.
-        files: where copies of the peppers go, one for each.
+        settings: the settings of the service on that database, with the new data directory.
+        place: the parts of the database's address that differ from the settings.
+        files: the files for copies of the peppers, one for each.
 
     Returns:
-        The number of rows by table, each compared with its copy.
+        The number of rows by table; each row was compared with its copy.
 
     Raises:
-        StartError: it cannot be done, and why. No row is kept in the data directory then.
+        StartError: the copy failed; the text has the reason. The data directory holds no rows then.
     """
     require_asyncpg()
     from edgeclients.store.postgres import transfer as postgres
@@ -68,7 +68,7 @@ async def from_database(settings: Settings, place: PostgresPlace, files: Sequenc
     data = settings.data_dir
     paths = pepper.given(settings.pepper_files, pepper.systemd_credentials())
     if not paths:
-        raise StartError("which pepper the database was made with is not said: name its file in MG_CLIENTS_PEPPER_FILE")
+        raise StartError("the pepper of the database is required: set MG_CLIENTS_PEPPER_FILE to its file")
     address = address_of(_at(place, settings))
     keyring, peppers = _peppers(settings, paths)
     copies = pepper.assign(peppers, files)
@@ -84,15 +84,15 @@ async def from_database(settings: Settings, place: PostgresPlace, files: Sequenc
 
 
 def _peppers(settings: Settings, paths: Sequence[Path]) -> tuple[Keyring, list[bytes]]:
-    """The keyring of these files, and what is in them.
+    """The keyring of the peppers in `paths`, and these peppers.
 
     Raises:
-        StartError: one of them is no pepper.
+        StartError: a file holds no pepper.
     """
     return keyring_of(settings, paths), [pepper.read(path) for path in paths]
 
 
 def _at(place: PostgresPlace, settings: Settings) -> Settings:
-    """The settings with `place` as the database."""
+    """The settings with the database's address from `place`."""
     named = {f"db_{part}": value for part, value in place._asdict().items() if value is not None}
     return msgspec.structs.replace(settings, **named)

@@ -1,4 +1,4 @@
-"""Going on as somebody who may not be able to read this program."""
+"""Switches to the owner of the data directory, who may not be able to read the program's files."""
 
 import contextlib
 import importlib
@@ -14,23 +14,23 @@ _LATER = (
     "ast",  # tracebacks
     "concurrent.futures.thread",
     "encodings.ascii",
-    "encodings.idna",  # names of hosts
+    "encodings.idna",  # host names
     "encodings.latin_1",
     "msgspec._utils",
     "unicodedata",
 )
-"""What others import only when they need it."""
+"""Modules that libraries import lazily."""
 
 
 def become_owner(path: Path) -> None:
-    """As `datadir.become_owner`, with all that is needed afterwards in memory: Python may lie where only root can read.
+    """Load all code needed later, then call `datadir.become_owner`: only root may be able to read Python's files.
 
     Raises:
-        StartError: that cannot be done.
+        StartError: the process cannot switch to the owner.
     """
     if os.geteuid() == 0:
         for name in _LATER:
-            with contextlib.suppress(ImportError):  # what is not in a bundle is not asked for there
+            with contextlib.suppress(ImportError):  # a bundle omits modules that it does not need
                 importlib.import_module(name)
         for engine in ("sqlite", "postgres"):
             keep(schema_path(engine))

@@ -1,4 +1,4 @@
-"""The services that are asked over gRPC: which, and whether they can be."""
+"""The services called over gRPC, and their availability."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from edgeclients.settings import Settings
 
 
 class Neighbours:
-    """The services that are asked whoever says who callers are; None where the settings do not name them.
+    """The services that are called with any authenticator; None for those that the settings do not name.
 
     Args:
-        settings: they say where.
+        settings: the settings with their addresses.
 
     Raises:
         StartError: a certificate cannot be used.
@@ -27,25 +27,25 @@ class Neighbours:
         self.channels = ChannelsService(self.links["channels"]) if "channels" in self.links else None
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         for link in self.links.values():
             await link.close()
 
 
 def of_authenticator(auth: object) -> Mapping[str, Link]:
-    """The links of an authenticator that asks services; somebody else's need not have any, and may mean others by that."""
+    """The links of an authenticator that calls services; a plug-in may have no `links`, or use the name otherwise."""
     found = getattr(auth, "links", None)
     return {name: link for name, link in found.items() if isinstance(link, Link)} if isinstance(found, dict) else {}
 
 
-def watch(metrics: Metrics, asked: Mapping[str, Link]) -> Callable[[], dict[str, Any]]:
-    """Show whether each service that is asked answers, and give what says so in `/ready`."""
-    if not asked:
+def watch(metrics: Metrics, links: Mapping[str, Link]) -> Callable[[], dict[str, Any]]:
+    """Add the metric of each service's availability, and return the services' part of `/ready`."""
+    if not links:
         return dict
     metrics.gauges(
         "clients_service_up",
-        "Whether a service that is asked answers; 0 after several calls without an answer, until one is answered",
+        "Whether a called service is available; 0 after several failed calls, until one succeeds",
         "service",
-        lambda: {name: float(not link.is_open) for name, link in asked.items()},
+        lambda: {name: float(not link.is_open) for name, link in links.items()},
     )
-    return lambda: {"services": {name: "away" if link.is_open else "up" for name, link in asked.items()}}
+    return lambda: {"services": {name: "away" if link.is_open else "up" for name, link in links.items()}}

@@ -1,4 +1,4 @@
-"""The two servers, HTTP and gRPC, on the use cases."""
+"""Builds and starts the two servers, HTTP and gRPC, on the use cases."""
 
 import asyncio
 import ipaddress
@@ -31,20 +31,20 @@ from edgeclients.wiring.use_cases import Core
 
 _log = logging.getLogger(__name__)
 
-_GRACE = 7.0  # seconds for calls that have begun; all of a shutdown has 10
+_GRACE = 7.0  # seconds to finish running calls; a whole shutdown takes at most 10
 
 
 class Certificates(NamedTuple):
-    """What each server shows and demands now; None serves without TLS."""
+    """The current certificates of each server; None serves without TLS."""
 
     http: Callable[[], ssl.SSLContext] | None
     grpc: Callable[[], Tls] | None
 
 
 class Servers(NamedTuple):
-    """Servers that answer: at which addresses.
+    """The addresses of running servers.
 
-    `complete` returns when every route can be used. `ended` raises `EndedError` when a port is not served any more.
+    `complete` returns when every route is available. `ended` raises `EndedError` when a port is no longer served.
     """
 
     http: str
@@ -56,10 +56,10 @@ class Servers(NamedTuple):
 async def start(
     context: Context, core: Core, authenticator: Authenticator, operations: Operations, certificates: Certificates
 ) -> Servers:
-    """Servers that answer until `context` is closed; then they finish what has begun.
+    """The servers, running until `context` is closed; then they finish running requests.
 
     Raises:
-        StartError: a port cannot be had.
+        StartError: a port is not available.
     """
     settings = context.settings
     connections = descriptors.connections_allowed(settings)
@@ -114,7 +114,7 @@ async def start(
 
 
 def _application(settings: Settings, cases: UseCases, operations: Operations) -> RoutedApp:
-    from edgeclients.http.app import build  # Litestar, which takes longer to import than all else
+    from edgeclients.http.app import build  # imports Litestar, which takes longer than all other imports
 
     limits = BodyLimits(settings.http_max_body_bytes, settings.http_max_bulk_bytes)
     return build(cases, operations, limits, serve_channels=not settings.channels_grpc_url)
@@ -144,13 +144,13 @@ def _warn_if_open(settings: Settings) -> None:
     for peer in PEERS:
         address = address_of(settings, peer)
         if address.url and not address.server_ca and not _is_loopback(address.url.rpartition(":")[0]):
-            _log.warning("%s_URL is spoken to without TLS: set %s_SERVER_CA_CERTS", address.prefix, address.prefix)
+            _log.warning("connections to %s_URL have no TLS: set %s_SERVER_CA_CERTS", address.prefix, address.prefix)
     if settings.grpc_server_ca and not settings.grpc_client_ca:
-        _log.warning("no client certificates are demanded: that takes MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
+        _log.warning("gRPC requires no client certificates: set MG_CLIENTS_GRPC_CLIENT_CA_CERTS, not _SERVER_CA_CERTS")
     if not _is_loopback(settings.grpc_host) and not settings.grpc_client_ca:
         _log.warning(
-            "gRPC is open to whoever reaches it: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and MG_CLIENTS_GRPC_CLIENT_CA_CERTS, "
-            "or MG_CLIENTS_GRPC_HOST"
+            "gRPC is open to the network without authentication: set MG_CLIENTS_GRPC_SERVER_CERT, _KEY and "
+            "MG_CLIENTS_GRPC_CLIENT_CA_CERTS, or MG_CLIENTS_GRPC_HOST"
         )
 
 

@@ -1,4 +1,4 @@
-"""From settings to a running service: storage, use cases, servers."""
+"""Builds a running service from settings: storage, use cases, servers."""
 
 import asyncio
 import contextlib
@@ -26,28 +26,28 @@ from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch
 from edgeclients.wiring.servers import Certificates
 from edgeclients.wiring.storage import Storage, opened
 
-_LAST_EVENTS = 1.0  # seconds to send what waits
-_LAST_SPANS = 0.5  # seconds likewise
+_LAST_EVENTS = 1.0  # seconds to send unsent events at shutdown
+_LAST_SPANS = 0.5  # seconds to send queued spans at shutdown
 
 
 class Running(NamedTuple):
-    """A service that answers: where, and what an operator has to know."""
+    """The addresses of a running service, and facts for its operator."""
 
     http: str
     grpc: str
     data_dir: Path | None
     token_file: Path | None
-    complete: Callable[[], Awaitable[object]]  # returns when every route can be used
-    reload: Callable[[], Awaitable[None]]  # reads certificates and keys again
-    ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is not served any more
+    complete: Callable[[], Awaitable[object]]  # returns when every route is available
+    reload: Callable[[], Awaitable[None]]  # reloads certificates and keys
+    ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is no longer served
 
 
 @contextlib.asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Running]:
-    """The service, answering until the context is left; then it finishes what has begun and closes.
+    """The service, running until the context is left; then it finishes running requests and closes.
 
     Raises:
-        StartError: it cannot start, and why.
+        StartError: the service cannot start; the text has the reason.
     """
     async with contextlib.AsyncExitStack() as stack:
         reloading = Reloading()
@@ -95,12 +95,12 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Log as the settings say, from here on."""
+    """Configure the log with the level of the settings."""
     logs.set_up(settings.log_level)
 
 
 def _data_directory(context: Context) -> DataDirectory | None:
-    """The data directory, if anything is kept there: the database, or what the standalone operator is known by."""
+    """The data directory, if it holds the database or the standalone operator's id and token; else None."""
     settings = context.settings
     keeps_operator = settings.authenticator == "standalone" and not settings.standalone_id
     if settings.mode != "gateway" and not keeps_operator:
@@ -111,11 +111,11 @@ def _data_directory(context: Context) -> DataDirectory | None:
 
 
 async def _write_check(tx: Transaction) -> None:
-    """Nothing, but committed: storage that can be written."""
+    """An empty unit of work: its commit proves that the storage is writable."""
 
 
 def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cached, links: Mapping[str, Link]) -> Readiness:
-    """What `/ready` says, with the relay of events, which is started here."""
+    """The readiness of the service; starts the event relay, which is part of it."""
     relay = _relay(context, storage, commits)
     certificates.peers(context.reloading, links.values())
     watch_storage(context.metrics, storage)
@@ -131,10 +131,10 @@ def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cac
 
 
 def _relay(context: Context, storage: Storage, commits: Commits) -> Relay | None:
-    """What sends events; None where they stay."""
-    news = asyncio.Event()
-    commits.add(lambda effects: news.set() if effects.told else None)
-    relay = events.start(context.settings, storage.store, news, storage.sender, context.reloading)
+    """The running event relay; None without a stream."""
+    added = asyncio.Event()
+    commits.add(lambda effects: added.set() if effects.told else None)
+    relay = events.start(context.settings, storage.store, added, storage.sender, context.reloading)
     if relay is not None:
         context.stack.push_async_callback(relay.stop, _LAST_EVENTS)
         events.watch(context.metrics, relay)

@@ -1,4 +1,4 @@
-"""The store and the keyring of a mode: SQLite and a pepper in the data directory, or PostgreSQL and a pepper that was given."""
+"""Opens the storage of a mode: SQLite with a pepper in the data directory, or PostgreSQL with a supplied pepper."""
 
 import contextlib
 import importlib.util
@@ -31,34 +31,34 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ARGON2_SETS = 2
-_SENDER = "gateway"  # one process has the data directory, and takes over from itself after a crash
-_CLOUD_PROBE_SECONDS = 5.0  # a probe wears out nothing there, and a process that is not ready gets no other work
+_SENDER = "gateway"  # one process uses the data directory; after a crash, it takes over its own lease
+_CLOUD_PROBE_SECONDS = 5.0  # probes wear out no disk there, and a process that is not ready gets no requests to learn from
 
 
 class Writes(Protocol):
-    """How changes went."""
+    """The outcome of writes."""
 
     @property
     def commits(self) -> int:
-        """Transactions committed."""
+        """The number of committed transactions."""
 
     @property
     def last_commit_at(self) -> int | None:
-        """When the last one was, in microseconds since 1970."""
+        """The time of the last commit, in microseconds since 1970."""
 
     @property
     def failing(self) -> bool:
-        """Whether the storage failed the last one that was tried."""
+        """Whether the last attempt failed in the storage."""
 
 
 class Flushes(Protocol):
-    """How often was written when clients were last seen."""
+    """The number of writes of last-seen times."""
 
     flushes: int
 
 
 class Storage(NamedTuple):
-    """Where a running service keeps things, how often to try whether it can, as whom it sends events, and what is missing."""
+    """The storage of a running service: store, clock, keyring, probe interval, name for the outbox lease, known losses."""
 
     backend: str
     store: Store
@@ -71,7 +71,7 @@ class Storage(NamedTuple):
     incomplete: str = ""
 
     def state(self) -> StorageState:
-        """For `/ready`."""
+        """The storage's part of `/ready`."""
         return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at, self.incomplete)
 
 
@@ -79,16 +79,16 @@ class Storage(NamedTuple):
 async def opened(
     settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading, directory: DataDirectory | None
 ) -> AsyncIterator[Storage]:
-    """The storage that the settings name, brought up to date.
+    """The storage that the settings name, migrated to the current schema.
 
     Args:
         settings: the settings.
-        on_commit: called after each commit, before its caller hears of it.
-        reloading: of certificates on the way there.
-        directory: the data directory, where anything is kept there.
+        on_commit: called after each commit, before its caller gets the result.
+        reloading: reloads the certificates of the connection.
+        directory: the data directory, if it is used.
 
     Raises:
-        StartError: it cannot be used, and why.
+        StartError: the storage cannot be used; the text has the reason.
     """
     storages = (
         _postgres(settings, on_commit, reloading) if settings.mode == "cloud" else _sqlite(settings, on_commit, directory)
@@ -114,7 +114,7 @@ async def _sqlite(
 
 
 def _incompleteness(database: SqliteDatabase, old: Sequence[str]) -> str:
-    """What the database has lost, one of `completeness.TEXTS`, as far as that can be seen; it is told in the log."""
+    """The detectable loss of the database, a key of `completeness.TEXTS`, or ""; logs it."""
     found = completeness.LOG_MISSING if database.lacks_log else ""
     if old and database.is_new():
         found = completeness.BEGUN_ANEW
@@ -124,7 +124,7 @@ def _incompleteness(database: SqliteDatabase, old: Sequence[str]) -> str:
 
 
 def _settled(settings: Settings, database: SqliteDatabase) -> Keyring:
-    """The peppers, compared with what the database was made with; the first start makes one."""
+    """The keyring, after comparing its peppers with those of the database; the first start creates a pepper."""
     paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
     own = settings.data_dir / "pepper"
     if paths == (own,) and not own.exists() and not database.has_peppers():
@@ -152,10 +152,10 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None], re
 async def postgres_database(
     settings: Settings, reloading: Reloading | None = None, *, upgrade: bool = True
 ) -> "PostgresDatabase":
-    """The database that the settings name.
+    """The PostgreSQL database that the settings name.
 
     Raises:
-        StartError: it cannot be used, or what talks to it is not installed.
+        StartError: the database cannot be used, or asyncpg is not installed.
     """
     require_asyncpg()
     from edgeclients.store.postgres.store import PostgresDatabase
@@ -164,10 +164,10 @@ async def postgres_database(
 
 
 def require_asyncpg() -> None:
-    """Return if PostgreSQL can be talked to.
+    """Return if asyncpg, the PostgreSQL driver, is installed.
 
     Raises:
-        StartError: what does that is not installed.
+        StartError: it is not.
     """
     if importlib.util.find_spec("asyncpg") is None:
         raise StartError("PostgreSQL needs asyncpg, which is not installed: install edgeclients[cloud]")
@@ -176,7 +176,7 @@ def require_asyncpg() -> None:
 def postgres_store(
     settings: Settings, database: "PostgresDatabase", on_commit: Callable[[Effects], None], connections: int | None = None
 ) -> "PostgresStore":
-    """The store on a database that was opened; as many connections as the settings allow if none are named."""
+    """The store on an opened database, with `connections`, or else as many as the settings allow."""
     from edgeclients.store.postgres.store import PostgresStore
 
     most = connections or settings.db_max_connections
@@ -184,16 +184,16 @@ def postgres_store(
 
 
 def given_peppers(settings: Settings) -> Sequence[Path]:
-    """The files of the peppers in cloud mode, where each process has the same and none makes one.
+    """The files of the peppers in cloud mode, where all processes use the same peppers and none creates one.
 
     Raises:
-        StartError: none is given.
+        StartError: no file is named.
     """
     paths = pepper.given(settings.pepper_files, pepper.systemd_credentials())
     if not paths:
         raise StartError(
-            "cloud mode makes no pepper: write 32 random bytes to a file, the same for every process, and name it in "
-            "MG_CLIENTS_PEPPER_FILE"
+            "cloud mode creates no pepper: write 32 random bytes to a file, the same for every process, and set "
+            "MG_CLIENTS_PEPPER_FILE to it"
         )
     return paths
 
@@ -202,13 +202,13 @@ def keyring_of(settings: Settings, paths: Iterable[Path]) -> Keyring:
     """The keyring of the peppers in these files.
 
     Raises:
-        StartError: one of them is no pepper.
+        StartError: a file holds no pepper.
     """
     return Keyring([pepper.read(path) for path in paths], settings.argon2_memory_kib, settings.argon2_passes)
 
 
 def store_limits(settings: Settings) -> StoreLimits:
-    """What the store may hold."""
+    """The limits of the store."""
     return StoreLimits(
         OutboxBounds(settings.outbox_max_rows, settings.outbox_max_bytes),
         settings.write_queue,
@@ -221,17 +221,17 @@ def _check_argon2(keyring: Keyring, schemes: Iterable[str]) -> None:
     in_use = {Argon2.parse(text) for text in schemes} | {keyring.argon2}
     if len({(scheme.memory_kib, scheme.passes) for scheme in in_use}) > _ARGON2_SETS:
         raise StartError(
-            "chosen secrets are hashed with two other argon2 parameter sets already: keep MG_CLIENTS_ARGON2_MEMORY_KIB and "
-            "_PASSES until one of them is out of use"
+            "chosen secrets already use two other sets of argon2 parameters: keep MG_CLIENTS_ARGON2_MEMORY_KIB and _PASSES "
+            "until one of these sets is out of use"
         )
 
 
 def address_of(settings: Settings, reloading: Reloading | None = None) -> "PostgresAddress":
-    """Where PostgreSQL is, and who we are there.
+    """The address, user and TLS context for PostgreSQL.
 
     Args:
-        settings: they say it.
-        reloading: of certificates on the way there, if they ever are.
+        settings: the settings with the address.
+        reloading: reloads the certificates of the connection; None if they are never reloaded.
 
     Raises:
         StartError: a certificate or key cannot be read.

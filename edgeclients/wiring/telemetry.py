@@ -1,4 +1,4 @@
-"""Telemetry, where the settings name a server for it."""
+"""Starts telemetry, if the settings name a server for it."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 async def start(settings: Settings, store: Store) -> "Telemetry | None":
-    """What sends from now on, after it was said in the log; None where nothing is to be sent."""
+    """Running telemetry, announced in the log; None if it is disabled or has no server."""
     if not settings.callhome_url or not settings.send_telemetry:
         return None
     from edgeclients.ops.telemetry import Telemetry, document

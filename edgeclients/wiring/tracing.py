@@ -1,4 +1,4 @@
-"""Tracing, where the settings name a collector. Where they do not, everything stays as it is: nothing is wrapped."""
+"""Builds tracing, if the settings name a collector; else nothing is wrapped."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 def start(settings: Settings, instance_id: str) -> "Tracing | None":
-    """What makes spans and sends them; None where no collector is named.
+    """The object that creates and sends spans; None without a collector.
 
     Raises:
-        StartError: what it takes is not installed.
+        StartError: a package is not installed.
     """
     if not settings.jaeger_url:
         return None
     try:
         from edgeclients.ops.tracing import Tracing
     except ImportError as error:
-        raise StartError('MG_JAEGER_URL: tracing needs packages more: pip install "edgeclients[cloud]"') from error
+        raise StartError('MG_JAEGER_URL: tracing needs additional packages: pip install "edgeclients[cloud]"') from error
     return Tracing(settings.jaeger_url, settings.jaeger_ratio, instance_id)
 
 
 def of_http(tracing: "Tracing | None", app: App) -> App:
-    """`app`, its requests traced."""
+    """`app`, with traced requests."""
     return app if tracing is None else traced(app, tracing)
 
 
 def of_store(tracing: "Tracing | None", store: Store, system: str) -> Store:
-    """`store`, what it is asked traced; `system` is OpenTelemetry's name of what is behind it: `sqlite`, `postgresql`."""
+    """`store`, with traced calls; `system` is OpenTelemetry's name of the database system: `sqlite`, `postgresql`."""
     if tracing is None:
         return store
     from edgeclients.ops.traced import TracedStore
@@ -43,7 +43,7 @@ def of_store(tracing: "Tracing | None", store: Store, system: str) -> Store:
 
 
 def of_callout(tracing: "Tracing | None", callout: Callout | None) -> Callout | None:
-    """`callout`, what it is asked traced."""
+    """`callout`, with traced calls."""
     if tracing is None or callout is None:
         return callout
     from edgeclients.ops.traced import TracedCallout
@@ -52,8 +52,8 @@ def of_callout(tracing: "Tracing | None", callout: Callout | None) -> Callout | 
 
 
 def watch(metrics: Metrics, tracing: "Tracing") -> None:
-    """Show what becomes of spans."""
+    """Add the metrics of spans."""
     queue = tracing.queue
-    metrics.counter("clients_spans_sent", "Spans the collector took", lambda: queue.sent)
-    metrics.counters("clients_spans_dropped", "Spans nobody took, by reason", "reason", lambda: queue.dropped)
-    metrics.gauge("clients_spans_waiting", "Spans waiting to be sent", lambda: queue.waiting)
+    metrics.counter("clients_spans_sent", "Spans that the collector accepted", lambda: queue.sent)
+    metrics.counters("clients_spans_dropped", "Spans dropped unsent, by reason", "reason", lambda: queue.dropped)
+    metrics.gauge("clients_spans_waiting", "Spans queued for sending", lambda: queue.waiting)

@@ -1,4 +1,4 @@
-"""The use cases, on the storage, the authenticator and the services that the settings name."""
+"""Builds the use cases on the storage, the authenticator and the services that the settings name."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from edgeclients.wiring.peers import Neighbours
 
 
 class Core(NamedTuple):
-    """The use cases: `http` has those of the routes; `checks` is the queue of secrets to be checked."""
+    """The use cases: `http` has those of the routes; `checks` is the queue of secrets to check."""
 
     http: UseCases
     authentication: Authentication
@@ -32,7 +32,7 @@ class Core(NamedTuple):
 
 
 class Argon2Queues(NamedTuple):
-    """Where argon2 runs: for secrets that are presented, and for secrets that are stored. Neither waits for the other."""
+    """The argon2 queues, for checking presented secrets and for hashing stored ones. Neither waits for the other."""
 
     checks: CheckQueue
     writes: HashQueue
@@ -47,19 +47,19 @@ def build(
     proofs: Proofs | None,
     neighbours: Neighbours,
 ) -> Core:
-    """The use cases; what they start is closed with `context`.
+    """The use cases; closing `context` closes their parts.
 
     Args:
-        context: what they are built with.
-        store: where everything is kept.
+        context: the parts to build them with.
+        store: the store.
         keyring: the peppers.
-        authorizer: what callers may do beyond roles.
-        cache: of successes.
-        proofs: of other processes; None where there are none.
-        neighbours: other services that are asked.
+        authorizer: decides on access beyond roles.
+        cache: the cache of successful authentications.
+        proofs: the proofs of other processes; None without a shared cache.
+        neighbours: the services to call.
 
     Raises:
-        StartError: a callout cannot be asked as the settings say.
+        StartError: the callout's settings cannot be used.
     """
     callout = callouts.callout(context.settings, context.reloading)
     if callout is not None:

@@ -1,4 +1,4 @@
-"""Several processes that serve on the same ports of one host, and the one that keeps them running."""
+"""Runs the supervisor of several worker processes that serve on the same ports of one host."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ _log = logging.getLogger(__name__)
 
 
 async def supervise(settings: Settings, environ: Mapping[str, str], signals: Signals) -> None:
-    """Have `settings.workers` processes serve until `signals` ask for a stop.
+    """Run `settings.workers` worker processes until `signals` request a stop.
 
     Raises:
-        StartError: a port is taken.
-        WorkerError: one of them could not start.
+        StartError: a port is not available.
+        WorkerError: a worker could not start.
     """
-    stop, reread = asyncio.Event(), asyncio.Event()
-    signals.listen(stop, reread)
+    stop, reload = asyncio.Event(), asyncio.Event()
+    signals.listen(stop, reload)
     with contextlib.ExitStack() as held:
         http_port = _hold(held, settings.http_host, settings.http_port, "MG_CLIENTS_HTTP")
         grpc_port = _hold(held, settings.grpc_host, settings.grpc_port, "MG_CLIENTS_GRPC")
@@ -36,7 +36,7 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
             **environ,
             "MG_CLIENTS_HTTP_PORT": str(http_port),
             "MG_CLIENTS_GRPC_PORT": str(grpc_port),
-            "MG_CLIENTS_INSTANCE_ID": health_document(settings.instance_id)["instance_id"],  # they are one instance
+            "MG_CLIENTS_INSTANCE_ID": health_document(settings.instance_id)["instance_id"],  # the workers are one instance
         }
         supervisor = Supervisor(_command(), env, settings.workers)
         try:
@@ -54,27 +54,27 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
         )
         try:
             with contextlib.suppress(GivenUpError):
-                await unless(stop, _run(supervisor, reread))
+                await unless(stop, _run(supervisor, reload))
         finally:
             _log.info("stopping")
             await supervisor.stop()
     _log.info("stopped")
 
 
-async def _run(supervisor: Supervisor, reread: asyncio.Event) -> None:
-    await asyncio.gather(supervisor.run(), whenever(reread, supervisor.reload))
+async def _run(supervisor: Supervisor, reload: asyncio.Event) -> None:
+    await asyncio.gather(supervisor.run(), whenever(reload, supervisor.reload))
 
 
 def _command() -> Sequence[str]:
-    """What starts a worker of this program, whether it is a bundle or installed."""
+    """The command that starts a worker, both in a bundle and in an installation."""
     program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "edgeclients"]
     return [*program, "serve", "--worker"]
 
 
 def _hold(held: contextlib.ExitStack, host: str, port: int, variable: str) -> int:
-    """Take a port for our workers alone, and return its number; connections go to who listens, which we do not.
+    """Reserve a port for the workers, and return its number. Connections go to the workers: the supervisor does not listen.
 
-    A port that is taken is an error here as anywhere: only then is it opened to sharing.
+    The first, exclusive bind detects a port that another program uses. Only then is the port bound for sharing.
     """
     probes = bind(host, port, variable)
     number = int(probes[0].getsockname()[1])

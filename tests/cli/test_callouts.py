@@ -87,7 +87,7 @@ URL = "https://user:geheim@callee/"
 @pytest.mark.parametrize(
     ("env", "told"),
     [
-        ({"OPERATIONS": "create_client"}, "'create_client' is no operation"),
+        ({"OPERATIONS": "create_client"}, "'create_client' is not an operation"),
         ({"URLS": "ftp://:geheim@callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is not a URL"),
         ({"URLS": f"{URL},callee"}, "MG_CLIENTS_CALLOUT_URLS: one of them is not a URL"),
         ({"METHOD": "PUT"}, "MG_CLIENTS_CALLOUT_METHOD: 'PUT' is not one of: post, get"),

@@ -438,7 +438,7 @@ def test_a_pepper_that_is_not_the_one_is_refused(home: Home, cloud: Cloud, tmp_p
     _done(_out(home.data, cloud, pepper))
     assert "secrets need the pepper with key id" in _back(tmp_path / "again", cloud, other).line
     ended = run("move", "--from", _url(cloud), "--pepper", "p", data=tmp_path / "again", env=_password(cloud))
-    assert "name its file in MG_CLIENTS_PEPPER_FILE" in ended.line
+    assert "set MG_CLIENTS_PEPPER_FILE to its file" in ended.line
     assert not (tmp_path / "again").exists()
     _done(_back(tmp_path / "again", cloud, pepper))
 

@@ -259,7 +259,7 @@ def test_all_malformed_variables_are_told_together(tmp_path: Path) -> None:
         ({"MG_CLIENTS_STANDALONE_ID": "op", "MG_CLIENTS_STANDALONE_TOKEN_FILE": "/no/such/file"}, "/no/such/file"),
         ({"MG_CLIENTS_STANDALONE_ID": "op", "MG_CLIENTS_STANDALONE_TOKEN_FILE": "/dev/null"}, "MG_CLIENTS_STANDALONE_TOKEN"),
         ({"MG_CLIENTS_STANDALONE_ID": "o" * 300, "MG_CLIENTS_STANDALONE_TOKEN": TOKEN}, "254 characters"),
-        ({"MG_CLIENTS_AUTH_PLUGIN": "oracle"}, "'oracle' is installed (there are: magistrala, standalone)"),
+        ({"MG_CLIENTS_AUTH_PLUGIN": "oracle"}, "'oracle' is installed (available: magistrala, standalone)"),
         ({"MG_CLIENTS_HTTP_SERVER_CERT": "/no/such/file"}, "MG_CLIENTS_HTTP_SERVER_KEY is missing"),
         ({"MG_CLIENTS_GRPC_SERVER_KEY": "/no/such/file"}, "MG_CLIENTS_GRPC_SERVER_CERT is missing"),
         ({"MG_CLIENTS_GRPC_CLIENT_CA_CERTS": "/no/such/file"}, "MG_CLIENTS_GRPC_SERVER_CERT"),
