@@ -1,28 +1,28 @@
-"""What a Redis server does not let its user do, by the name of the right as `ACL SETUSER` has it."""
+"""The permission that a Redis server denies its user, named as in `ACL SETUSER`."""
 
 import re
 
 _COMMAND = re.compile(r"the '([a-z|]{1,40})' command")
-_PIPELINE = "caused error:"  # in front of it a command is repeated, with what was in it
+_PIPELINE = "caused error:"  # a server repeats the command and its arguments before this
 _NOT_BEGUN, _NOT_ENDED = "EXEC without MULTI", "because of: NOPERM"
 
 
 def missing(error: BaseException, pattern: str) -> str:
-    """The right that a server says is missing; empty if it says nothing of the kind.
+    """The permission that is missing according to a server; empty for any other error.
 
     Args:
-        error: what it has answered.
-        pattern: of the keys or channels that are used.
+        error: the error that the server returned.
+        pattern: the pattern of the keys or channels in use.
     """
     from redis.exceptions import NoPermissionError, ResponseError
 
     if not isinstance(error, ResponseError):
         return ""
-    said = str(error).rpartition(_PIPELINE)[2]
-    if _NOT_BEGUN in said:
+    text = str(error).rpartition(_PIPELINE)[2]
+    if _NOT_BEGUN in text:
         return "+multi"
-    if not isinstance(error, NoPermissionError) and _NOT_ENDED not in said:
+    if not isinstance(error, NoPermissionError) and _NOT_ENDED not in text:
         return ""
-    if named := _COMMAND.search(said):
+    if named := _COMMAND.search(text):
         return f"+{named[1]}"
-    return f"{'&' if 'channel' in said else '~'}{pattern}"
+    return f"{'&' if 'channel' in text else '~'}{pattern}"

@@ -1,4 +1,4 @@
-"""Things that wait: many, a few at a time, or one until something else comes first."""
+"""Helpers for asyncio: a bounded concurrent map, work on events, and cancellation that completes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -7,59 +7,59 @@ from typing import Any, NoReturn, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_A_TIME = 32
-_AGAIN_SECONDS = 0.1
+_CONCURRENCY = 32
+_RETRY_SECONDS = 0.1
 
 
-async def each(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]:
-    """What `work` gives for each item, in their order, 32 at a time; the first error ends all of it and is raised."""
-    wanted = list(items)
-    found: dict[int, R] = {}
-    left = iter(enumerate(wanted))
+async def map_concurrently(work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]:
+    """The results of `work` for all items, in their order; 32 run at a time. The first error cancels all and is raised."""
+    inputs = list(items)
+    results: dict[int, R] = {}
+    pending = iter(enumerate(inputs))
 
     async def worker() -> None:
-        for place, item in left:
-            found[place] = await work(item)
+        for index, item in pending:
+            results[index] = await work(item)
 
-    workers = [asyncio.ensure_future(worker()) for _ in range(min(_AT_A_TIME, len(wanted)))]
+    workers = [asyncio.ensure_future(worker()) for _ in range(min(_CONCURRENCY, len(inputs)))]
     try:
         await asyncio.gather(*workers)
     finally:
-        for one in workers:
-            one.cancel()
-    return [found[place] for place in range(len(wanted))]
+        for task in workers:
+            task.cancel()
+    return [results[index] for index in range(len(inputs))]
 
 
-async def whenever(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> NoReturn:
-    """Do `work` each time that `told` is set, once for all the times that come while it is done; until this is cancelled."""
+async def run_on_event(event: asyncio.Event, work: Callable[[], Awaitable[object]]) -> NoReturn:
+    """Run `work` each time that `event` is set; once for all times during a run. Ends only when cancelled."""
     while True:
-        await told.wait()
-        told.clear()
+        await event.wait()
+        event.clear()
         await work()
 
 
-async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and return when all have ended.
 
-    Being told once is not enough for one that goes round and round: what it waits for may swallow that, as `asyncio.wait_for`
-    does before Python 3.12 when it has its answer in the same moment.
+    One cancellation is not enough for a loop: what it awaits may swallow the cancellation, as `asyncio.wait_for` does
+    before Python 3.12 when its result arrives in the same moment.
     """
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
+        _, pending = await asyncio.wait(pending, timeout=_RETRY_SECONDS)
 
 
-class GivenUpError(Exception):
-    """Something was not done to its end."""
+class StoppedError(Exception):
+    """Work was cancelled by a stop before it was complete."""
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives.
+async def run_until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`.
 
     Raises:
-        GivenUpError: `stop` came first; `work` was cancelled, and has ended.
+        StoppedError: `stop` was set first; `work` was cancelled, and has ended.
     """
     task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -68,5 +68,5 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
         await asyncio.wait([task])
     if task.cancelled():
-        raise GivenUpError
+        raise StoppedError
     return task.result()

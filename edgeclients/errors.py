@@ -1,18 +1,19 @@
-"""The domain errors and the one table that says how each is told to a caller, over HTTP and gRPC.
+"""The domain errors, and the one table of their forms over HTTP and gRPC.
 
-Messages are contract 1.6's wherever one fits; codes are ours. `core` and `store` raise these, the transports look them up.
+Messages are those of contract 1.6 where one fits; codes are our own. `core` and `store` raise these; transports
+look them up.
 """
 
 from typing import Final, NamedTuple
 
 
 class DomainError(Exception):
-    """A failure a caller is told about, by its row in `TABLE`.
+    """A failure that is returned to a caller according to its row in `TABLE`.
 
     Args:
         detail: for the log only; never sent, never a secret.
-        retry_after: whole seconds after which trying again makes sense, where that is known.
-        subject: what the message is about, told behind it; a caller's own value, of a kind that is no secret.
+        retry_after: whole seconds after which a retry makes sense, if known.
+        subject: appended to the message: a value that the caller sent, of a kind that is not secret.
     """
 
     def __init__(self, detail: str = "", *, retry_after: int | None = None, subject: str = "") -> None:
@@ -23,19 +24,19 @@ class DomainError(Exception):
 
 
 class StartError(Exception):
-    """The process cannot start; the text is one line that says what is wrong and what to do."""
+    """The process cannot start; the text is one line with the reason and the remedy."""
 
 
 class EndedError(Exception):
-    """What the process is for has ended and cannot begin again; the text is one line that says what."""
+    """An essential part of the process has ended and cannot restart; the text is one line that names it."""
 
 
 class NotSent(Exception):
-    """Events could not be handed over.
+    """Events could not be sent.
 
     Args:
-        kind: one word for people and metrics: `unreachable`, `timed_out`, `denied` or `refused`.
-        detail: for the log; nothing of an event, never a secret.
+        kind: one word for users and metrics: `unreachable`, `timed_out`, `denied` or `refused`.
+        detail: for the log; never a part of an event, never a secret.
     """
 
     def __init__(self, kind: str, detail: str) -> None:
@@ -80,7 +81,7 @@ class UnsupportedMediaType(DomainError): ...
 class HeadersTooLarge(DomainError): ...
 
 
-# Callers who may not.
+# Callers without permission.
 class MissingToken(DomainError): ...
 class Unauthenticated(DomainError): ...
 class EmailNotVerified(DomainError): ...
@@ -91,11 +92,11 @@ class CredentialsDenied(DomainError): ...
 
 
 class CalloutRefused(DomainError):
-    """A callout said no.
+    """A callout refused.
 
     Args:
-        http: the status it answered, which is passed on.
-        message: what it said, which is passed on too; empty: nothing.
+        http: the status of its answer, which is passed on.
+        message: the text of its answer, which is passed on too; empty for none.
     """
 
     def __init__(self, http: int | None = None, message: str = "") -> None:
@@ -104,7 +105,7 @@ class CalloutRefused(DomainError):
         self.message = message
 
 
-# What is not there, or in the way.
+# Missing entities and conflicts.
 class NotFound(DomainError): ...
 class NoRoute(DomainError): ...
 class MethodNotAllowed(DomainError): ...
@@ -130,7 +131,7 @@ class UnknownOperator(DomainError): ...
 class UnknownToken(DomainError): ...
 
 
-# Rationed or away.
+# Rate limits, overload and unavailability.
 class Throttled(DomainError): ...
 class CheckRationed(DomainError): ...
 class Busy(DomainError): ...
@@ -144,7 +145,7 @@ class Internal(DomainError): ...
 
 
 class Row(NamedTuple):
-    """How one error is told: a stable code, a text for people, an HTTP status and the name of a gRPC status."""
+    """The form of one error: a stable code, a text for users, an HTTP status and the name of a gRPC status."""
 
     error: type[DomainError]
     code: str
@@ -192,7 +193,7 @@ TABLE: Final = (
     Row(Forbidden, "forbidden", "failed to perform authorization over the entity", 403, "PERMISSION_DENIED"),
     Row(DomainForbidden, "domain_forbidden", "failed to perform authorization over the domain", 403, "PERMISSION_DENIED"),
     Row(SuperAdminOnly, "super_admin_only", "not authorized to perform admin action", 403, "PERMISSION_DENIED"),
-    # One text for every failed Authenticate, the one of a wrong secret (contract 5.3): no oracle.
+    # One text for every failed Authenticate, that of a wrong secret (contract 5.3): no oracle.
     Row(
         CredentialsDenied,
         "credentials_denied",
@@ -200,7 +201,7 @@ TABLE: Final = (
         403,
         "PERMISSION_DENIED",
     ),
-    # With the status and the message of the callout, where it gave one.
+    # With the status and the message of the callout, if it returned one.
     Row(CalloutRefused, "callout_refused", "refused by a callout", 403, "PERMISSION_DENIED"),
     Row(NotFound, "not_found", "entity not found", 404, "NOT_FOUND"),
     Row(UnknownOperator, "unknown_operator", "operator not found", 404, "NOT_FOUND"),
@@ -251,7 +252,7 @@ _ROWS: Final = {row.error: row for row in TABLE}
 
 
 def row_of(error: DomainError) -> Row:
-    """The row of `error`; a class without one is told as `Internal`."""
+    """The row of `error`; that of `Internal` for a class without one."""
     row = _ROWS.get(type(error)) or _ROWS[Internal]
     if isinstance(error, CalloutRefused) and error.http is not None:
         return row._replace(http=error.http, message=error.message or row.message)
@@ -259,6 +260,6 @@ def row_of(error: DomainError) -> Row:
 
 
 def text_of(error: DomainError) -> str:
-    """What a caller is told."""
+    """The text for the caller."""
     message = row_of(error).message
     return f"{message} {error.subject}" if error.subject else message

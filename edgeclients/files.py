@@ -1,4 +1,4 @@
-"""Files: private ones that survive a power cut, and those that come with the program."""
+"""Private files that survive a power cut, and files installed with the program."""
 
 import errno
 import os
@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 
 _REMEDIES = {
-    errno.ENOSPC: "make room on its disk",
-    errno.EDQUOT: "make room on its disk, or raise the quota",
+    errno.ENOSPC: "free space on its disk",
+    errno.EDQUOT: "free space on its disk, or raise the quota",
     errno.EMFILE: "allow this program more open files",
     errno.ENFILE: "allow the system more open files",
     errno.EROFS: "mount its disk for writing",
@@ -18,20 +18,20 @@ _REMEDIES = {
 
 
 def remedy(error: OSError, otherwise: str) -> str:
-    """What to do about `error` where a file was to be written; `otherwise`, unless it says so itself."""
+    """What to do about `error` when writing a file; `otherwise` for errors without a known remedy."""
     return _REMEDIES.get(error.errno or 0, otherwise)
 
 
 @lru_cache
 def schema_path(*parts: str) -> Path:
-    """The file or folder `parts` of schema/: inside the installed package or bundle, else beside the source tree."""
+    """The path of `parts` below schema/: inside the installed package or bundle, else next to the source tree."""
     installed = Path(str(resources.files("edgeclients"))) / "schema"
     root = installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "schema"
     return root.joinpath(*parts)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Make `path`, mode 0600, with `content`, durable when this returns.
+    """Create `path` with mode 0600 and `content`; durable when this returns.
 
     Raises:
         OSError: the directory cannot be written.
@@ -51,7 +51,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in the directory `path` durable."""
+    """Make the entries of the directory `path` durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

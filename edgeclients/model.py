@@ -1,7 +1,7 @@
-"""The things the service keeps and passes around: frozen structs without I/O.
+"""The data types of the service: frozen structs without I/O.
 
-Times are whole microseconds since 1970 UTC. Metadata is kept as JSON text (always an object) next to nothing else:
-whoever needs its content decodes it once. A client's secret is in none of these but `StoredSecret`, which holds a hash.
+Times are whole microseconds since 1970 UTC. Metadata is stored only as JSON text (always an object); code that needs
+its content decodes it once. No type holds a client's stored secret but `StoredSecret`, which holds a hash.
 """
 
 import re
@@ -17,7 +17,7 @@ _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
 
 
 class Status(IntEnum):
-    """Contract 2: what the column holds. `deleted` is only read, from tables of another origin."""
+    """Contract 2: the values of the status column. `deleted` is only read, from tables that another program wrote."""
 
     ENABLED = 0
     DISABLED = 1
@@ -32,7 +32,7 @@ class ConnectionType(IntEnum):
 
 
 class Action(IntFlag):
-    """What a client role may allow, a bit each, in the order of contract 4.1."""
+    """The actions that a role may allow, one bit each, in the order of contract 4.1."""
 
     UPDATE = 1
     READ = 2
@@ -51,25 +51,25 @@ ALL_ACTIONS = Action(2 ** len(Action) - 1)
 
 @lru_cache(maxsize=512)
 def action_names(actions: Action) -> tuple[str, ...]:
-    """Actions as the wire names them, in order."""
+    """The wire names of actions, in order."""
     return tuple(str(action.name).lower() for action in actions)
 
 
 @lru_cache(maxsize=1024)
 def rfc3339(micros: int) -> str:
-    """A time as contract 2 writes it: UTC with `Z`, a fraction of up to 6 digits without trailing zeros."""
+    """A time in the format of contract 2: UTC with `Z`, a fraction of up to 6 digits without trailing zeros."""
     seconds, fraction = divmod(micros, 1_000_000)
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 def is_domain(text: str) -> bool:
-    """Whether `text` may be a domain id (contract A3)."""
+    """Whether `text` is a valid domain id (contract A3)."""
     return _DOMAIN.fullmatch(text) is not None and text not in {".", ".."}
 
 
 class Session(Struct, frozen=True):
-    """Who calls, in which domain, in which request."""
+    """The caller, its domain and the request."""
 
     user_id: str
     domain_id: str
@@ -79,7 +79,7 @@ class Session(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """Who a bearer token belongs to."""
+    """The owner of a bearer token."""
 
     user_id: str
     super_admin: bool
@@ -87,10 +87,10 @@ class Identity(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What a caller may do in a domain beyond what the roles of its clients give.
+    """What a caller may do in a domain, in addition to the roles of its clients.
 
-    `actions` may be done to every client of the domain; `creates` says whether clients may be created, `by_group` whether
-    parent groups may give more.
+    `actions` apply to every client of the domain. `creates` says whether clients may be created, `by_group` whether parent
+    groups may grant more.
     """
 
     actions: Action
@@ -99,7 +99,7 @@ class Standing(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """A group that clients may have for a parent."""
+    """A parent group of clients."""
 
     id: str
     domain_id: str
@@ -111,7 +111,7 @@ MEMBERSHIP = Standing(NO_ACTIONS, creates=False)
 
 
 class Question(Struct, frozen=True):
-    """What a callout is asked about one operation (contract 13.1); `payload` has no secret in it."""
+    """A question to a callout about one operation (contract 13.1); `payload` contains no secret."""
 
     operation: str
     entity_type: str
@@ -124,7 +124,7 @@ class Question(Struct, frozen=True):
 
 
 class Client(Struct, frozen=True):
-    """One client as stored, without its secret; field order is the order of the stores' columns."""
+    """One stored client, without its secret; field order is the order of the stores' columns."""
 
     id: str
     domain_id: str
@@ -141,7 +141,7 @@ class Client(Struct, frozen=True):
 
 
 class ClientDraft(Struct, frozen=True, kw_only=True):
-    """A client as a caller wants it; empty means not given."""
+    """A client that a caller wants to create; empty means not given."""
 
     id: str = ""
     name: str = ""
@@ -155,9 +155,9 @@ class ClientDraft(Struct, frozen=True, kw_only=True):
 
 
 class StoredSecret(Struct, frozen=True):
-    """What is kept of a secret: its hash, the digest it is looked up by, and for chosen secrets the argon2 scheme.
+    """The stored form of a secret: its hash, its lookup digest, and for chosen secrets the argon2 scheme.
 
-    `equivalents` are the digests it has under other peppers and schemes still in use: it is taken if one of them is.
+    `equivalents` are its digests under other peppers and schemes in use: the secret is taken if one of them is.
     """
 
     hash: str
@@ -167,7 +167,7 @@ class StoredSecret(Struct, frozen=True):
 
 
 class Role(Struct, frozen=True):
-    """What its members may do with one client; field order is the order of the stores' columns."""
+    """A role on one client, with its actions; field order is the order of the stores' columns."""
 
     id: str
     entity_id: str
@@ -196,7 +196,7 @@ class NewRole(Struct, frozen=True):
 
 
 class NewClient(Struct, frozen=True):
-    """A client to be written, with what is derived from it once: decoded metadata for the index, its secret's hash."""
+    """A client to be written, with values derived once: decoded metadata for the index and the hash of its secret."""
 
     client: Client
     metadata: Mapping[str, Any]
@@ -205,7 +205,7 @@ class NewClient(Struct, frozen=True):
 
 
 class Retirement(Struct, frozen=True):
-    """A secret that still works until `expires_at`."""
+    """A replaced secret that is valid until `expires_at`."""
 
     client_id: str
     secret: StoredSecret
@@ -213,7 +213,7 @@ class Retirement(Struct, frozen=True):
 
 
 class Connection(Struct, frozen=True):
-    """A client's right to publish to, or subscribe on, one channel."""
+    """A client's right to publish or subscribe on one channel."""
 
     channel_id: str
     domain_id: str
@@ -225,17 +225,17 @@ UNSAID: Final = -1
 
 
 class Event(Struct, frozen=True):
-    """One change, told to whoever listens: stream (contract 10.2, without its prefix), subject and JSON object."""
+    """One change, for subscribers: stream (contract 10.2, without its prefix), client and JSON object."""
 
     stream: str
     client_id: str
     payload: bytes
     occurred_at: int = UNSAID
-    """Nanoseconds since 1970; `UNSAID`: when it is put into the outbox."""
+    """Nanoseconds since 1970; `UNSAID`: the time when it is appended to the outbox."""
 
 
 class Gap(Struct, frozen=True):
-    """Events that were dropped at the outbox's bounds before they were sent: how many, from which sequence number to which."""
+    """Events dropped at the outbox's bounds before they were sent: their count, first and last sequence number."""
 
     count: int
     first: int
@@ -243,12 +243,12 @@ class Gap(Struct, frozen=True):
 
 
 class OutboxState(Struct, frozen=True):
-    """What waits in the outbox and how far it has been sent.
+    """The waiting events of the outbox, and how far it has been sent.
 
-    `first` and `last` are the sequence numbers of the oldest and the newest event that wait, `oldest_at` when the former
-    happened (nanoseconds since 1970 UTC); `dropped` counts all that were ever dropped unsent, `gap` those nobody was told
-    of; `sent_through` is the number of the newest event sent, `sent_at` when that was noted. `store_id` belongs to this
-    store and no other.
+    `first` and `last` are the sequence numbers of the oldest and the newest waiting event. `oldest_at` is when the oldest
+    happened (nanoseconds since 1970 UTC). `dropped` counts all events dropped unsent, `gap` those not reported yet.
+    `sent_through` is the number of the newest event sent, `sent_at` when that was recorded. `store_id` is unique to this
+    store.
     """
 
     store_id: str
@@ -263,7 +263,7 @@ class OutboxState(Struct, frozen=True):
 
 
 class RoleFilter(Struct, frozen=True):
-    """Which roles are meant; None means any. A store knows no access type but these three, and no provider of access."""
+    """Criteria for roles; None means any. A store knows only these three access types, and no access provider."""
 
     actions: Action | None = None  # all of them
     role_id: str | None = None
@@ -273,26 +273,27 @@ class RoleFilter(Struct, frozen=True):
 
     @property
     def of_role(self) -> bool:
-        """Whether only a role can fit."""
+        """Whether only a role can match."""
         return (self.actions, self.role_id, self.role_name) != (None, None, None) or self.access_type == DIRECT
 
 
-# Access types (contract 2): by a role of the client, by what its parent group grants, by what the domain grants.
+# Access types (contract 2): by a role of the client, by a grant of its parent group, by a grant of the domain.
 DIRECT, BY_GROUP, BY_DOMAIN = "direct", "direct_group", "domain"
 
 
 class TagFilter(Struct, frozen=True):
-    """Tags a client must have: all of them, or any."""
+    """Tags that a client must have: all of them, or any."""
 
     tags: tuple[str, ...]
     match_all: bool
 
 
 class ClientFilter(Struct, frozen=True, kw_only=True):
-    """Which clients of a domain a list shows (contract 3.3); None means no such filter.
+    """The filter of a client list (contract 3.3); None means no such criterion.
 
-    `parent_group_id` "" means clients without a parent. Times are inclusive; who was never seen was seen neither before nor
-    after. `order` is `name`, `created_at`, `updated_at` or `last_seen_at` (never comes before ever); `id` breaks ties.
+    `parent_group_id` "" means clients without a parent. Times are inclusive; clients that were never seen match neither
+    `seen_after` nor `seen_before`. `order` is `name`, `created_at`, `updated_at` or `last_seen_at` (never seen comes
+    first); `id` breaks ties.
     """
 
     offset: int = 0
@@ -324,16 +325,16 @@ LAST_SEEN = "last_seen_at"
 
 
 class Viewed(NamedTuple):
-    """A client, and when it last proved itself, if it ever did."""
+    """A client, and when it last authenticated; None for never."""
 
     client: Client
     last_seen_at: int | None
 
 
 class Viewer(Struct, frozen=True):
-    """Through whose eyes a list is seen: the clients on which `user_id` has a role with an action, or `everything`.
+    """The user whose view a list shows: the clients on which `user_id` has a role with an action, or `everything`.
 
-    Without everything, the clients whose parent group is one of `groups` are seen as well.
+    Without `everything`, clients whose parent group is one of `groups` are shown as well.
     """
 
     user_id: str
@@ -342,9 +343,9 @@ class Viewer(Struct, frozen=True):
 
 
 class ListedClient(Struct, frozen=True):
-    """A row of a list: the client; when listed by channel, what it may do there; for a viewer, by what they may see it.
+    """A row of a list: the client; its connection types when listed by channel; for a viewer, the source of access.
 
-    `last_seen_at` is when it last proved itself, if it ever did.
+    `last_seen_at` is when it last authenticated; None for never.
     """
 
     client: Client
@@ -355,28 +356,28 @@ class ListedClient(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """One page of a list and the size of the whole."""
+    """One page of a list, and the total count."""
 
     total: int
     items: tuple[ListedClient, ...] = ()
 
 
 class RolePage(Struct, frozen=True):
-    """Some roles of a client, and how many it has."""
+    """One page of a client's roles, and their total count."""
 
     total: int
     items: tuple[Role, ...] = ()
 
 
 class MemberPage(Struct, frozen=True):
-    """Some members of a role, and how many it has."""
+    """One page of a role's members, and their total count."""
 
     total: int
     items: tuple[str, ...] = ()
 
 
 class MemberFilter(Struct, frozen=True, kw_only=True):
-    """Which members of a client's roles a list shows; `order` is `role_name`, `role_id` or None for the member's own id."""
+    """The filter of a list of role members; `order` is `role_name`, `role_id` or None for the member's id."""
 
     offset: int = 0
     limit: int = 10
@@ -386,28 +387,28 @@ class MemberFilter(Struct, frozen=True, kw_only=True):
 
 
 class Membership(NamedTuple):
-    """Somebody and the role they have on a client: one at most (contract 4.1)."""
+    """A member and its role on a client; a member has at most one (contract 4.1)."""
 
     member_id: str
     role: Role
 
 
 class MembershipPage(Struct, frozen=True):
-    """Some of those who have a role with an action on a client, and how many there are."""
+    """One page of the members with an action on a client, and their total count."""
 
     total: int
     items: tuple[Membership, ...] = ()
 
 
 class DomainStanding(StrEnum):
-    """What a local operator is in a domain."""
+    """The standing of a local operator in a domain."""
 
     ADMIN = "admin"
     MEMBER = "member"
 
 
 class LocalOperator(Struct, frozen=True):
-    """A person who may call besides the standalone operator, and what they are in which domain."""
+    """A user in addition to the standalone operator, with a standing per domain."""
 
     id: str
     name: str
@@ -429,7 +430,7 @@ class OperatorToken(Struct, frozen=True):
 
 
 class SecretRow(Struct, frozen=True):
-    """One secret a client may present now: its current one, or a retiring one, with when it expires and when it was retired."""
+    """One secret of a client, current or retiring; a retiring one with the times of expiry and retirement."""
 
     client_id: str
     domain_id: str
@@ -448,19 +449,18 @@ class SecretRead(Struct, frozen=True):
 
 
 class Revocations(Struct, frozen=True):
-    """Who lost access, each with the revision of that, and the newest revision there is."""
+    """Revocations, each a client and its revision, and the newest revision."""
 
     revision: int
     revoked: tuple[tuple[str, int], ...]
 
 
 class Effects(Struct, frozen=True):
-    """What a commit must cause in memory before anybody hears of it.
+    """The effects of a commit in memory, applied before its result is returned.
 
-    `revoked` names clients that lost access, with the revision of that; `granted` says that somebody gained some; `removed`
-    names clients that are no more; `told` says that there are events in the outbox that were not there before; `roles`
-    says that a role has changed, or who has one; `unsure` says that nobody knows whether the commit was made, and so what
-    of it is revoked.
+    `revoked` names clients that lost access, each with its revision. `granted` says that some client gained access.
+    `removed` names removed clients. `told` says that the outbox has new events. `roles` says that a role or its members
+    changed. `unsure` says that the outcome of the commit is unknown, and so are its revocations.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()

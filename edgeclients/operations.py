@@ -1,4 +1,4 @@
-"""What callers ask for: one row for each operation (schema/README.md#permissions)."""
+"""The operations that callers may request, one row each (schema/README.md#permissions)."""
 
 from enum import StrEnum
 from typing import Final
@@ -13,8 +13,8 @@ CLIENT, DOMAIN, GROUP = "client", "domain", "group"
 class _Row(Struct, frozen=True):
     """An operation.
 
-    `action` is what it takes. `about` is what it is done to. `callout` is the name that a callout knows it by, and `scope` that
-    of a personal access token's scope; both are `name` unless given, and a `callout` of "" is not asked for.
+    `action` is the action that it requires. `about` is the kind of its target. `callout` is its name for callouts, and `scope`
+    its name in scopes of personal access tokens. Both default to `name`; a `callout` of "" means that no callout is asked.
     """
 
     name: str
@@ -27,7 +27,7 @@ class _Row(Struct, frozen=True):
 
 
 def _role(name: str, action: Action, callout: str | None = None, scope: str | None = None) -> _Row:
-    """An operation on roles: clients and roles both have an `update`, and only a callout knows them by the same name."""
+    """An operation on roles. Clients and roles both have an `update`; only callouts use the same name for both."""
     return _Row(f"role_{name}", action, callout=callout or name, scope=scope)
 
 
@@ -35,11 +35,11 @@ class Operation(StrEnum):
     """One operation. As a string it is its name.
 
     Attributes:
-        action: what the caller needs; of a list, on each client that is shown.
-        about: what it is done to: a client, a domain or a group.
-        callout: the name a callout knows it by; "" if no callout is asked.
-        scope: the name that the scope of a personal access token knows it by.
-        several: whether it is done to several clients at once; for a callout it is done to the domain then.
+        action: the action that the caller needs; for a list, on each client that is shown.
+        about: the kind of its target: a client, a domain or a group.
+        callout: its name for callouts; "" if no callout is asked.
+        scope: its name in scopes of personal access tokens.
+        several: whether it acts on several clients at once; for a callout it then acts on the domain.
         shows_actions: whether it also shows every action that the caller may take.
     """
 
@@ -100,20 +100,20 @@ class Operation(StrEnum):
 
     @property
     def wanted_actions(self) -> Action:
-        """What has to be known of the caller's actions on clients."""
+        """The actions to check for the caller on clients."""
         return ALL_ACTIONS if self.shows_actions else self.action
 
     @property
     def on_roles(self) -> bool:
-        """Whether it is done to roles of a client."""
+        """Whether it acts on roles of a client."""
         return self.startswith("role_")
 
 
 ON_A_CLIENT: Final = tuple(operation for operation in Operation if operation.about == CLIENT)
-"""The operations on a client, or on some of them."""
+"""The operations on one or more clients."""
 
-# Magistrala's Clients service has these two in its settings; there is no route for them (schema/README.md#callouts).
+# Magistrala's Clients service has these two in its settings, but no route for them (schema/README.md#callouts).
 _WITHOUT_ROUTE: Final = {"check_actions_exists", "check_members_exists"}
 
 CALLOUTS: Final = {operation.callout for operation in Operation if operation.callout} | _WITHOUT_ROUTE
-"""The names that a callout may be asked by. Roles and clients share `update`."""
+"""The operation names that a callout may be asked about. Roles and clients share `update`."""

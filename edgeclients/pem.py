@@ -1,4 +1,4 @@
-"""Certificates and keys as settings name them: a path, or PEM itself (contract 11)."""
+"""Certificates and keys in settings: a path, or PEM text (contract 11)."""
 
 import os
 import re
@@ -13,26 +13,26 @@ _SOURCE = re.compile(r"^\[\w+\] | \(_ssl\.c.*$")  # what Python adds to OpenSSL'
 
 
 def is_pem(text: str) -> bool:
-    """Whether `text` is PEM itself, and no path."""
+    """Whether `text` is PEM, not a path."""
     return _BEGIN in text
 
 
 def read(text: str, variable: str) -> bytes:
-    """The PEM that `text` is, or names.
+    """The PEM in `text`, or in the file that it names.
 
     Args:
         text: PEM or a path.
-        variable: where it comes from, for the error.
+        variable: the setting, for the error.
 
     Raises:
-        StartError: the file cannot be read, or is no PEM.
+        StartError: the file cannot be read, or is not PEM.
     """
     if is_pem(text):
         return text.encode()
     try:
         content = Path(text).read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no path"
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise StartError(f"{variable} cannot be read ({reason}): set a path, or PEM") from error
     if _BEGIN.encode() not in content:
         raise StartError(f"{variable} is not PEM{_instead(content)}")
@@ -40,7 +40,7 @@ def read(text: str, variable: str) -> bytes:
 
 
 def _instead(content: bytes) -> str:
-    """What it is, as far as one can tell."""
+    """The actual format, if recognised."""
     if content.startswith(b"\x30"):
         return " but DER: convert it with openssl"
     try:
@@ -51,12 +51,12 @@ def _instead(content: bytes) -> str:
 
 
 def authorities(content: bytes) -> str:
-    """PEM of authorities as Python's TLS takes it: what stands between certificates may be in any language, but not here."""
+    """CA certificates in PEM for Python's TLS, which rejects non-ASCII text between certificates."""
     return content.decode("ascii", "ignore")
 
 
 def unusable(variables: str, error: Exception) -> StartError:
-    """What to tell of certificates and keys that Python's TLS does not take."""
+    """The error for certificates and keys that Python's TLS rejects."""
     reason = str(error)
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or _SOURCE.sub("", reason)).replace("_", " ").lower()
@@ -64,12 +64,12 @@ def unusable(variables: str, error: Exception) -> StartError:
 
 
 def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Give `context` a certificate with its key, both PEM.
+    """Load a certificate and its key, both PEM, into `context`.
 
     Raises:
-        ssl.SSLError, ValueError, OSError: they are none, do not belong together, or the key is encrypted.
+        ssl.SSLError, ValueError, OSError: they are not valid, do not belong together, or the key is encrypted.
     """
-    # Python loads key pairs from files only; these exist in memory.
+    # Python loads key pairs from files only; these are in memory.
     with _in_memory(certificate) as first, _in_memory(key) as second:
         context.load_cert_chain(first.path, second.path, password=_no_password)
 

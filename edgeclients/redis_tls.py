@@ -1,4 +1,4 @@
-"""Connections to a Redis server over TLS, each with the certificates and keys of its time."""
+"""TLS connections to a Redis server that use the current certificates and keys."""
 
 import ssl
 from collections.abc import Callable
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def follow(redis: "Redis", current: Callable[[], ssl.SSLContext]) -> None:
-    """Have each connection that `redis` makes from now on take what `current` gives then; redis-py keeps what it read first."""
+    """Make each new connection of `redis` use the result of `current` at that time; redis-py keeps what it read first."""
     from redis.asyncio.connection import RedisSSLContext, SSLConnection
 
     class Current(RedisSSLContext):

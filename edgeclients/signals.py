@@ -1,4 +1,4 @@
-"""What signals mean to a service, from its first moment on."""
+"""The signals of a service, handled from its start on."""
 
 import asyncio
 import contextlib
@@ -8,45 +8,45 @@ from collections.abc import Callable
 
 
 class Signals:
-    """SIGUSR1 and SIGUSR2 mean nothing from now on; what SIGHUP means is done once somebody listens.
+    """Ignores SIGUSR1 and SIGUSR2 from now on, and holds SIGHUP back until `listen` is called.
 
-    Where the program was started from a terminal, SIGHUP says that this is gone: a stop. Anywhere else, and under `nohup`, it
-    asks for files to be read anew.
+    For a program started from a terminal, SIGHUP means that the terminal was closed: it stops. For any other, and under
+    `nohup`, it requests a reload of files.
 
     Args:
-        worker: whether a supervisor decides when to stop; then the terminal is its business, too.
+        worker: whether a supervisor decides when to stop; a closed terminal is then handled there.
     """
 
     def __init__(self, *, worker: bool) -> None:
         is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        # Now, for whose terminal is gone has none any more.
+        # Checked now: a process has no terminal any more once that is closed.
         self._is_stop = not worker and not is_nohup and _has_terminal()
-        self._came = False
-        self._tell: Callable[[], None] | None = None
+        self._received = False
+        self._notify: Callable[[], None] | None = None
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)
-        # Not the event loop's handler: the first would come too late, and the last be gone before the process is.
-        signal.signal(signal.SIGHUP, self._hear)
+        # Not the event loop's handler, which is installed too late and removed before the process ends.
+        signal.signal(signal.SIGHUP, self._handle)
 
     def listen(self, stop: asyncio.Event, reread: asyncio.Event) -> None:
-        """Have `stop` set by SIGTERM and SIGINT, and what SIGHUP asks for by that; to be called in the event loop."""
+        """Set `stop` on SIGTERM and SIGINT, and the event that SIGHUP stands for; to be called in the event loop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         wanted = stop if self._is_stop else reread
 
-        def tell() -> None:
+        def notify() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
                 loop.call_soon_threadsafe(wanted.set)
 
-        self._tell = tell
-        if self._came:
+        self._notify = notify
+        if self._received:
             wanted.set()
 
-    def _hear(self, *_: object) -> None:
-        self._came = True
-        if self._tell is not None:
-            self._tell()
+    def _handle(self, *_: object) -> None:
+        self._received = True
+        if self._notify is not None:
+            self._notify()
 
 
 def _has_terminal() -> bool:

@@ -1,4 +1,4 @@
-"""Text in files that people write: what it is encoded as, or what is wrong with that."""
+"""The encoding of text files that people write."""
 
 import codecs
 
@@ -8,10 +8,10 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def decoded(content: bytes) -> str:
-    """`content` as the UTF-8 that it has to be.
+    """`content` decoded as UTF-8.
 
     Raises:
-        ValueError: "it is …": how it is encoded instead, and what to do.
+        ValueError: "it is …": the actual encoding, and what to do.
     """
     if content.startswith(_UTF_16) or _every_other_is_nul(content):
         raise ValueError("it is UTF-16: save it as UTF-8, without a byte order mark")
@@ -24,5 +24,5 @@ def decoded(content: bytes) -> str:
 
 
 def _every_other_is_nul(content: bytes) -> bool:
-    """Whether it is Latin letters in UTF-16 that do not say so."""
+    """Whether it is Latin text in UTF-16 without a byte order mark."""
     return len(content) > 1 and any(content[first::2].strip(b"\0") == b"" for first in (0, 1))

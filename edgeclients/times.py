@@ -1,4 +1,4 @@
-"""Times are whole microseconds since 1970 UTC, lengths of time are whole microseconds."""
+"""Times are whole microseconds since 1970 UTC, durations are whole microseconds."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -12,29 +12,29 @@ DAY: Final = 86_400 * SECOND
 RELEASED_AT: Final = int(datetime.fromisoformat(RELEASED).replace(tzinfo=UTC).timestamp()) * SECOND
 
 
-# No edgeclients is older: a time before this was told by a wrong clock, whatever the program's version.
+# No release is older: a time before this comes from a wrong clock, whatever the program's version.
 FIRST: Final = 1_767_225_600 * SECOND  # 2026-01-01
 
 
 def ends_at(made_at: int, expires_at: int, counted_from: int | None, now: int) -> int:
-    """When a credential ends that is looked at now.
+    """When a credential expires, as judged now.
 
-    One made more than a day ahead of the clock, or before there was this program, was made by a wrong clock: its lifetime
-    counts from its first use, which is now unless there was one. The clock may as well be wrong now, and the time it was made
-    right: that is not lost, and counts when the clock is right again.
+    A credential created more than a day in the future, or before the first release, was created by a wrong clock. Its
+    lifetime counts from its first use, which is now if there was none. If the clock is wrong now instead, nothing is lost:
+    the stored times count when it is right again.
 
     Args:
-        made_at: when that was.
-        expires_at: when it was to end.
-        counted_from: when it was first used as one made by a wrong clock.
-        now: the time.
+        made_at: when it was created.
+        expires_at: when it was to expire.
+        counted_from: its first use since it was found to be created by a wrong clock.
+        now: the current time.
     """
-    if is_told_right(made_at, now):
+    if is_plausible(made_at, now):
         return expires_at
-    first = now if counted_from is None or not is_told_right(counted_from, now) else counted_from
+    first = now if counted_from is None or not is_plausible(counted_from, now) else counted_from
     return first + expires_at - made_at
 
 
-def is_told_right(at: int, now: int) -> bool:
-    """Whether a clock can have been right that said `at` in the past."""
+def is_plausible(at: int, now: int) -> bool:
+    """Whether a clock that showed `at` in the past can have been right."""
     return FIRST <= at <= now + DAY

@@ -1,6 +1,6 @@
-"""The trace that what is done now belongs to (W3C trace context), for logs and for whoever asks somebody else.
+"""The current trace (W3C trace context), for logs and for calls to other services.
 
-Set only where tracing is on; everybody else finds none.
+Set only if tracing is on; otherwise there is none.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ def _nothing(_: str, __: dict[str, str]) -> AbstractContextManager[None]:
 
 
 class Trace(NamedTuple):
-    """A trace, what a call to somebody else carries of it, and what makes that call a part of it.
+    """A trace, the headers of a call that belongs to it, and a factory of its spans.
 
-    `id` is 32 hexadecimal digits; `headers` are names in lower case and values, for HTTP's headers and gRPC's metadata alike;
-    `part` is given a name and attributes, and lasts as long as the call.
+    `id` is 32 hexadecimal digits. `headers` are names in lower case and values, for HTTP headers and gRPC metadata alike.
+    `part` takes a name and attributes, and returns a context that lasts as long as the call.
     """
 
     id: str
@@ -30,23 +30,23 @@ _current: ContextVar[Trace] = ContextVar("trace", default=_NONE)
 
 
 def current_id() -> str:
-    """The id of the trace; empty outside of any."""
+    """The id of the current trace; empty if there is none."""
     return _current.get().id
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:
-    """What a call made now says of the trace; nothing outside of any."""
+    """The headers for a call made now; empty without a trace."""
     return _current.get().headers
 
 
 def part(name: str, attributes: dict[str, str]) -> AbstractContextManager[None]:
-    """What is done meanwhile is asked of somebody else, as a part of the trace; of nothing outside of any."""
+    """A context for a call to another service, as a span of the current trace; does nothing without one."""
     return _current.get().part(name, attributes)
 
 
 @contextmanager
 def within(trace: Trace) -> Iterator[None]:
-    """What is done meanwhile belongs to `trace`."""
+    """A context in which `trace` is the current trace."""
     token = _current.set(trace)
     try:
         yield

@@ -6,7 +6,7 @@ from typing import Final
 from typing_extensions import override
 
 from edgeclients.auth.answers import AnswerCache
-from edgeclients.concurrency import each
+from edgeclients.concurrency import map_concurrently
 from edgeclients.errors import DomainForbidden, Forbidden
 from edgeclients.model import NO_ACTIONS, Action, Session, Standing
 from edgeclients.operations import Operation
@@ -53,7 +53,7 @@ class Grants(Authorizer):
         async def granted(group_id: str) -> Action:
             return await self._granted(operation.wanted_actions, _of_group(session, operation, "", group_id))
 
-        return dict(zip(group_ids, await each(granted, group_ids), strict=True))
+        return dict(zip(group_ids, await map_concurrently(granted, group_ids), strict=True))
 
     @override
     async def admit_to_group(self, session: Session, operation: Operation, group_id: str) -> None:
@@ -70,7 +70,7 @@ class Grants(Authorizer):
             if not await self.allows(PolicyQuestion(member, "membership", "domain", session.domain_id)):
                 raise Forbidden("no member of the domain")
 
-        await each(admit, member_ids)
+        await map_concurrently(admit, member_ids)
 
     @override
     def roles_changed(self) -> None:
@@ -107,7 +107,7 @@ class Grants(Authorizer):
         if len(client_ids) == 1:
             admitted = await fits(client_ids[0])
         else:
-            admitted = await fits(_ANY) or (bool(client_ids) and all(await each(fits, dict.fromkeys(client_ids))))
+            admitted = await fits(_ANY) or (bool(client_ids) and all(await map_concurrently(fits, dict.fromkeys(client_ids))))
         if not admitted:
             raise Forbidden("not what this token is for")
 
@@ -118,7 +118,7 @@ class Grants(Authorizer):
             return await self.allows(about._replace(permission=f"client_{str(action.name).lower()}_permission"))
 
         actions = list(wanted)
-        answers = await each(allowed, actions)
+        answers = await map_concurrently(allowed, actions)
         granted = NO_ACTIONS
         for action, answer in zip(actions, answers, strict=True):
             if answer:

@@ -98,7 +98,7 @@ class Hints:
 
     async def close(self) -> None:
         """Stop."""
-        await concurrency.ended(self._tasks)
+        await concurrency.cancel_and_wait(self._tasks)
 
     async def _publish(self) -> None:
         while True:
@@ -117,7 +117,7 @@ class Hints:
                 await self._hear(channel)
             finally:
                 self._answered_at = float("-inf")
-                await concurrency.ended([pinging])
+                await concurrency.cancel_and_wait([pinging])
                 if not pinging.cancelled():
                     pinging.exception()  # that it failed, too, is no news
 

@@ -129,7 +129,7 @@ class RevocationWatch:
     async def close(self) -> None:
         """Look no more."""
         if self._task:
-            await concurrency.ended([self._task])
+            await concurrency.cancel_and_wait([self._task])
 
     async def look(self) -> None:
         """Ask once.

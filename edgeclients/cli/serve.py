@@ -15,7 +15,7 @@ import uvloop
 from edgeclients import __version__, settings
 from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
-from edgeclients.concurrency import GivenUpError, unless, whenever
+from edgeclients.concurrency import StoppedError, run_on_event, run_until_stopped
 from edgeclients.errors import DomainError, EndedError, StartError, text_of
 from edgeclients.signals import Signals
 from edgeclients.wiring import descriptors
@@ -80,8 +80,8 @@ async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline
         lifeline.watch(stop)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            running = await unless(stop, stack.enter_async_context(build(loaded)))
-        except GivenUpError:
+            running = await run_until_stopped(stop, stack.enter_async_context(build(loaded)))
+        except StoppedError:
             _log.info("stopped before it was ready")
             return
         _share_the_interpreter()
@@ -99,15 +99,15 @@ async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline
         if lifeline is not None:
             lifeline.ready()
         _calm_garbage_collection()
-        with contextlib.suppress(GivenUpError):
-            await unless(stop, _run_until_it_ends(running, reload))
+        with contextlib.suppress(StoppedError):
+            await run_until_stopped(stop, _run_until_it_ends(running, reload))
         _log.info("stopping")
     _log.info("stopped")
 
 
 async def _run_until_it_ends(running: Running, reload: asyncio.Event) -> None:
     """Reload certificates when `reload` is set, until a server ends."""
-    await asyncio.gather(running.ended(), whenever(reload, running.reload))
+    await asyncio.gather(running.ended(), run_on_event(reload, running.reload))
 
 
 def _calm_garbage_collection() -> None:

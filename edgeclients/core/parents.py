@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeclients.concurrency import each
+from edgeclients.concurrency import map_concurrently
 from edgeclients.core import events
 from edgeclients.core.authz.access import Access, admitted
 from edgeclients.core.authz.permit import Permit
@@ -40,7 +40,7 @@ class Parents:
         for group_id in group_ids:
             check_id(group_id)
         await self._access.place(session)
-        await each(lambda group_id: self._admit(session, group_id), dict.fromkeys(group_ids))
+        await map_concurrently(lambda group_id: self._admit(session, group_id), dict.fromkeys(group_ids))
 
     async def set(self, session: Session, client_id: str, group_id: str) -> None:
         """Put a client without a parent group into one.

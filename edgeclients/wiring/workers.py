@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from edgeclients import __version__
 from edgeclients.addresses import authority
-from edgeclients.concurrency import GivenUpError, unless, whenever
+from edgeclients.concurrency import StoppedError, run_on_event, run_until_stopped
 from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
@@ -40,8 +40,8 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
         }
         supervisor = Supervisor(_command(), env, settings.workers)
         try:
-            await unless(stop, supervisor.start())
-        except GivenUpError:
+            await run_until_stopped(stop, supervisor.start())
+        except StoppedError:
             return
         _log.info(
             "ready",
@@ -53,8 +53,8 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
             },
         )
         try:
-            with contextlib.suppress(GivenUpError):
-                await unless(stop, _run(supervisor, reload))
+            with contextlib.suppress(StoppedError):
+                await run_until_stopped(stop, _run(supervisor, reload))
         finally:
             _log.info("stopping")
             await supervisor.stop()
@@ -62,7 +62,7 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
 
 
 async def _run(supervisor: Supervisor, reload: asyncio.Event) -> None:
-    await asyncio.gather(supervisor.run(), whenever(reload, supervisor.reload))
+    await asyncio.gather(supervisor.run(), run_on_event(reload, supervisor.reload))
 
 
 def _command() -> Sequence[str]:

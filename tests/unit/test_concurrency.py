@@ -1,4 +1,4 @@
-"""Things that wait."""
+"""Concurrency helpers."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def test_a_task_that_swallows_its_cancellation_is_ended_all_the_same() -> 
 
     task = asyncio.ensure_future(on_and_on())
     await asyncio.sleep(0)
-    await concurrency.ended([task])
+    await concurrency.cancel_and_wait([task])
     assert task.cancelled()
     assert swallowed == 3
 
@@ -32,6 +32,6 @@ async def test_tasks_that_have_ended_by_themselves_are_no_trouble() -> None:
 
     failed, done = asyncio.ensure_future(fail()), asyncio.ensure_future(asyncio.sleep(0))
     await asyncio.wait([failed, done])
-    await concurrency.ended([failed, done])
-    await concurrency.ended([])
+    await concurrency.cancel_and_wait([failed, done])
+    await concurrency.cancel_and_wait([])
     assert isinstance(failed.exception(), OSError)

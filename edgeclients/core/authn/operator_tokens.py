@@ -11,7 +11,7 @@ from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import DomainError
 from edgeclients.model import DomainStanding, OperatorToken
 from edgeclients.ports import Operators, Store, Transaction
-from edgeclients.times import ends_at, is_told_right
+from edgeclients.times import ends_at, is_plausible
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +83,8 @@ class OperatorTokens(Operators):
     def _has_to_count(self, token: OperatorToken) -> bool:
         """Whether its lifetime counts from now, as far as is noted."""
         now = self._store.now()
-        counts = token.counted_from is not None and is_told_right(token.counted_from, now)
-        return token.expires_at is not None and not counts and not is_told_right(token.created_at, now)
+        counts = token.counted_from is not None and is_plausible(token.counted_from, now)
+        return token.expires_at is not None and not counts and not is_plausible(token.created_at, now)
 
     def _is_fresh(self, used_at: int | None) -> bool:
         """Whether a noted use is recent, by a clock that may have jumped either way."""

@@ -113,7 +113,6 @@ class PostgresRoles(RoleTransaction):
 
     @override
     async def remove_role(self, role: Role) -> None:
-        self.roles_changed = True
         await self.remove_members(role, None)
         await self._connection.execute(
             "DELETE FROM clients_roles WHERE entity_id = $1 AND name = $2", role.entity_id, role.name
@@ -126,13 +125,13 @@ class PostgresRoles(RoleTransaction):
 
     @override
     async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
+        self.roles_changed = True
         sql = "DELETE FROM clients_role_members WHERE entity_id = $1 AND role_id = $2"
         parameters: tuple[object, ...] = (role.entity_id, role.id)
         if member_ids is not None:
             sql += " AND member_id = ANY ($3)"
             parameters += (list(map(key, member_ids)),)
         removed = await self._connection.fetch(f"{sql} RETURNING member_id", *parameters)
-        self.roles_changed = self.roles_changed or bool(removed)
         return tuple(member for (member,) in removed)
 
 

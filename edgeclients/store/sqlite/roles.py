@@ -113,7 +113,6 @@ class SqliteRoles(RoleTransaction):
 
     @override
     async def remove_role(self, role: Role) -> None:
-        self.roles_changed = True
         await self.remove_members(role, None)
         self._connection.execute("DELETE FROM clients_roles WHERE entity_id = ? AND name = ?", (role.entity_id, role.name))
 
@@ -124,13 +123,13 @@ class SqliteRoles(RoleTransaction):
 
     @override
     async def remove_members(self, role: Role, member_ids: Sequence[str] | None) -> tuple[str, ...]:
+        self.roles_changed = True
         sql = "DELETE FROM clients_role_members WHERE entity_id = ? AND role_id = ?"
         parameters: tuple[str, ...] = (role.entity_id, role.id)
         if member_ids is not None:
             sql += " AND member_id IN (SELECT value FROM json_each(?))"
             parameters += (msgspec.json.encode(member_ids).decode(),)
         removed = fetch(self._connection, f"{sql} RETURNING member_id", parameters)
-        self.roles_changed = self.roles_changed or bool(removed)
         return tuple(member for (member,) in removed)
 
 
