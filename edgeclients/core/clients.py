@@ -1,6 +1,6 @@
-"""Clients: create, view, list, change, switch on and off, remove (contract 3).
+"""Clients: create, view, list, update, enable, disable, remove (contract 3).
 
-Every change is one unit of work: what it depends on is read inside it, its event is written with it.
+Every change is one unit of work: it reads what it depends on, and writes its event.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from edgeclients.core.changes import touched
 from edgeclients.core.ids import new_role_id, new_uuid
 from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
-from edgeclients.core.secrets.issue import Kept, Secrets, Wish
+from edgeclients.core.secrets.issue import IssuedSecret, SecretRequest, Secrets
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
     ALL_ACTIONS,
@@ -49,7 +49,7 @@ class ClientChange(Struct, frozen=True, kw_only=True):
 
 
 class Created(Struct, frozen=True):
-    """A client as stored, and its secret: this is the only time anybody sees it."""
+    """A stored client and its secret, which is shown only now."""
 
     client: Client
     secret: str
@@ -59,11 +59,11 @@ class Clients:
     """The use cases of clients.
 
     Args:
-        store: where they are kept.
-        access: who may do what.
-        secrets: what is kept of their secrets.
-        parents: who may put them into groups.
-        channels: who keeps connections of them besides; None: nobody.
+        store: the clients.
+        access: checks permissions.
+        secrets: makes the stored form of secrets.
+        parents: checks parent groups.
+        channels: another service that stores connections of clients; None for none.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Clients:
         self._channels = channels
 
     async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
-        """Write all of `drafts`, each with a built-in role whose member is the caller, or none.
+        """Write all of `drafts` or none, each with a built-in role whose member is the caller.
 
         Raises:
             EmptyList, TooManyElements: there are none, or too many.
-            InvalidId, InvalidName, InvalidTags, InvalidMetadata, InvalidSecret, …: one may not be stored.
-            IdTaken, SecretTaken: one is in the way of another.
+            InvalidId, InvalidName, InvalidTags, InvalidMetadata, InvalidSecret, …: one is not valid.
+            IdTaken, SecretTaken: an id or a secret is in use, or occurs twice.
         """
         if not drafts:
             raise EmptyList
@@ -98,36 +98,36 @@ class Clients:
             ("domain", session.domain_id),
             lambda: {"entities": callouts.entities(session, ids, drafts), "count": len(drafts)},
         )
-        wishes = [Wish(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
-        kept = await self._secrets.keep(session, wishes)
-        prepare = _Preparation(session, self._store.now(), ids, drafts, kept)
-        new, told = prepare() if len(drafts) <= _INLINE else await asyncio.to_thread(prepare)
+        requests = [SecretRequest(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
+        issued = await self._secrets.keep(session, requests)
+        prepare = _Preparation(session, self._store.now(), ids, drafts, issued)
+        new, created = prepare() if len(drafts) <= _INLINE else await asyncio.to_thread(prepare)
 
         async def unit(tx: Transaction) -> None:
             await tx.insert(new)
             await tx.grant()
-            await tx.append(told)
+            await tx.append(created)
 
         try:
             await self._store.run(unit)
         except SecretTaken:
             self._secrets.note_taken(session)
             raise
-        return [Created(n.client, k.clear) for n, k in zip(new, kept, strict=True)]
+        return [Created(n.client, k.clear) for n, k in zip(new, issued, strict=True)]
 
     async def view(self, session: Session, client_id: str) -> Viewed:
-        """The client, whatever its status.
+        """The client, of any status.
 
         Raises:
-            NotFound: there is none in this domain.
+            NotFound: there is no such client in this domain.
         """
         return (await self._viewed(session, client_id))[1]
 
     async def view_with_roles(self, session: Session, client_id: str) -> tuple[Viewed, tuple[EffectiveRole, ...]]:
-        """The client, and by what the caller may do something to it.
+        """The client, and the sources of the caller's actions on it.
 
         Raises:
-            NotFound: there is none in this domain, or the caller (a super admin, then) has no role on it.
+            NotFound: there is no such client in this domain, or the caller, a super admin, has no role on it.
         """
         permit, viewed = await self._viewed(session, client_id, Operation.VIEW_WITH_ROLES)
         roles = effective_roles(permit, viewed.client, await self._store.role_held(client_id, session.user_id))
@@ -144,12 +144,12 @@ class Clients:
         return permit, viewed
 
     async def page(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Page:
-        """One page of the clients of the domain that the caller, or for a super admin `user_id`, may do something to.
+        """One page of the domain's clients on which the caller, or for a super admin `user_id`, has an action.
 
         A super admin sees all of them, and without roles unless the filter is about roles.
 
         Raises:
-            SuperAdminOnly: it is not for the caller to see what others see.
+            SuperAdminOnly: the caller may not see another user's view.
         """
         viewer = await self._access.viewer(session, wanted, user_id)
         if session.super_admin and not user_id and wanted.role == RoleFilter():
@@ -185,12 +185,12 @@ class Clients:
         Raises:
             NotFound: there is no such enabled client in this domain.
         """
-        kept = check_tags(tags)
+        new_tags = check_tags(tags)
         permit = await self._access.permit(session, Operation.UPDATE_TAGS, client_id)
 
         async def unit(tx: Transaction) -> Client:
             old = await enabled(tx, permit, client_id)
-            new = touched(old, tx, session, tags=kept)
+            new = touched(old, tx, session, tags=new_tags)
             await tx.replace(old, new)
             await tx.append([events.updated(session, "client.update_tags", new)])
             return new
@@ -198,30 +198,30 @@ class Clients:
         return await self._store.run(unit)
 
     async def enable(self, session: Session, client_id: str) -> Client:
-        """Let a client authenticate again.
+        """Allow a client to authenticate again.
 
         Raises:
-            NotFound: there is none in this domain.
-            StatusUnchanged: it is enabled.
+            NotFound: there is no such client in this domain.
+            StatusUnchanged: it is enabled already.
         """
         return await self._switch(session, client_id, Operation.ENABLE, Status.ENABLED)
 
     async def disable(self, session: Session, client_id: str) -> Client:
-        """Keep a client from authenticating, at once.
+        """Stop a client from authenticating, at once.
 
         Raises:
-            NotFound: there is none in this domain.
-            StatusUnchanged: it is disabled.
+            NotFound: there is no such client in this domain.
+            StatusUnchanged: it is disabled already.
         """
         return await self._switch(session, client_id, Operation.DISABLE, Status.DISABLED)
 
     async def remove(self, session: Session, client_id: str) -> None:
-        """Remove a client with all that hangs on it.
+        """Remove a client with its secrets, tags, roles and connections.
 
-        A service that keeps connections of it hears of this first: where it cannot, the client stays as it is.
+        Another service that stores its connections removes them first: if that fails, the client stays as it is.
 
         Raises:
-            NotFound: there is none in this domain.
+            NotFound: there is no such client in this domain.
         """
         permit = await self._access.permit(session, Operation.DELETE, client_id)
         if self._channels is not None:
@@ -257,19 +257,19 @@ class Clients:
 
 
 class _Preparation(Struct, frozen=True):
-    """Turns drafts into rows and events: pure work, so that many can be done off the event loop."""
+    """Turns drafts into rows and events: without I/O, so that many can be processed off the event loop."""
 
     session: Session
     now: int
     ids: Sequence[str]
     drafts: Sequence[ClientDraft]
-    kept: Sequence[Kept]
+    issued: Sequence[IssuedSecret]
 
     def __call__(self) -> tuple[list[NewClient], list[Event]]:
-        new = [self._new(*parts) for parts in zip(self.ids, self.drafts, self.kept, strict=True)]
+        new = [self._new(*parts) for parts in zip(self.ids, self.drafts, self.issued, strict=True)]
         return new, [events.created(self.session, one) for one in new]
 
-    def _new(self, client_id: str, draft: ClientDraft, kept: Kept) -> NewClient:
+    def _new(self, client_id: str, draft: ClientDraft, issued: IssuedSecret) -> NewClient:
         check_name(draft.name)
         check_id(client_id)
         check_identity(draft.identity)
@@ -296,4 +296,4 @@ class _Preparation(Struct, frozen=True):
             created_by=self.session.user_id,
             members=(self.session.user_id,),
         )
-        return NewClient(client, draft.metadata, kept.stored, role)
+        return NewClient(client, draft.metadata, issued.stored, role)

@@ -1,4 +1,4 @@
-"""Who may publish to, and subscribe on, which channel (contract A4, 5.5, 14.1)."""
+"""Connections: which client may publish or subscribe on which channel (contract A4, 5.5, 14.1)."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -28,11 +28,11 @@ _ID_CHARACTERS = 36
 
 
 class Connections:
-    """Connects and disconnects.
+    """The use cases of connections.
 
     Args:
-        store: where connections are kept.
-        access: who may do what.
+        store: the connections.
+        access: checks permissions.
     """
 
     def __init__(self, store: Store, access: Access) -> None:
@@ -42,16 +42,16 @@ class Connections:
     async def connect(
         self, session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
     ) -> None:
-        """Connect every client to every channel in every way given, or nothing.
+        """Connect every client to every channel with every type given, or nothing.
 
         Raises:
-            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: not a set of connections.
+            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: the arguments are not valid.
             NotFound: a client is not in this domain.
             ClientNotEnabled: a client is disabled.
             AlreadyConnected: one of the connections exists.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, Operation.CONNECT, *client_ids, **_told(channel_ids, types))
+        permit = await self._access.permit(session, Operation.CONNECT, *client_ids, **_details(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             for client in await _admitted(tx, permit, client_ids):
@@ -65,14 +65,14 @@ class Connections:
     async def disconnect(
         self, session: Session, channel_ids: Sequence[str], client_ids: Sequence[str], types: Sequence[ConnectionType]
     ) -> None:
-        """Remove the connections of every client with every channel in every way given; those that are not there do no harm.
+        """Remove the connections of every client, channel and type given; those that do not exist are ignored.
 
         Raises:
-            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: not a set of connections.
+            MissingId, MissingChannelId, MissingConnectionType, InvalidId, TooManyElements: the arguments are not valid.
             NotFound: a client is not in this domain.
         """
         wanted = _combine(session, channel_ids, client_ids, types)
-        permit = await self._access.permit(session, Operation.DISCONNECT, *client_ids, **_told(channel_ids, types))
+        permit = await self._access.permit(session, Operation.DISCONNECT, *client_ids, **_details(channel_ids, types))
 
         async def unit(tx: Transaction) -> None:
             await _admitted(tx, permit, client_ids)
@@ -80,13 +80,13 @@ class Connections:
 
         await self._store.run(unit)
 
-    # What follows is for services, which are not asked who they are (contract 5).
+    # The following methods are for services, which do not authenticate (contract 5).
 
     async def add(self, connections: Sequence[tuple[str, str, str, int]]) -> None:
-        """Write connections given as (channel, domain, client, type); those that exist do no harm.
+        """Write connections given as (channel, domain, client, type); existing ones are ignored.
 
         Raises:
-            EmptyList, TooManyElements, MalformedRequest, InvalidConnectionType: not connections.
+            EmptyList, TooManyElements, MalformedRequest, InvalidConnectionType: the connections are not valid.
             NotFound: a client is not in the domain given with it.
         """
         if not connections:
@@ -104,17 +104,17 @@ class Connections:
         await self._store.run(unit)
 
     async def drop(self, connections: Sequence[tuple[str, str, str, int]]) -> None:
-        """Remove connections given as (channel, domain, client, type); those that are not there do no harm.
+        """Remove connections given as (channel, domain, client, type); those that do not exist are ignored.
 
         Raises:
-            TooManyElements, MalformedRequest, InvalidConnectionType: not connections.
+            TooManyElements, MalformedRequest, InvalidConnectionType: the connections are not valid.
         """
         wanted = _checked(connections)
         if wanted:
             await self._store.run(lambda tx: tx.disconnect(wanted))
 
     async def drop_channel(self, channel_id: str) -> None:
-        """Remove every connection of a channel that is no more."""
+        """Remove every connection of a removed channel."""
         check_text(channel_id)
         if channel_id:
             await self._store.run(lambda tx: tx.disconnect_channel(channel_id))
@@ -133,7 +133,7 @@ def _combine(
         check_id(channel_id)
     channels, clients, ways = set(channel_ids), set(client_ids), set(types)
     if max(len(channel_ids), len(client_ids), len(types)) > limits.CONNECTIONS:
-        raise TooManyElements  # also where the same is named again and again
+        raise TooManyElements  # also for repeated ids
     if len(channels) * len(clients) * len(ways) > limits.CONNECTIONS:
         raise TooManyElements
     return [
@@ -142,8 +142,8 @@ def _combine(
     ]
 
 
-def _told(channel_ids: Sequence[str], types: Sequence[ConnectionType]) -> dict[str, Any]:
-    """What a callout is told of them."""
+def _details(channel_ids: Sequence[str], types: Sequence[ConnectionType]) -> dict[str, Any]:
+    """The details of connections for a callout."""
     return {"channel_ids": channel_ids, "connection_types": [way.name.lower() for way in types]}
 
 
@@ -151,7 +151,7 @@ async def _admitted(tx: Transaction, permit: Permit, client_ids: Iterable[str]) 
     """All of these clients, if the caller may do this to each.
 
     Raises:
-        NotFound, Forbidden: as `Permit.admit` has it, of the first that is in the way.
+        NotFound, Forbidden: see `Permit.admit`; for the first client that fails.
     """
     return [await admitted(tx, permit, client_id) for client_id in dict.fromkeys(client_ids)]
 

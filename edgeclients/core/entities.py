@@ -1,4 +1,4 @@
-"""Clients as other services see them: who they are, without asking who asks (contract 5.4)."""
+"""Clients for other services, which do not authenticate (contract 5.4)."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ class Entities:
     """Looks clients up by id, in any domain.
 
     Args:
-        store: where clients are kept.
+        store: the clients.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def one(self, client_id: str) -> Client:
-        """The client with this id, whatever its status.
+        """The client with this id, of any status.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such client.
         """
         client = await self._store.client(client_id) if is_uuid(client_id) else None
         if client is None:
@@ -31,10 +31,10 @@ class Entities:
         return client
 
     async def several(self, client_ids: Sequence[str]) -> tuple[Client, ...]:
-        """Those of `client_ids` that exist, whatever their status, the oldest first.
+        """Those of `client_ids` that exist, of any status, the oldest first.
 
         Raises:
-            TooManyElements: more were asked for than one call may.
+            TooManyElements: more ids than one call may name.
         """
         if len(client_ids) > limits.ENTITIES:
             raise TooManyElements

@@ -1,4 +1,4 @@
-"""What the outbox is told of a change: names and fields of contract 10.2 and 10.3. No secret is ever in one."""
+"""The events of changes: names and fields of contract 10.2 and 10.3. No event contains a secret."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,16 +19,16 @@ STREAMS = (
     "client.remove_parent",
     "client.roles",
 )
-"""All streams there are."""
+"""All streams."""
 
-NEVER = "0001-01-01T00:00:00Z"  # contract 4: the time of a change that there was not
+NEVER = "0001-01-01T00:00:00Z"  # contract 4: the time of a change that never happened
 
 _STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 _encode = msgspec.json.Encoder().encode
 
 
 def created(session: Session, new: NewClient) -> Event:
-    """A client and its built-in role were written."""
+    """A client and its built-in role were created."""
     client, role = new.client, new.role
     return _event(
         session,
@@ -64,67 +64,67 @@ def switched(session: Session, stream: str, client: Client) -> Event:
 
 
 def removed(session: Session, client_id: str) -> Event:
-    """A client is gone."""
+    """A client was removed."""
     return _event(session, "client.remove", client_id, {})
 
 
 def parent_set(session: Session, client_id: str, group_id: str) -> Event:
-    """A client has a parent group."""
+    """A client was added to a parent group."""
     return _event(session, "client.set_parent", client_id, {"parent_group_id": group_id})
 
 
 def parent_removed(session: Session, client_id: str) -> Event:
-    """A client has no parent group any more."""
+    """A client was removed from its parent group."""
     return _event(session, "client.remove_parent", client_id, {})
 
 
 def role_added(session: Session, role: NewRole) -> Event:
-    """A client has a new role."""
+    """A role was added to a client."""
     return _role_event(session, "client.role.add", role.entity_id, _provisioned(role))
 
 
 def role_renamed(session: Session, role: Role) -> Event:
-    """A role has another name."""
+    """A role was renamed."""
     return _role_event(session, "client.role.update", role.entity_id, role_fields(role))
 
 
 def role_removed(session: Session, role: Role) -> Event:
-    """A role is gone."""
+    """A role was removed."""
     return _role_event(session, "client.role.remove", role.entity_id, _of_role(role))
 
 
 def actions_added(session: Session, role: Role, actions: Action) -> Event:
-    """The members of a role may do more."""
+    """Actions were added to a role."""
     return _role_event(session, "client.role.actions.add", role.entity_id, _of_role(role, actions=action_names(actions)))
 
 
 def actions_removed(session: Session, role: Role, actions: Action) -> Event:
-    """The members of a role may do less."""
+    """Actions were removed from a role."""
     return _role_event(session, "client.role.actions.remove", role.entity_id, _of_role(role, actions=action_names(actions)))
 
 
 def all_actions_removed(session: Session, role: Role) -> Event:
-    """The members of a role may do nothing."""
+    """All actions were removed from a role."""
     return _role_event(session, "client.role.actions.remove_all", role.entity_id, _of_role(role))
 
 
 def members_added(session: Session, role: Role, members: Sequence[str]) -> Event:
-    """A role has more members."""
+    """Members were added to a role."""
     return _role_event(session, "client.role.members.add", role.entity_id, _of_role(role, members=members))
 
 
 def members_removed(session: Session, role: Role, members: Sequence[str]) -> Event:
-    """A role has fewer members."""
+    """Members were removed from a role."""
     return _role_event(session, "client.role.members.remove", role.entity_id, _of_role(role, members=members))
 
 
 def all_members_removed(session: Session, role: Role) -> Event:
-    """A role has no members."""
+    """All members were removed from a role."""
     return _role_event(session, "client.role.members.remove_all", role.entity_id, _of_role(role))
 
 
 def role_fields(role: Role) -> dict[str, Any]:
-    """A role as the wire writes it: no key is ever left out (contract 4)."""
+    """The wire form of a role: no key is omitted (contract 4)."""
     return {
         "id": role.id,
         "name": role.name,
@@ -137,7 +137,7 @@ def role_fields(role: Role) -> dict[str, Any]:
 
 
 def status_name(status: int) -> str:
-    """A status as the wire writes it."""
+    """The wire name of a status."""
     return _STATUS_NAMES[status]
 
 
@@ -173,7 +173,7 @@ def _touched(client: Client) -> dict[str, Any]:
 
 
 def _role_event(session: Session, operation: str, client_id: str, fields: dict[str, Any]) -> Event:
-    """One stream for all of them, without domain and user (contract 10.3)."""
+    """All role events use one stream, without domain and user (contract 10.3)."""
     payload = {"operation": operation, "request_id": session.request_id, **fields}
     return Event("client.roles", client_id, _encode(payload))
 

@@ -1,4 +1,4 @@
-"""New ids. `uuid.uuid4` costs 4 µs, of which a bulk create needs three per client."""
+"""New ids. `uuid.uuid4` costs 4 µs; a bulk create needs three per client."""
 
 import os
 
@@ -13,7 +13,7 @@ def new_uuid() -> str:
 
 
 def new_role_id() -> str:
-    """A new role's id; opaque to callers (contract 4.1)."""
+    """A new role id; opaque to callers (contract 4.1)."""
     return f"client_{os.urandom(16).hex()}"
 
 

@@ -1,11 +1,11 @@
-"""How large things may be, and why. What an operator may want to change is in `settings`."""
+"""Size limits and their reasons. Limits that an operator may want to change are in `settings`."""
 
 NAME_BYTES = 1024  # contract 3.1
 IDENTITY_CHARACTERS = 254  # contract 7.1
 SECRET_BYTES = 4096  # contract 3.1
 METADATA_BYTES = 64 * 1024  # far beyond any device's needs; keeps a row within a few pages
 METADATA_DEPTH = 32  # recursion stays shallow everywhere
-METADATA_VALUES = 1000  # each is a row to search by
+METADATA_VALUES = 1000  # each is a row of the search index
 BULK_METADATA_VALUES = 200_000  # of one call: some seconds of the writer
 TAGS = 100
 TAG_CHARACTERS = 255
@@ -22,6 +22,6 @@ OPERATOR_NAME_CHARACTERS = 200
 OPERATOR_DOMAINS = 1000
 OPERATOR_TOKENS = 100
 GRACE_SECONDS = 30 * 24 * 3600
-VIEWED_GROUPS = 1000  # each is a question to Auth, for one page of a list
+VIEWED_GROUPS = 1000  # each is a call to Auth, for one page of a list
 PAGE = 100  # contract 3.3
 TOKEN_BYTES = 6 + 4 * ((36 + 1 + SECRET_BYTES + 2) // 3) + 1024  # prefix, base64, some line breaks

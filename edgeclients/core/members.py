@@ -1,4 +1,4 @@
-"""Who has which role on a client (contract 4): one person has one role at most."""
+"""Members of roles (contract 4): a user has one role on a client at most."""
 
 from collections.abc import Sequence
 
@@ -18,8 +18,8 @@ class Members:
     """The use cases of members.
 
     Args:
-        store: where roles are kept.
-        access: who may do what.
+        store: the roles.
+        access: checks permissions.
     """
 
     def __init__(self, store: Store, access: Access) -> None:
@@ -27,12 +27,12 @@ class Members:
         self._access = access
 
     async def add(self, session: Session, client_id: str, role_id: str, members: Sequence[str]) -> None:
-        """Give a role to people who have none on this client, all of them or none.
+        """Add members to a role, all or none; they must have no role on this client.
 
         Raises:
-            MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
-            Forbidden: somebody is no member of the domain.
-            MemberOfRole, MemberOfOtherRole: somebody has this role, or another one on this client.
+            MissingMembers, MalformedRequest, TooManyElements: the ids are not valid.
+            Forbidden: a user is not a member of the domain.
+            MemberOfRole, MemberOfOtherRole: a user has this role, or another one on this client.
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(members)
@@ -57,7 +57,7 @@ class Members:
         await self._store.run(unit)
 
     async def page(self, session: Session, client_id: str, role_id: str, offset: int, limit: int) -> MemberPage:
-        """Some members of a role.
+        """One page of a role's members.
 
         Raises:
             NotFound: the client is not in this domain, or has no such role.
@@ -72,7 +72,7 @@ class Members:
         return await self._store.members(role, offset, limit)
 
     async def effective(self, session: Session, client_id: str, wanted: MemberFilter) -> MembershipPage:
-        """Some of those who may do something to a client by a role of it.
+        """One page of the members that have a role with an action on a client.
 
         Raises:
             NotFound: there is no such client in this domain.
@@ -84,11 +84,11 @@ class Members:
         return await self._store.memberships(client_id, wanted)
 
     async def remove(self, session: Session, client_id: str, role_id: str, members: Sequence[str]) -> None:
-        """Take a role from people; those who do not have it are left alone.
+        """Remove members from a role; users who are not members are ignored.
 
         Raises:
-            MissingMembers, MalformedRequest, TooManyElements: these cannot be members.
-            LastManagingRole: nobody could manage the client's roles any more.
+            MissingMembers, MalformedRequest, TooManyElements: the ids are not valid.
+            LastManagingRole: no member could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
         unwanted = _some(members)
@@ -104,10 +104,10 @@ class Members:
         await self._store.run(staying_managed(unit, client_id))
 
     async def remove_all(self, session: Session, client_id: str, role_id: str) -> None:
-        """Take a role from everybody who has it.
+        """Remove all members from a role.
 
         Raises:
-            LastManagingRole: nobody could manage the client's roles any more.
+            LastManagingRole: no member could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
         permit = await self._access.permit(session, Operation.ROLE_REMOVE_ALL_MEMBERS, client_id, role_id=role_id)

@@ -1,4 +1,4 @@
-"""Local operators: who may call besides the standalone operator, what they are in which domain, and their tokens."""
+"""Local operators: users in addition to the standalone operator, their standings in domains, and their tokens."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,24 +14,24 @@ from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Sess
 from edgeclients.ports import Store, Transaction
 from edgeclients.times import ends_at
 
-# A member's id (contract A4) that can be part of a token: printable ASCII without blanks.
+# A member's id (contract A4) that can be part of a token: printable ASCII without spaces.
 _ID = re.compile(r"[A-Za-z0-9._@-]{1,36}")
-_BY = "edgeclients operators"  # who changed the roles of somebody who was removed
+_BY = "edgeclients operators"  # the user who changed the roles of a removed operator
 
 
-class MadeToken(NamedTuple):
-    """A token in clear, to be told once, and what is kept of it."""
+class NewToken(NamedTuple):
+    """A token in clear, to be shown once, and its stored form."""
 
     clear: str
     kept: OperatorToken
 
 
 class LocalOperators:
-    """The use cases of local operators, for whoever may use the data directory.
+    """The use cases of local operators, for users with access to the data directory.
 
     Args:
-        store: where they are kept.
-        reserved: the standalone operator's id, which nobody else may have.
+        store: the operators.
+        reserved: the id of the standalone operator, which no other operator may have.
     """
 
     def __init__(self, store: Store, reserved: str = "") -> None:
@@ -39,11 +39,11 @@ class LocalOperators:
         self._reserved = reserved
 
     async def add(self, operator_id: str, name: str, domains: Mapping[str, DomainStanding]) -> LocalOperator:
-        """A new operator.
+        """Add an operator.
 
         Raises:
-            InvalidId, InvalidName, TooManyElements: there cannot be such an operator.
-            OperatorTaken: there is one with this id.
+            InvalidId, InvalidName, TooManyElements: an argument is not valid.
+            OperatorTaken: there is an operator with this id.
         """
         if not _ID.fullmatch(operator_id):
             raise InvalidId("operator")
@@ -63,11 +63,11 @@ class LocalOperators:
     async def change(
         self, operator_id: str, name: str | None, domains: Mapping[str, DomainStanding], without: Iterable[str] = ()
     ) -> LocalOperator:
-        """Give an operator another name, further domains or another standing in some, and take others away.
+        """Rename an operator, set its standing in some domains, and remove it from others.
 
         Raises:
-            InvalidId, InvalidName, TooManyElements: there cannot be such an operator.
-            UnknownOperator: there is none with this id.
+            InvalidId, InvalidName, TooManyElements: an argument is not valid.
+            UnknownOperator: there is no operator with this id.
         """
         left = set(without)
 
@@ -86,13 +86,13 @@ class LocalOperators:
         return await self._store.operators()
 
     async def remove(self, operator_id: str) -> int:
-        """Remove an operator with all tokens and all role memberships; whoever calls as them is refused from now on.
+        """Remove an operator with all tokens and role memberships; its requests are denied from now on.
 
         Returns:
-            How many roles they had.
+            How many roles the operator had.
 
         Raises:
-            UnknownOperator: there is none with this id.
+            UnknownOperator: there is no operator with this id.
         """
         session = Session(_BY, "", super_admin=False, request_id=new_uuid())
 
@@ -105,11 +105,11 @@ class LocalOperators:
 
         return await self._store.run(unit)
 
-    async def add_token(self, keyring: Keyring, operator_id: str, name: str, lifetime: int | None = None) -> MadeToken:
-        """A new token of an operator, which works for `lifetime` seconds or until it is removed.
+    async def add_token(self, keyring: Keyring, operator_id: str, name: str, lifetime: int | None = None) -> NewToken:
+        """Create a token of an operator, valid for `lifetime` seconds or until it is removed.
 
         Raises:
-            InvalidName, TooManyElements: there cannot be such a token.
+            InvalidName, TooManyElements: the name is not valid, or the operator has too many tokens.
             UnknownOperator: there is no operator with this id.
             TokenNameTaken: the operator has a token of this name.
         """
@@ -126,13 +126,13 @@ class LocalOperators:
             await tx.add_operator_token(token)
             return token
 
-        return MadeToken(clear, await self._store.run(unit))
+        return NewToken(clear, await self._store.run(unit))
 
     async def tokens(self, operator_id: str) -> tuple[OperatorToken, ...]:
         """The tokens of an operator, by name.
 
         Raises:
-            UnknownOperator: there is none with this id.
+            UnknownOperator: there is no operator with this id.
         """
         if all(operator.id != operator_id for operator in await self._store.operators()):
             raise UnknownOperator
@@ -140,7 +140,7 @@ class LocalOperators:
         return tuple(_ending(token, now) for token in await self._store.operator_tokens(operator_id))
 
     async def remove_token(self, operator_id: str, name: str) -> None:
-        """Remove a token; whoever calls with it is refused from now on.
+        """Remove a token; requests with it are denied from now on.
 
         Raises:
             UnknownOperator, UnknownToken: there is no such operator, or it has no such token.
@@ -155,7 +155,7 @@ class LocalOperators:
 
 
 def _ending(token: OperatorToken, now: int) -> OperatorToken:
-    """`token`, which expires when it does, whatever was thought when it was made."""
+    """`token` with its actual expiry, which may differ from the one set at its creation."""
     if token.expires_at is None:
         return token
     return msgspec.structs.replace(token, expires_at=ends_at(token.created_at, token.expires_at, token.counted_from, now))
@@ -177,6 +177,6 @@ def _check(name: str, domains: Mapping[str, DomainStanding]) -> None:
 
 
 def _check_name(name: str) -> None:
-    # It is shown on terminals.
+    # The name is shown on terminals.
     if not 0 < len(name) <= limits.OPERATOR_NAME_CHARACTERS or not name.isprintable():
         raise InvalidName

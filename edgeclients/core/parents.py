@@ -1,4 +1,4 @@
-"""The group a client belongs to (contract 3.9, 3.10, 5.6)."""
+"""Parent groups of clients (contract 3.9, 3.10, 5.6)."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,9 @@ class Parents:
     """Sets and removes parent groups.
 
     Args:
-        store: where clients are kept.
-        access: who may do what.
-        groups: who keeps groups; None: a group is any UUID, taken as of the path's domain (contract A4).
+        store: the clients.
+        access: checks permissions.
+        groups: the service that keeps groups; None: any UUID is a group of the path's domain (contract A4).
     """
 
     def __init__(self, store: Store, access: Access, groups: Groups | None = None) -> None:
@@ -29,11 +29,11 @@ class Parents:
         self._groups = groups
 
     async def admit(self, session: Session, group_ids: Sequence[str]) -> None:
-        """Return if the caller may create clients in these groups, and they can have any.
+        """Return if the caller may create clients in these groups, and the groups are usable.
 
         Raises:
             Forbidden: the caller may not.
-            NotFound, GroupOfOtherDomain, GroupNotEnabled: there is no such group, or none that can be used.
+            NotFound, GroupOfOtherDomain, GroupNotEnabled: a group does not exist, or cannot be used.
         """
         if not group_ids:
             return
@@ -43,10 +43,10 @@ class Parents:
         await map_concurrently(lambda group_id: self._admit(session, group_id), dict.fromkeys(group_ids))
 
     async def set(self, session: Session, client_id: str, group_id: str) -> None:
-        """Put a client without a parent group into one.
+        """Add a client without a parent group to one.
 
         Raises:
-            MissingParentGroup, InvalidId: no group, or none that could be.
+            MissingParentGroup, InvalidId: the group id is missing or not valid.
             SameParent, HasParent: the client is in this group, or in another.
             NotFound: there is no such client in this domain, or no such group.
             GroupOfOtherDomain, GroupNotEnabled: the group cannot be used.
@@ -71,11 +71,11 @@ class Parents:
         await self._store.run(unit)
 
     async def remove(self, session: Session, client_id: str) -> None:
-        """Take a client out of its parent group; without one nothing happens.
+        """Remove a client from its parent group; does nothing without one.
 
         Raises:
             NotFound: there is no such client in this domain.
-            Busy: it was put into another group just now.
+            Busy: the client was added to another group meanwhile.
         """
         permit = await self._access.permit(session, Operation.REMOVE_PARENT_GROUP, client_id)
         left = (await self._access.admitted(permit, client_id)).parent_group_id
@@ -96,7 +96,7 @@ class Parents:
         await self._store.run(unit)
 
     async def forget_group(self, group_id: str) -> None:
-        """Take every client out of a group that is no more; for services, which are not asked who they are."""
+        """Remove every client from a removed group; for services, which do not authenticate."""
         if group_id:
             await self._store.run(lambda tx: tx.unset_parent_group(group_id))
 

@@ -1,6 +1,6 @@
-"""Roles of a client and what they allow (contract 4).
+"""Roles of a client and their actions (contract 4).
 
-A role can manage roles if it holds `manage_role` and has a member; a client that has such a role keeps one.
+A role can manage roles if it has `manage_role` and a member. A client that has such a role keeps one.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ class Roles:
     """The use cases of roles.
 
     Args:
-        store: where they are kept.
-        access: who may do what.
+        store: the roles.
+        access: checks permissions.
     """
 
     def __init__(self, store: Store, access: Access) -> None:
@@ -34,14 +34,14 @@ class Roles:
     async def add(
         self, session: Session, client_id: str, name: str, actions: Sequence[str] = (), members: Sequence[str] = ()
     ) -> NewRole:
-        """Give a client a role, with these actions and members.
+        """Add a role with these actions and members to a client.
 
         Raises:
-            MissingRoleName, InvalidName, MalformedRequest, TooManyElements: there cannot be such a role.
-            RoleNameTaken: the client has one of this name.
-            Forbidden: somebody is no member of the domain.
-            MemberOfOtherRole: somebody has a role on this client already.
-            TooManyRoles: the client has as many as it may.
+            MissingRoleName, InvalidName, MalformedRequest, TooManyElements: an argument is not valid.
+            RoleNameTaken: the client has a role of this name.
+            Forbidden: a user is not a member of the domain.
+            MemberOfOtherRole: a user already has a role on this client.
+            TooManyRoles: the client has the maximum number of roles.
             NotFound: there is no such client in this domain.
         """
         check_role_name(name)
@@ -83,7 +83,7 @@ class Roles:
         return role
 
     async def available_actions(self, session: Session) -> Action:
-        """What a role of a client can allow."""
+        """The actions that a role of a client can have."""
         await self._access.consult(session, Operation.LIST_AVAILABLE_ACTIONS, ("client", ""), dict)
         return ALL_ACTIONS
 
@@ -96,7 +96,7 @@ class Roles:
         return await self._read(session, Operation.ROLE_RETRIEVE, client_id, role_id)
 
     async def page(self, session: Session, client_id: str, offset: int, limit: int) -> RolePage:
-        """Some roles of a client, the oldest first.
+        """One page of a client's roles, the oldest first.
 
         Raises:
             NotFound: there is no such client in this domain.
@@ -106,10 +106,10 @@ class Roles:
         return await self._store.roles(client_id, offset, limit)
 
     async def rename(self, session: Session, client_id: str, role_id: str, name: str) -> Role:
-        """Give a role another name.
+        """Rename a role.
 
         Raises:
-            MissingRoleName, InvalidName: no role can have it.
+            MissingRoleName, InvalidName: the name is not valid.
             RoleNameTaken: the client has another role of this name.
             NotFound: the client is not in this domain, or has no such role.
         """
@@ -128,7 +128,7 @@ class Roles:
         """Remove a role with its memberships.
 
         Raises:
-            LastManagingRole: nobody could manage the client's roles any more.
+            LastManagingRole: no member could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
         permit = await self._access.permit(session, Operation.ROLE_REMOVE, client_id, role_id=role_id)
@@ -141,11 +141,11 @@ class Roles:
         await self._store.run(staying_managed(unit, client_id))
 
     async def add_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
-        """Let a role's members do more.
+        """Add actions to a role.
 
         Raises:
-            MissingActions, MalformedRequest: these are no actions.
-            ActionHeld: the role has one of them.
+            MissingActions, MalformedRequest: the actions are not valid.
+            ActionHeld: the role already has one of them.
             NotFound: the client is not in this domain, or has no such role.
         """
         added = _some(actions)
@@ -161,7 +161,7 @@ class Roles:
         await self._store.run(unit)
 
     async def actions(self, session: Session, client_id: str, role_id: str) -> Action:
-        """What a role's members may do.
+        """The actions of a role.
 
         Raises:
             NotFound: the client is not in this domain, or has no such role.
@@ -169,11 +169,11 @@ class Roles:
         return (await self._read(session, Operation.ROLE_LIST_ACTIONS, client_id, role_id)).actions
 
     async def remove_actions(self, session: Session, client_id: str, role_id: str, actions: Sequence[str]) -> None:
-        """Let a role's members do less; what they may not do anyway does no harm.
+        """Remove actions from a role; actions that it does not have are ignored.
 
         Raises:
-            MissingActions, MalformedRequest: these are no actions.
-            LastManagingRole: nobody could manage the client's roles any more.
+            MissingActions, MalformedRequest: the actions are not valid.
+            LastManagingRole: no member could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
         removed = _some(actions)
@@ -188,10 +188,10 @@ class Roles:
         await self._store.run(staying_managed(unit, client_id))
 
     async def remove_all_actions(self, session: Session, client_id: str, role_id: str) -> None:
-        """Let a role's members do nothing.
+        """Remove all actions from a role.
 
         Raises:
-            LastManagingRole: nobody could manage the client's roles any more.
+            LastManagingRole: no member could manage the client's roles any more.
             NotFound: the client is not in this domain, or has no such role.
         """
         permit = await self._access.permit(session, Operation.ROLE_REMOVE_ALL_ACTIONS, client_id, role_id=role_id)
@@ -214,10 +214,10 @@ class Roles:
 
 
 async def role_of(tx: Transaction, permit: Permit, client_id: str, role_id: str) -> Role:
-    """A role of a client, if the caller may do this to that.
+    """A role of a client, if the caller may do this to the client.
 
     Raises:
-        NotFound, Forbidden: as `Permit.admit` has it; or the client has no such role.
+        NotFound, Forbidden: see `Permit.admit`; also if the client has no such role.
     """
     await admitted(tx, permit, client_id)
     role = await tx.role(client_id, role_id)
@@ -242,10 +242,10 @@ async def changed(
 
 
 def staying_managed(unit: Unit[None], client_id: str) -> Unit[None]:
-    """`unit`, which must leave somebody who can manage the client's roles if there is anybody now.
+    """`unit`, which must leave a member who can manage the client's roles if there is one now.
 
     Raises, when run:
-        LastManagingRole: it would not.
+        LastManagingRole: it would leave none.
     """
 
     @wraps(unit)

@@ -1,4 +1,4 @@
-"""What may be stored: sizes, forms and characters of what callers send."""
+"""Validation of callers' input: sizes, forms and characters."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,13 +39,13 @@ def check_id(text: str) -> None:
 
 
 def check_path_id(text: str) -> None:
-    """Raise `NotFound` unless `text` is a canonical UUID: in a path it is like any unknown id (contract A3)."""
+    """Raise `NotFound` unless `text` is a canonical UUID: in a path any other text is an unknown id (contract A3)."""
     if not is_uuid(text):
         raise NotFound
 
 
 def check_text(*texts: str) -> None:
-    """Raise `MalformedRequest` if a NUL is in one of `texts`: no store keeps it."""
+    """Raise `MalformedRequest` if one of `texts` contains NUL: no store accepts it."""
     for text in texts:
         if "\0" in text:
             raise MalformedRequest("NUL in text")
@@ -66,16 +66,16 @@ def check_identity(identity: str) -> None:
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags as they are kept.
+    """Valid tags in their stored form.
 
     Raises:
-        InvalidTags: too many, or one too long.
+        InvalidTags: there are too many, or one is too long.
     """
-    kept = tuple(tags)
-    check_text(*kept)
-    if len(kept) > limits.TAGS or any(len(tag) > limits.TAG_CHARACTERS for tag in kept):
+    checked = tuple(tags)
+    check_text(*checked)
+    if len(checked) > limits.TAGS or any(len(tag) > limits.TAG_CHARACTERS for tag in checked):
         raise InvalidTags
-    return kept
+    return checked
 
 
 def check_role_name(name: str) -> None:
@@ -91,7 +91,7 @@ def check_actions(names: Sequence[str]) -> Action:
     """Actions by name.
 
     Raises:
-        MalformedRequest: one is none, or there twice.
+        MalformedRequest: a name is unknown or repeated.
     """
     found = NO_ACTIONS
     for name in names:
@@ -103,7 +103,7 @@ def check_actions(names: Sequence[str]) -> Action:
 
 
 def actions_named(names: Iterable[str]) -> Action:
-    """Actions to look for; a name that is none becomes one that no role has."""
+    """Actions to search for; an unknown name becomes an action that no role has."""
     found = NO_ACTIONS
     for name in names:
         found |= _ACTIONS.get(name, _NO_ROLE_HAS)
@@ -111,11 +111,11 @@ def actions_named(names: Iterable[str]) -> Action:
 
 
 def check_members(members: Sequence[str]) -> tuple[str, ...]:
-    """Members as they are kept. Nobody has to be known here (contract A4).
+    """Valid member ids in their stored form. They need not be known here (contract A4).
 
     Raises:
-        MalformedRequest: an id is empty or too long, or there twice.
-        TooManyElements: there are more than one call may name.
+        MalformedRequest: an id is empty, too long or repeated.
+        TooManyElements: more ids than one call may name.
     """
     if len(members) > limits.MEMBERS:
         raise TooManyElements
@@ -128,18 +128,18 @@ def check_members(members: Sequence[str]) -> tuple[str, ...]:
 
 
 def metadata_text(metadata: Metadata) -> str:
-    """A metadata object as the JSON text that is kept.
+    """The stored form of a metadata object: JSON text.
 
     Raises:
         InvalidMetadata: it is too large or too deep.
-        MalformedRequest: a NUL is in it.
+        MalformedRequest: it contains NUL.
     """
     if not metadata:
         return "{}"
     encoded = msgspec.json.encode(metadata)
     if len(encoded) > limits.METADATA_BYTES:
         raise InvalidMetadata("too large")
-    # Few brackets cannot be deep, and no escape cannot be NUL: most objects need no walk.
+    # Few brackets cannot be deep, and text without the escape has no NUL: most objects need no walk.
     if encoded.count(b"{") + encoded.count(b"[") > limits.METADATA_DEPTH or b"\\u0000" in encoded:
         _walk(metadata, 1)
     if encoded.count(b",") >= limits.METADATA_VALUES and values(metadata) > limits.METADATA_VALUES:
@@ -148,7 +148,7 @@ def metadata_text(metadata: Metadata) -> str:
 
 
 def values(value: object) -> int:
-    """How many scalars a JSON value holds."""
+    """The number of scalars in a JSON value."""
     if isinstance(value, Mapping):
         return sum(map(values, value.values()))
     return sum(map(values, value)) if isinstance(value, list) else 1

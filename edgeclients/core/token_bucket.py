@@ -1,4 +1,4 @@
-"""How often somebody may fail: a number at once, and so many a second after that."""
+"""Token buckets: a burst of failures at once, then so many a second."""
 
 import math
 import time
@@ -16,13 +16,13 @@ class _Level(NamedTuple):
 
 
 class TokenBuckets(Generic[K]):
-    """A token bucket for each key; a key nobody has failed by is full, and so is one that was forgotten.
+    """A token bucket for each key; an unknown or forgotten key has a full one.
 
     Args:
         burst: failures allowed at once.
-        per_second: how fast they are allowed again.
-        keys: how many keys are remembered; the longest unused goes first.
-        clock: seconds, never backwards.
+        per_second: the refill rate.
+        keys: how many keys are remembered; the least recently used is evicted.
+        clock: monotonic seconds.
     """
 
     def __init__(self, burst: float, per_second: float, keys: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,15 +32,15 @@ class TokenBuckets(Generic[K]):
         self._levels: LRUCache[K, _Level] = LRUCache(keys)
 
     def wait(self, key: K) -> float:
-        """Seconds until `key` may fail once more; 0 for now."""
+        """Seconds until `key` may fail again; 0 for now."""
         return max(0.0, 1 - self._left(key)) / self._per_second
 
     def take(self, key: K) -> None:
-        """Count one failure of `key`, also if it may not fail any more."""
+        """Count one failure of `key`, even if its bucket is empty."""
         self._levels[key] = _Level(max(0.0, self._left(key) - 1), self._clock())
 
     def give_back(self, key: K) -> None:
-        """Take one failure back: it was none."""
+        """Take back one counted failure."""
         if key in self._levels:
             self._levels[key] = _Level(min(self._burst, self._left(key) + 1), self._clock())
 
@@ -52,5 +52,5 @@ class TokenBuckets(Generic[K]):
 
 
 def whole_seconds(wait: float) -> int:
-    """A wait as a caller is told it: at least a second."""
+    """A waiting time for a caller in whole seconds: at least one."""
     return max(1, math.ceil(wait))

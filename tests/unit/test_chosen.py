@@ -208,7 +208,7 @@ async def test_closing_does_not_wait_for_what_would_be_checked_next(tmp_path: Pa
     async with proving(path, threads, keyring=STRONGER) as at:
         await at.rotate(known, f"{CHOSEN}, new", grace=3600)
         for _ in range(FAILURES):
-            at.lane._ration.take(f"client {known.client.id}")
+            at.lane._failures.take(f"client {known.client.id}")
         asking = _ask(at, basic(known.client.id, WRONG).encode())
         async with asyncio.timeout(PATIENCE):
             while not threads.running:

@@ -1,1 +1,1 @@
-"""Whose token this is: parsing, checking, remembering."""
+"""Authentication of clients: parse a token, check it, cache the result."""

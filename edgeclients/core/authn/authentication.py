@@ -1,7 +1,7 @@
-"""`Authenticate`: whose token is this? Free of any transport (design 3).
+"""`Authenticate`: finds the client that a token belongs to, independent of the transport (design 3).
 
-A hit costs a keyed hash and a look into the cache. On a miss the token is parsed, one indexed read finds the secrets it
-could be, and the secret's form says which hash to compute. Every failure is `CredentialsDenied`: no oracle.
+A cache hit costs a keyed hash and a lookup. On a miss the token is parsed, and one indexed read finds the candidate
+secrets. The form of the secret decides which hash to compute. Every failure is `CredentialsDenied`: no oracle.
 """
 
 from typing import NoReturn
@@ -18,13 +18,13 @@ from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import CheckRationed, CredentialsDenied
 from edgeclients.ports import Proofs, Store, TokenCache
 
-_TRIES = 10  # reads of a row that is revoked while it is read
+_TRIES = 10  # reads of a row that is revoked during the read
 
 
 class Counts:
-    """How often `authenticate` went which way, since the start.
+    """Counters of the results of `authenticate`, since the start.
 
-    Denials are counted by reason. None of the reasons says whether a secret was right.
+    Denials are counted by reason. No reason reveals whether a secret was right.
     """
 
     __slots__ = ("denied", "hits", "misses", "put_off")
@@ -35,15 +35,15 @@ class Counts:
 
 
 class Authentication:
-    """Answers whose token it is.
+    """Authenticates clients.
 
     Args:
-        store: where secrets are.
-        cache: recent answers.
+        store: the secrets.
+        cache: recent results.
         keyring: the peppers.
-        checks: the lane for chosen secrets that are presented.
-        writes: the lane for hashes that are to be stored.
-        proofs: what other processes have checked, where there are any.
+        checks: the queue for presented chosen secrets.
+        writes: the queue for hashes to be stored.
+        proofs: the proofs of other processes, if there are any.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Authentication:
         self.counts = Counts()
 
     async def authenticate(self, token: bytes) -> str:
-        """The id of the client that `token` proves.
+        """The id of the client that `token` belongs to.
 
         Raises:
-            CredentialsDenied: it proves nobody.
+            CredentialsDenied: the token is not valid.
             CheckRationed: too many chosen secrets are being checked.
             Unavailable, Busy: the storage cannot answer.
         """
         return self.recall(token) or await self.prove(token)
 
     def recall(self, token: bytes) -> str | None:
-        """The id of the client that `token` was found to prove, as far as that is known and still holds."""
+        """The id of the client that `token` belongs to, if that is cached and still valid."""
         if len(token) > limits.TOKEN_BYTES:
             return None  # not worth hashing
         client_id = self._cache.hit(self._cache.key(token))
@@ -86,7 +86,7 @@ class Authentication:
         return client_id
 
     async def prove(self, token: bytes) -> str:
-        """What `authenticate` does where `recall` knows nothing."""
+        """The id of the client that `token` belongs to, after a miss of `recall`."""
         self.counts.misses += 1
         if len(token) > limits.TOKEN_BYTES:
             self._deny("malformed")
@@ -95,16 +95,16 @@ class Authentication:
         return client_id
 
     async def close(self) -> None:
-        """Check nothing more, and wait for what has begun."""
+        """Start no more checks, and wait for those in progress."""
         await self._chosen.close()
         await self._maintenance.close()
 
     async def _prove(self, key: bytes, token: bytes) -> str:
-        """The id of the client that `token` proves, which is in the cache from here on."""
+        """The id of the client that `token` belongs to, which is cached from here on."""
         parsed = parse(token)
         if parsed is None:
             self._deny("malformed")
-        # Again where the client lost access to something between the row's being read and now: then the row says what holds.
+        # Repeated if the client was revoked after its row was read: the new row shows the current state.
         for _ in range(_TRIES):
             proof = await self._check(key, token, parsed)
             if proof is None:

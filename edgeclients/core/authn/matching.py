@@ -1,4 +1,4 @@
-"""Which of the stored secrets is the one presented."""
+"""Finds the stored secret that was presented."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,10 +9,10 @@ from edgeclients.times import ends_at
 
 
 class Matching:
-    """Reads the secrets that a token could be, and finds the one that it is.
+    """Reads the candidate secrets of a token, and finds the matching one.
 
     Args:
-        store: where secrets are, and whose time counts.
+        store: the secrets, and the time for checking expiry.
     """
 
     def __init__(self, store: Store) -> None:
@@ -21,23 +21,23 @@ class Matching:
     async def find(
         self, token: ParsedToken, digests: Callable[[], Sequence[bytes]], matches: Callable[[SecretRow], bool]
     ) -> Proof | None:
-        """The proof of `token`, as of now.
+        """The proof of `token` as of now; None if no secret matches.
 
         Args:
-            token: a client's by its id, or some client's of a domain.
-            digests: those that a client of a domain is looked up by.
-            matches: whether a stored secret is the one presented.
+            token: a token that names a client, or a domain.
+            digests: returns the lookup digests, for a token that names a domain.
+            matches: whether a stored secret is the presented one.
         """
         if token.by_id:
             return await self.find_of(token.subject, token, matches)
         return self._proof(token, await self._store.secrets_by_lookup(digests()), matches)
 
     async def find_of(self, client_id: str, token: ParsedToken, matches: Callable[[SecretRow], bool]) -> Proof | None:
-        """The same where the client is known."""
+        """The proof of `token` as of now, where the client is known."""
         return self._proof(token, await self._store.secrets_of(client_id), matches)
 
     async def usable_of(self, client_id: str) -> list[SecretRow]:
-        """The secrets of a client that may be used now."""
+        """The secrets of a client that are valid now."""
         return self._usable(await self._store.secrets_of(client_id))
 
     def _proof(self, token: ParsedToken, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:

@@ -1,4 +1,4 @@
-"""Who holds a local operator's token: read from the store on every request, so that what is removed is dead at once."""
+"""Owners of local operators' tokens, read from the store on every request: removal takes effect at once."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from edgeclients.times import ends_at, is_plausible
 
 _log = logging.getLogger(__name__)
 
-# How exact "last used" is: a write an hour and token is what an SD card bears.
+# The precision of "last used": an SD card can bear one write per hour and token.
 _HOUR = 3600 * 1_000_000
 _RETRY_SECONDS = 60
 _REMEMBERED = 1000
@@ -25,7 +25,7 @@ class OperatorTokens(Operators):
     """`ports.Operators`.
 
     Args:
-        store: where operators and their tokens are.
+        store: the operators and their tokens.
         keyring: the peppers.
     """
 
@@ -55,12 +55,12 @@ class OperatorTokens(Operators):
         return await self._store.operator_standing(operator_id, domain_id)
 
     async def close(self) -> None:
-        """Finish what is being noted."""
+        """Wait for the writes in progress."""
         if self._noting:
             await asyncio.wait(self._noting)
 
     def _note_use(self, token: OperatorToken, clear: str) -> None:
-        """Write down that `token` is used, behind its caller's back; and move it to the newest pepper."""
+        """Record the use of `token` in the background, and move it to the newest pepper."""
         digest, key_id = self._keyring.keep_token(clear)
         if key_id == token.key_id and self._is_fresh(token.last_used_at) and not self._has_to_count(token):
             return
@@ -78,21 +78,21 @@ class OperatorTokens(Operators):
         try:
             await self._store.run(unit)
         except DomainError as error:
-            _log.warning("last use of an operator's token was not noted", extra={"error": type(error).__name__})
+            _log.warning("the last use of an operator's token was not recorded", extra={"error": type(error).__name__})
 
     def _has_to_count(self, token: OperatorToken) -> bool:
-        """Whether its lifetime counts from now, as far as is noted."""
+        """Whether its lifetime counts from now, according to the stored token."""
         now = self._store.now()
         counts = token.counted_from is not None and is_plausible(token.counted_from, now)
         return token.expires_at is not None and not counts and not is_plausible(token.created_at, now)
 
     def _is_fresh(self, used_at: int | None) -> bool:
-        """Whether a noted use is recent, by a clock that may have jumped either way."""
+        """Whether a recorded use is recent, by a clock that may have jumped in either direction."""
         return used_at is not None and 0 <= self._store.now() - used_at < _HOUR
 
 
 def has_ended(token: OperatorToken, now: int) -> bool:
-    """Whether a token does not work any more."""
+    """Whether a token has expired."""
     if token.expires_at is None:
         return False
     return ends_at(token.created_at, token.expires_at, token.counted_from, now) <= now

@@ -1,4 +1,4 @@
-"""What other processes have found out about a token: it saves argon2, never the look at the row."""
+"""Proofs of other processes about a token: they save argon2, but not reading the row."""
 
 from edgeclients.core.authn.maintenance import Maintenance
 from edgeclients.core.authn.matching import Matching
@@ -7,12 +7,12 @@ from edgeclients.ports import Proofs
 
 
 class SharedProofs:
-    """Asks for proofs and believes them for the stored hash they were given for, and for no other.
+    """Looks proofs up. A proof is valid only for the stored hash that it was made for.
 
     Args:
-        proofs: where they are; None where there is one process only.
-        matching: finds the row that a proof is about.
-        maintenance: where proofs are noted, in the background.
+        proofs: the proofs; None with a single process.
+        matching: finds the row of a proof.
+        maintenance: stores proofs in the background.
     """
 
     def __init__(self, proofs: Proofs | None, matching: Matching, maintenance: Maintenance) -> None:
@@ -21,7 +21,7 @@ class SharedProofs:
         self._maintenance = maintenance
 
     async def find(self, token: bytes, parsed: ParsedToken) -> Proof | None:
-        """The proof of a token, if another process knows it."""
+        """The proof of a token, if another process has stored one."""
         proofs = self._proofs
         known = await proofs.recall(token) if proofs else None
         if proofs is None or known is None:
@@ -32,6 +32,6 @@ class SharedProofs:
         return await self._matching.find_of(client_id, parsed, lambda row: proofs.vouches(tag, token, client_id, row.hash))
 
     def note(self, token: bytes, proof: Proof) -> None:
-        """Let other processes know."""
+        """Store a proof for other processes."""
         if self._proofs:
             self._maintenance.start(self._proofs.keep(token, proof.client_id, proof.row.hash))

@@ -1,9 +1,10 @@
-"""Which presented secret has its argon2 next: few at a time, fair between clients, and slow for whoever guesses.
+"""Schedules argon2 for presented secrets: few runs at a time, fair between clients, and slow for guesses.
 
-A *subject* is whom a token names: a client (`Basic`) or a domain (`Domain`). Subjects take turns. Of one subject's waiting
-tokens any may be next, drawn at random, so that whoever asks most often is not served alone. A run that proves nothing
-counts against its subject: past a few of them the subject's runs are spaced out, and few of its tokens may wait. So guessing
-is slow, while a site whose secrets are right is checked as fast as the machine can. Likewise for all subjects together.
+A *subject* is what a token names: a client (`Basic`) or a domain (`Domain`). Subjects take turns. The next of a
+subject's waiting tokens is drawn at random, so that a frequent caller does not displace the others. A run without
+success counts as a failure of its subject. After a few failures the subject's runs are spaced out, and few of its tokens
+may wait. So guessing is slow, while correct secrets are checked as fast as the machine can. The same applies to all
+subjects together.
 """
 
 import asyncio
@@ -18,14 +19,14 @@ from edgeclients.errors import CheckRationed, Unavailable
 FAILURES = 16  # of one subject, before its runs are spaced out
 FAILURES_A_SECOND = 4.0  # of one subject, after that
 ALL_FAILURES = 64  # of all subjects together, likewise
-ALL_FAILURES_A_SECOND = 10.0  # so that guesses at many leave hits most of a small machine
-WAITING_WHILE_RATIONED = 8  # tokens of one subject: about what is drawn within a caller's deadline
+ALL_FAILURES_A_SECOND = 10.0  # guesses at many subjects leave most of a small machine to cache hits
+WAITING_WHILE_RATIONED = 8  # tokens of one subject: about as many as are drawn within a caller's deadline
 _SUBJECTS = 10_000
 _ALL = ""
 
 
 class Check:
-    """One digest that is wanted. `future` ends with it; cancelled while it waits it never runs."""
+    """One requested digest. `future` receives it; if cancelled while it waits, it never runs."""
 
     __slots__ = ("domain_id", "future", "scheme", "secret", "subject")
 
@@ -42,17 +43,17 @@ class CheckQueue:
 
     Args:
         threads: where argon2 runs.
-        waiting: tokens that may wait.
-        ration: failures by subject.
+        waiting: how many tokens may wait.
+        failures: the token buckets of failures, by subject.
     """
 
-    def __init__(self, threads: Argon2Threads, waiting: int, ration: TokenBuckets[str] | None = None) -> None:
+    def __init__(self, threads: Argon2Threads, waiting: int, failures: TokenBuckets[str] | None = None) -> None:
         self._threads = threads
         self._most_waiting = waiting
-        # A run counts until it is known how it ended, so those under way must fit in beside the failures.
-        self._ration = ration or TokenBuckets(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
-        self._all: TokenBuckets[str] = TokenBuckets(ALL_FAILURES - 1 + threads.workers, ALL_FAILURES_A_SECOND, 1)
-        self._subjects: OrderedDict[str, list[Check]] = OrderedDict()  # whose turn it is first
+        # A run counts as a failure until its result is known, so there is room for the runs in progress.
+        self._failures = failures or TokenBuckets(FAILURES - 1 + threads.workers, FAILURES_A_SECOND, _SUBJECTS)
+        self._all_failures: TokenBuckets[str] = TokenBuckets(ALL_FAILURES - 1 + threads.workers, ALL_FAILURES_A_SECOND, 1)
+        self._subjects: OrderedDict[str, list[Check]] = OrderedDict()  # the next subject first
         self._again: deque[Check] = deque()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -61,11 +62,11 @@ class CheckQueue:
         self.runs = 0
 
     def ask(self, check: Check) -> None:
-        """Have `check` computed when its turn comes.
+        """Queue `check`.
 
         Raises:
-            CheckRationed: too many wait already, of all subjects or of this one.
-            Unavailable: the lane is closed.
+            CheckRationed: too many tokens wait already, of all subjects or of this one.
+            Unavailable: the queue is closed.
         """
         if self._closed:
             raise Unavailable("closing")
@@ -78,12 +79,12 @@ class CheckQueue:
         self._start()
 
     def ask_again(self, check: Check) -> None:
-        """Have `check` computed next: the digest that was just computed for its token was not the only one to try.
+        """Run `check` next: the digest that was just computed for its token was not the only candidate.
 
         A token counts once, however many schemes are in use.
 
         Raises:
-            Unavailable: the lane is closed.
+            Unavailable: the queue is closed.
         """
         if self._closed:
             raise Unavailable("closing")
@@ -92,14 +93,14 @@ class CheckQueue:
         self._start()
 
     def drop(self, check: Check) -> bool:
-        """Nobody wants `check` any more: it leaves the queue, or if it runs already, runs on.
+        """Withdraw `check`: it leaves the queue, or continues if it runs already.
 
         Returns:
             Whether it was still waiting.
         """
         queue = self._subjects.get(check.subject, [])
         if check in queue:
-            self._leave(queue, queue.index(check))
+            self._remove(queue, queue.index(check))
         elif check in self._again:
             self._again.remove(check)
             self.waiting -= 1
@@ -109,12 +110,12 @@ class CheckQueue:
         return True
 
     def succeeded(self, subject: str) -> None:
-        """The last run proved who it was: it does not count."""
-        self._ration.give_back(subject)
-        self._all.give_back(_ALL)
+        """Take back the failure counted for the last run, which succeeded."""
+        self._failures.give_back(subject)
+        self._all_failures.give_back(_ALL)
 
     def close(self) -> None:
-        """Compute nothing more."""
+        """Run no more checks."""
         self._closed = True
         if self._timer:
             self._timer.cancel()
@@ -126,24 +127,24 @@ class CheckQueue:
 
     def _wait(self, subject: str) -> float:
         """Seconds until `subject` may have another run."""
-        return max(self._ration.wait(subject), self._all.wait(_ALL))
+        return max(self._failures.wait(subject), self._all_failures.wait(_ALL))
 
     def _make_room(self, ahead: int) -> bool:
-        """Turn away a token of the subject with the most of them, for one of a subject with `ahead`; if that is fair."""
+        """Reject a token of the subject with the most tokens, for one of a subject with `ahead`, if that is fair."""
         crowded = max(self._subjects, key=lambda subject: len(self._subjects[subject]))
         if len(self._subjects[crowded]) <= ahead + 1:
             return False
-        self._turn_away(crowded, 1)
+        self._reject(crowded, 1)
         return True
 
-    def _turn_away(self, subject: str, count: int) -> None:
+    def _reject(self, subject: str, count: int) -> None:
         for _ in range(count):
             queue = self._subjects[subject]
-            check = self._leave(queue, secrets.randbelow(len(queue)))
+            check = self._remove(queue, secrets.randbelow(len(queue)))
             check.future.set_exception(_rationed(self._wait(subject)))
 
     def _start(self) -> None:
-        """Run what may run now; if something may only later, look again then."""
+        """Start the runs that are allowed now; set a timer for those that are allowed later."""
         while self._again and self._running < self._threads.workers:
             self.waiting -= 1
             self._run(self._again.popleft())
@@ -153,13 +154,13 @@ class CheckQueue:
                 return
             wait = self._wait(subject)
             if wait:
-                self._turn_away(subject, len(self._subjects[subject]) - WAITING_WHILE_RATIONED)
+                self._reject(subject, len(self._subjects[subject]) - WAITING_WHILE_RATIONED)
                 soonest = wait if soonest is None else min(soonest, wait)
                 continue
             queue = self._subjects[subject]
-            self._ration.take(subject)
-            self._all.take(_ALL)
-            self._run(self._leave(queue, secrets.randbelow(len(queue))))
+            self._failures.take(subject)
+            self._all_failures.take(_ALL)
+            self._run(self._remove(queue, secrets.randbelow(len(queue))))
         if soonest is not None and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(soonest, self._look_again)
 
@@ -167,8 +168,8 @@ class CheckQueue:
         self._timer = None
         self._start()
 
-    def _leave(self, queue: list[Check], place: int) -> Check:
-        """Take a check out of its subject's queue; whose queue was moved on stands behind the others now."""
+    def _remove(self, queue: list[Check], place: int) -> Check:
+        """Remove a check from its subject's queue, and move the subject behind the others."""
         check = queue[place]
         queue[place] = queue[-1]
         queue.pop()
@@ -183,7 +184,7 @@ class CheckQueue:
         self.runs += 1
         try:
             running = self._threads.digest(check.scheme, check.domain_id, check.secret)
-        except Exception as error:  # noqa: BLE001 - no thread could be started: told to whoever waits, and the lane goes on
+        except Exception as error:  # noqa: BLE001 - no thread could be started: the caller gets the error, the queue continues
             running = asyncio.get_running_loop().create_future()
             running.set_exception(error)
         running.add_done_callback(lambda done: self._done(check, done))
@@ -197,7 +198,7 @@ class CheckQueue:
                 check.future.set_exception(error)
             else:
                 check.future.set_result(done.result())
-        # Behind whoever waits for this digest: a success is taken back before the next one is drawn.
+        # After the callers that wait for this digest: a success is taken back before the next check is drawn.
         asyncio.get_running_loop().call_soon(self._start)
 
 

@@ -1,4 +1,4 @@
-"""What a client presents, and what that proves."""
+"""Client tokens, and what they prove."""
 
 import binascii
 from typing import NamedTuple
@@ -9,7 +9,7 @@ _BASIC, _DOMAIN = b"Basic", b"Domain"
 
 
 class ParsedToken(NamedTuple):
-    """What a token says: a secret, of a client (`Basic`) or of some client of a domain (`Domain`)."""
+    """The content of a token: a secret, and the client (`Basic`) or the domain (`Domain`) that it belongs to."""
 
     by_id: bool
     subject: str
@@ -17,7 +17,7 @@ class ParsedToken(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """The secret that a token is, as of a revision of the store, and when it expires."""
+    """The stored secret that a token matches, the store's revision when it was read, and its expiry."""
 
     row: SecretRow
     revision: int
@@ -25,12 +25,12 @@ class Proof(NamedTuple):
 
     @property
     def client_id(self) -> str:
-        """Whose secret it is."""
+        """The client that the secret belongs to."""
         return self.row.client_id
 
 
 def parse(token: bytes) -> ParsedToken | None:
-    """What `token` says: prefix, base64 without a space between, cut at the first colon (contract 5.3).
+    """The content of `token`: a prefix directly followed by base64, split at the first colon (contract 5.3).
 
     None for anything else.
     """
@@ -42,7 +42,7 @@ def parse(token: bytes) -> ParsedToken | None:
         return None
     try:
         payload = binascii.a2b_base64(text.replace(b"\r", b"").replace(b"\n", b""), strict_mode=True).decode()
-    except ValueError:  # binascii.Error and UnicodeDecodeError both are
+    except ValueError:  # covers binascii.Error and UnicodeDecodeError
         return None
     subject, colon, secret = payload.partition(":")
     return ParsedToken(by_id, subject, secret) if colon and secret else None

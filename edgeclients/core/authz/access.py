@@ -1,10 +1,10 @@
-"""Who may do what (contract 12.4): the one place that decides.
+"""Authorisation (contract 12.4): the one place that decides what callers may do.
 
-A permission holds if the caller's standing in the domain gives it, the client's parent group, or a role the caller has on
-the client. The standing is asked for once an operation, before anything is done, and the parent groups that clients have
-then; behind that a callout, if one is to be asked. Roles are looked at where the operation takes effect: inside its
-transaction, so that a role taken away a moment ago gives nothing any more, and neither does the group of a client that is in
-another one by then.
+A permission is granted by the caller's standing in the domain, by the client's parent group, or by the caller's role on
+the client. The authorizer is asked before anything is done: once per operation for the standing, then for the parent
+groups of the clients. A callout follows, if one is configured. Roles are read where the operation takes effect: inside its
+transaction. So a role that was just removed grants nothing, and neither does the group of a client that has moved to
+another one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,12 +35,12 @@ from edgeclients.ports import Authorizer, Callout, Store, Transaction
 
 
 class Access:
-    """Asks who may.
+    """Checks what callers may do.
 
     Args:
-        store: where roles are.
-        authorizer: what is granted beyond them.
-        callout: who else is asked; None for nobody.
+        store: the roles.
+        authorizer: what is granted in addition to roles.
+        callout: an external service that may refuse; None for none.
     """
 
     def __init__(self, store: Store, authorizer: Authorizer, callout: Callout | None = None) -> None:
@@ -54,22 +54,22 @@ class Access:
         operation: Operation,
         *client_ids: str,
         also: Callable[[Permit], Awaitable[None]] | None = None,
-        **told: object,
+        **details: object,
     ) -> Permit:
-        """What `session` brings along for `operation` on these clients; whoever gets it admits the clients with it.
+        """What is known of `session` for `operation` on these clients; the operation then admits each client with it.
 
         Args:
-            session: who calls.
-            operation: one on a client.
+            session: the caller.
+            operation: an operation on clients.
             client_ids: the clients.
-            also: what else must hold before anybody is consulted; it raises where it does not.
-            told: what else a callout is told of the operation, if there is one.
+            also: a further check before the callout is asked; it raises to refuse.
+            details: further details for the callout's payload.
 
         Raises:
-            DomainForbidden, Forbidden: nothing, whatever the clients.
-            Unavailable: whoever knows cannot be asked.
-            NotFound: a callout was to be asked about a client that is not there.
-            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
+            DomainForbidden, Forbidden: the caller may not, whatever the clients.
+            Unavailable: the service that decides is unavailable.
+            NotFound: a callout was to be asked about a client that does not exist.
+            CalloutRefused, CalloutFailed: see `Callout.ask`.
         """
         standing = await self._authorizer.standing(session, operation, client_ids)
         permit = Permit(session, operation.action, standing)
@@ -78,22 +78,22 @@ class Access:
         if also is not None:
             await also(permit)
         if client_ids and self._asks(operation):
-            await self._consult_about(permit, operation, client_ids, told)
+            await self._consult_about(permit, operation, client_ids, details)
         return permit
 
     async def consult(
         self, session: Session, operation: Operation, entity: tuple[str, str], payload: Callable[[], Mapping[str, Any]]
     ) -> None:
-        """Ask the callout, if there is one for this operation; the caller is known to be allowed to do it.
+        """Ask the callout, if there is one for this operation, which the caller is allowed to do.
 
         Args:
-            session: who calls.
-            operation: one that a callout may be asked about.
-            entity: what it is done to: type and id.
-            payload: what else is told, made only if somebody is asked.
+            session: the caller.
+            operation: an operation that callouts may be asked about.
+            entity: type and id of its target.
+            payload: returns further details; called only if a callout is asked.
 
         Raises:
-            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
+            CalloutRefused, CalloutFailed: see `Callout.ask`.
         """
         if self._callout is None or not self._asks(operation):
             return
@@ -106,25 +106,25 @@ class Access:
         return self._callout is not None and self._callout.wants(operation.callout)
 
     async def _consult_about(
-        self, permit: Permit, operation: Operation, client_ids: Sequence[str], told: Mapping[str, object]
+        self, permit: Permit, operation: Operation, client_ids: Sequence[str], details: Mapping[str, object]
     ) -> None:
-        """Ask about an operation on clients that the caller may do to each of them now."""
+        """Ask about an operation on clients, after checking that the caller may do it to each of them now."""
         session = permit.session
         clients = [await self.admitted(permit, client_id) for client_id in dict.fromkeys(client_ids)]
         if operation.several:
-            payload = {"client_ids": [client.id for client in clients], **told}
+            payload = {"client_ids": [client.id for client in clients], **details}
             await self.consult(session, operation, ("domain", session.domain_id), lambda: payload)
             return
         (client,) = clients
-        payload = {"entity_id": client.id, **told}
+        payload = {"entity_id": client.id, **details}
         if operation is Operation.REMOVE_PARENT_GROUP:
             if client.parent_group_id is None:
-                return  # nothing will happen
+                return  # the operation changes nothing
             payload["parent_id"] = client.parent_group_id
         await self.consult(session, operation, ("client", client.id), lambda: payload)
 
     async def _with_groups(self, permit: Permit, operation: Operation, client_ids: tuple[str, ...]) -> Permit:
-        """`permit`, with what parent groups give, as far as that matters."""
+        """`permit` with the grants of parent groups, if they matter."""
         groups = await self._groups_to_ask(permit, client_ids, even_with_role=operation.shows_actions)
         if not groups:
             return permit
@@ -135,46 +135,46 @@ class Access:
         """Return if `session` may create clients in its domain.
 
         Raises:
-            DomainForbidden, Forbidden: it may not.
+            DomainForbidden, Forbidden: the caller may not.
         """
         if not (await self._authorizer.standing(session, Operation.CREATE_CLIENTS)).creates:
             raise Forbidden
 
     async def place(self, session: Session) -> None:
-        """Return if `session` may put clients it is about to create into parent groups; its role on them will allow it.
+        """Return if `session` may put clients that it is about to create into parent groups; its role on them will allow it.
 
         Raises:
-            DomainForbidden, Forbidden: it may not.
+            DomainForbidden, Forbidden: the caller may not.
         """
         await self._authorizer.standing(session, Operation.SET_PARENT_GROUP)
 
     async def group(self, session: Session, operation: Operation, group_id: str) -> None:
-        """Return if `session` may put clients into a group, or take them out; see `ports.Authorizer.admit_to_group`.
+        """Return if `session` may add clients to a group or remove them; see `ports.Authorizer.admit_to_group`.
 
         Raises:
-            Forbidden: it may not.
-            Unavailable: whoever knows cannot be asked.
+            Forbidden: the caller may not.
+            Unavailable: the service that decides is unavailable.
         """
         await self._authorizer.admit_to_group(session, operation, group_id)
 
     async def members(self, session: Session, member_ids: tuple[str, ...]) -> None:
-        """Return if these people may be given roles on clients of the session's domain.
+        """Return if these users may get roles on clients of the session's domain.
 
         Raises:
-            Forbidden: one may not.
-            Unavailable: whoever knows cannot be asked.
+            Forbidden: at least one of them may not.
+            Unavailable: the service that decides is unavailable.
         """
         if member_ids:
             await self._authorizer.admit_members(session, member_ids)
 
     async def viewer(self, session: Session, wanted: ClientFilter, user_id: str = "") -> Viewer:
-        """Through whose eyes a list is: the caller's, or those of `user_id`, which only a super admin may ask for.
+        """The user whose view a list shows: the caller, or `user_id`, which only a super admin may ask for.
 
         Raises:
             DomainForbidden: the caller may do nothing in this domain.
-            SuperAdminOnly: it is not for the caller to see what others see.
-            QueryTimedOut: clients of the domain are in more groups than can be asked for.
-            CalloutRefused, CalloutFailed: as `Callout.ask` has it.
+            SuperAdminOnly: the caller may not see another user's view.
+            QueryTimedOut: the clients of the domain are in too many groups to ask about.
+            CalloutRefused, CalloutFailed: see `Callout.ask`.
         """
         standing = await self._authorizer.standing(session, Operation.LIST_USER_CLIENTS if user_id else Operation.LIST_CLIENTS)
         if user_id:
@@ -189,8 +189,8 @@ class Access:
             session = msgspec.structs.replace(session, user_id=user_id, super_admin=False, pat_id="")
             standing = await self._standing_of(session)
         else:
-            told = ("domain", session.domain_id)
-            await self.consult(session, Operation.LIST_CLIENTS, told, lambda: {"pagemeta": page_meta(wanted)})
+            entity = ("domain", session.domain_id)
+            await self.consult(session, Operation.LIST_CLIENTS, entity, lambda: {"pagemeta": page_meta(wanted)})
         everything = standing.actions != NO_ACTIONS
         groups = await self._groups_seen(session, wanted) if standing.by_group and not everything else frozenset[str]()
         return Viewer(session.user_id, everything, groups)
@@ -199,7 +199,7 @@ class Access:
         """The client as of now, if the caller may do this to it.
 
         Raises:
-            NotFound, Forbidden: as `Permit.admit` has it.
+            NotFound, Forbidden: see `Permit.admit`.
         """
         return await self.admit(permit, await self._store.client(client_id) if is_uuid(client_id) else None)
 
@@ -207,7 +207,7 @@ class Access:
         """`client`, which was just read, if the caller may do this to it.
 
         Raises:
-            NotFound, Forbidden: as `Permit.admit` has it.
+            NotFound, Forbidden: see `Permit.admit`.
         """
         held = None
         if client is not None and not permit.grants(client):
@@ -218,10 +218,10 @@ class Access:
         try:
             return await self._authorizer.standing(session, Operation.LIST_CLIENTS)
         except (DomainForbidden, Forbidden):
-            return MEMBERSHIP  # what roles give them shows, also before they may come
+            return MEMBERSHIP  # the view shows what roles grant, also without access to the domain
 
     async def _groups_to_ask(self, permit: Permit, client_ids: tuple[str, ...], *, even_with_role: bool) -> set[str]:
-        """The parent groups on which it depends whether the caller may do this to these clients."""
+        """The parent groups that decide whether the caller may do this to these clients."""
         groups = set()
         for client in await self._store.clients([one for one in client_ids if is_uuid(one)]):
             group = client.parent_group_id
@@ -250,7 +250,7 @@ async def admitted(tx: Transaction, permit: Permit, client_id: str) -> Client:
     """The client, if the caller may do this to it; for units of work.
 
     Raises:
-        NotFound, Forbidden: as `Permit.admit` has it.
+        NotFound, Forbidden: see `Permit.admit`.
     """
     client = await tx.client(client_id) if is_uuid(client_id) else None
     held = None
@@ -263,7 +263,7 @@ async def enabled(tx: Transaction, permit: Permit, client_id: str) -> Client:
     """The client, enabled, if the caller may do this to it.
 
     Raises:
-        NotFound, Forbidden: as `Permit.admit` has it; a client that is not enabled is not found.
+        NotFound, Forbidden: see `Permit.admit`; a client that is not enabled is not found.
     """
     client = await admitted(tx, permit, client_id)
     if client.status != Status.ENABLED:

@@ -1,4 +1,4 @@
-"""What a callout is told (contract 13.1): clients and filters, without their secrets."""
+"""The payloads for callouts (contract 13.1): clients and filters, without secrets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from edgeclients.model import ClientDraft, ClientFilter, MemberFilter, RoleFilte
 
 
 def entities(session: Session, ids: Sequence[str], drafts: Sequence[ClientDraft]) -> list[dict[str, Any]]:
-    """Clients that are yet to be."""
+    """The clients of a request to create them."""
     return [_entity(session, client_id, draft) for client_id, draft in zip(ids, drafts, strict=True)]
 
 
@@ -26,7 +26,7 @@ def _entity(session: Session, client_id: str, draft: ClientDraft) -> dict[str, A
 
 
 def page_meta(wanted: ClientFilter) -> dict[str, Any]:
-    """Which clients a list is to show, by the names of its query."""
+    """The filter of a client list, with the names of its query parameters."""
     fields = {
         "name": wanted.name,
         "id": wanted.id,
@@ -48,7 +48,7 @@ def page_meta(wanted: ClientFilter) -> dict[str, Any]:
 
 
 def page_query(wanted: MemberFilter) -> dict[str, Any]:
-    """Which members a list is to show, by the names of its query."""
+    """The filter of a member list, with the names of its query parameters."""
     fields: Mapping[str, Any] = {"order": wanted.order, **_role(wanted.role)}
     present = {key: value for key, value in fields.items() if value is not None}
     return {"offset": wanted.offset, "limit": wanted.limit, "dir": "desc" if wanted.descending else "asc", **present}

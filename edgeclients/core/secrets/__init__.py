@@ -1,1 +1,1 @@
-"""Clients' secrets: how they are kept, made and replaced."""
+"""Secrets of clients: stored forms, creation and replacement."""

@@ -1,4 +1,4 @@
-"""From the secret a caller sent, or none, to what is kept of it."""
+"""Makes the stored form of secrets that callers sent, or of generated ones."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,74 +12,74 @@ from edgeclients.errors import Throttled, TooManyChosenSecrets
 from edgeclients.model import Session, StoredSecret
 from edgeclients.ports import Store
 
-_TAKEN_ANSWERS = 10  # "in use" tells a caller that a guess was right: so many a minute
+_TAKEN_ANSWERS = 10  # "in use" confirms a guess: at most so many a minute for one caller
 _TAKEN_SECONDS = 60
 _CALLERS = 10_000
 
 
-class Wish(NamedTuple):
-    """A secret wanted for a client; None to have one made."""
+class SecretRequest(NamedTuple):
+    """A secret requested for a client; None to generate one."""
 
     client_id: str
     secret: str | None
 
 
-class Kept(NamedTuple):
-    """A secret in clear, to be told once, and what is kept of it."""
+class IssuedSecret(NamedTuple):
+    """A secret in clear, to be shown once, and its stored form."""
 
     clear: str
     stored: StoredSecret
 
 
 class Secrets:
-    """Makes what is kept of secrets.
+    """Makes the stored form of secrets.
 
     Args:
-        store: where schemes in use are looked up.
+        store: the schemes in use.
         keyring: the peppers.
-        lane: where chosen secrets are hashed.
+        queue: where chosen secrets are hashed.
     """
 
-    def __init__(self, store: Store, keyring: Keyring, lane: HashQueue) -> None:
+    def __init__(self, store: Store, keyring: Keyring, queue: HashQueue) -> None:
         self._store = store
         self._keyring = keyring
-        self._lane = lane
+        self._queue = queue
         self._taken: TTLCache[str, int] = TTLCache(_CALLERS, _TAKEN_SECONDS)
 
-    async def keep(self, session: Session, wishes: Sequence[Wish]) -> list[Kept]:
-        """What is kept of each secret wished for, in order.
+    async def keep(self, session: Session, requests: Sequence[SecretRequest]) -> list[IssuedSecret]:
+        """The stored form of each requested secret, in order.
 
         Raises:
-            InvalidSecret: one may not be used.
-            TooManyChosenSecrets: more are chosen than one call may hash.
-            Throttled: the caller was told too often that a secret is in use.
+            InvalidSecret: a secret is not valid.
+            TooManyChosenSecrets: more chosen secrets than one call may contain.
+            Throttled: the caller got the error that a secret is in use too often.
             Busy: too many chosen secrets wait to be hashed.
         """
         domain_id = session.domain_id
-        for wish in wishes:
-            if wish.secret:
-                check_secret(wish.secret, wish.client_id, domain_id)
-        supplied = [wish.secret for wish in wishes if wish.secret]
+        for request in requests:
+            if request.secret:
+                check_secret(request.secret, request.client_id, domain_id)
+        supplied = [request.secret for request in requests if request.secret]
         if supplied and self._taken.get(session.user_id, 0) >= _TAKEN_ANSWERS:
             raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
         chosen = [secret for secret in supplied if not is_generated_form(secret)]
         if len(chosen) > limits.CHOSEN_SECRETS:
             raise TooManyChosenSecrets
         hashed = await self._hash(domain_id, chosen) if chosen else {}
-        return [self._kept(domain_id, wish.secret or generate(), hashed) for wish in wishes]
+        return [self._issue(domain_id, request.secret or generate(), hashed) for request in requests]
 
     def note_taken(self, session: Session) -> None:
-        """Count that the caller is about to be told that a secret is in use.
+        """Count an error that a secret is in use, which the caller is about to get.
 
         Raises:
-            Throttled: it was told so too often; of many such answers under way at once, the rest is kept back.
+            Throttled: the caller got it too often; of many concurrent requests the rest is withheld.
         """
         self._taken[session.user_id] = self._taken.get(session.user_id, 0) + 1
         if self._taken[session.user_id] > _TAKEN_ANSWERS:
             raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
 
-    def _kept(self, domain_id: str, secret: str, hashed: dict[str, StoredSecret]) -> Kept:
-        return Kept(secret, hashed.get(secret) or self._keyring.keep_generated(domain_id, secret))
+    def _issue(self, domain_id: str, secret: str, hashed: dict[str, StoredSecret]) -> IssuedSecret:
+        return IssuedSecret(secret, hashed.get(secret) or self._keyring.keep_generated(domain_id, secret))
 
     async def _hash(self, domain_id: str, chosen: Sequence[str]) -> dict[str, StoredSecret]:
         current = self._keyring.argon2
@@ -87,6 +87,6 @@ class Secrets:
         others = [scheme for scheme in in_use if scheme != current and self._keyring.usable(scheme)]
         hashed = {}
         for secret in dict.fromkeys(chosen):
-            digest, *equivalents = [await self._lane.digest(s, domain_id, secret) for s in (current, *others)]
+            digest, *equivalents = [await self._queue.digest(s, domain_id, secret) for s in (current, *others)]
             hashed[secret] = self._keyring.keep_chosen(domain_id, current, digest, equivalents)
         return hashed

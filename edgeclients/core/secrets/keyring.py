@@ -1,8 +1,8 @@
-"""Secrets and what is kept of them (design 5).
+"""Secrets and their stored form (design 5).
 
-A secret of the form we make ourselves (a random UUIDv4) is kept as a keyed hash; any other is chosen by a person and kept
-as argon2id. The form of a presented secret says which one to compute. Nothing faster than argon2id is ever derived from a
-chosen secret.
+A secret in the generated form (a random UUIDv4) is stored as a keyed hash. Any other secret was chosen by a person and is
+stored as argon2id. The form of a presented secret decides which hash to compute. Nothing faster than argon2id is derived
+from a chosen secret.
 """
 
 import hmac
@@ -41,7 +41,7 @@ def _is_varied(secret: str) -> bool:
 
 
 def check_secret(secret: str, client_id: str, domain_id: str) -> None:
-    """Raise `InvalidSecret` if `secret` is too long or anything but secret."""
+    """Raise `InvalidSecret` if `secret` is too long, or equals a public id."""
     check_text(secret)
     if len(secret) > limits.SECRET_BYTES or len(secret.encode()) > limits.SECRET_BYTES:
         raise InvalidSecret("too long")
@@ -59,7 +59,7 @@ class Argon2(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The set that `str` wrote."""
+        """The parameter set in the text made by `str`."""
         match = _SCHEME.fullmatch(text)
         if match is None:
             raise ValueError("not an argon2 scheme")
@@ -69,14 +69,14 @@ class Argon2(NamedTuple):
         return f"m={self.memory_kib},t={self.passes},p={self.lanes},keyid={self.key_id}"
 
     def digest(self, secret: str, salt: bytes) -> bytes:
-        """The raw hash: 23 ms and `memory_kib` of memory, not to be called in the event loop."""
+        """The raw hash: takes 23 ms and `memory_kib` of memory, so not to be called in the event loop."""
         from argon2.low_level import Type, hash_secret_raw
 
         return hash_secret_raw(secret.encode(), salt, self.passes, self.memory_kib, self.lanes, DIGEST_BYTES, Type.ID)
 
 
 class Pepper:
-    """A key outside the database without which its hashes say nothing. Each use has a sub-key of its own."""
+    """A key outside the database; without it the stored hashes are useless. Each purpose has its own sub-key."""
 
     def __init__(self, secret: bytes) -> None:
         self.key_id = hmac.digest(secret, b"edgeclients key id", "sha256").hex()[:8]
@@ -91,7 +91,7 @@ class Pepper:
         return hmac.digest(self._lookup, f"{domain_id}\0{secret}".encode(), "sha256")
 
     def salt(self, domain_id: str) -> bytes:
-        """The argon2 salt of a domain: shared there, so that a secret can be found by its hash."""
+        """The argon2 salt of a domain: common to the domain, so that a secret can be found by its hash."""
         return hmac.digest(self._salt, domain_id.encode(), "sha256")[:_SALT_BYTES]
 
     def token_digest(self, token: str) -> bytes:
@@ -114,47 +114,47 @@ class Keyring:
 
     @property
     def cache_key(self) -> bytes:
-        """K_cache: the key of what processes with the same pepper tell each other."""
+        """K_cache: the key for messages between processes with the same pepper."""
         return self._current.cache_key
 
     def check_values(self) -> dict[str, bytes]:
-        """What the database compares: check value by key id."""
+        """The check values that the database compares, by key id."""
         return {key_id: pepper.check_value for key_id, pepper in self._peppers.items()}
 
     def keep_generated(self, domain_id: str, secret: str) -> StoredSecret:
-        """What is kept of a generated secret."""
+        """The stored form of a generated secret."""
         digest = self._current.digest(domain_id, secret)
         others = self.lookups(domain_id, secret)[1:] if len(self._peppers) > 1 else ()
         return StoredSecret(f"$hmac-sha256${self._current.key_id}${digest.hex()}", digest, None, others)
 
     def keep_chosen(self, domain_id: str, scheme: Argon2, digest: bytes, equivalents: Sequence[bytes]) -> StoredSecret:
-        """What is kept of a chosen secret whose `digest` under `scheme` was computed."""
-        kept = f"$argon2id$v=19${scheme}${_unpadded(self.salt(scheme, domain_id))}${_unpadded(digest)}"
-        return StoredSecret(kept, digest, str(scheme), tuple(equivalents))
+        """The stored form of a chosen secret whose `digest` under `scheme` was computed."""
+        stored = f"$argon2id$v=19${scheme}${_unpadded(self.salt(scheme, domain_id))}${_unpadded(digest)}"
+        return StoredSecret(stored, digest, str(scheme), tuple(equivalents))
 
     def lookups(self, domain_id: str, secret: str) -> tuple[bytes, ...]:
-        """The digests a generated secret may be kept under, that of new secrets first."""
+        """The digests that a generated secret may be stored under, that of new secrets first."""
         return tuple(pepper.digest(domain_id, secret) for pepper in self._peppers.values())
 
     def keep_token(self, token: str) -> tuple[bytes, str]:
-        """What is kept of a local operator's token: its digest, and the key id of the pepper that made it."""
+        """The stored form of a local operator's token: its digest, and the key id of the pepper."""
         return self._current.token_digest(token), self._current.key_id
 
     def token_digests(self, token: str) -> tuple[bytes, ...]:
-        """The digests a local operator's token may be kept under, that of new tokens first."""
+        """The digests that a local operator's token may be stored under, that of new tokens first."""
         return tuple(pepper.token_digest(token) for pepper in self._peppers.values())
 
-    def matches(self, kept: str, domain_id: str, secret: str) -> bool:
-        """Whether a generated `secret` is the one of which `kept` is the hash."""
-        algorithm, key_id, digest = _parts(kept)
+    def matches(self, stored: str, domain_id: str, secret: str) -> bool:
+        """Whether `stored` is the hash of a generated `secret`."""
+        algorithm, key_id, digest = _parts(stored)
         if algorithm != "hmac-sha256" or (pepper := self._peppers.get(key_id)) is None:
             return False
         return hmac.compare_digest(pepper.digest(domain_id, secret).hex(), digest)
 
     @staticmethod
-    def matches_chosen(kept: str, digest: bytes) -> bool:
-        """Whether `digest` is the argon2 hash in `kept`."""
-        algorithm, _, text = _parts(kept)
+    def matches_chosen(stored: str, digest: bytes) -> bool:
+        """Whether `digest` is the argon2 hash in `stored`."""
+        algorithm, _, text = _parts(stored)
         return algorithm == "argon2id" and hmac.compare_digest(text, _unpadded(digest))
 
     def salt(self, scheme: Argon2, domain_id: str) -> bytes:
@@ -162,27 +162,27 @@ class Keyring:
         return self._peppers[scheme.key_id].salt(domain_id)
 
     def usable(self, scheme: Argon2) -> bool:
-        """Whether the pepper of `scheme` is here."""
+        """Whether the pepper of `scheme` is configured."""
         return scheme.key_id in self._peppers
 
-    def is_outdated(self, kept: str) -> bool:
-        """Whether a hash was made with another pepper or other parameters than new ones are."""
-        algorithm, parameters, _ = _parts(kept)
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash was made with another pepper or other parameters than the current ones."""
+        algorithm, parameters, _ = _parts(stored)
         return parameters != (self._current.key_id if algorithm == "hmac-sha256" else str(self.argon2))
 
 
-def scheme_of(kept: str) -> Argon2 | None:
-    """The argon2 scheme of a hash; None for a generated secret's."""
-    algorithm, parameters, _ = _parts(kept)
+def scheme_of(stored: str) -> Argon2 | None:
+    """The argon2 scheme of a hash; None for a generated secret."""
+    algorithm, parameters, _ = _parts(stored)
     return Argon2.parse(parameters) if algorithm == "argon2id" else None
 
 
-def _parts(kept: str) -> tuple[str, str, str]:
+def _parts(stored: str) -> tuple[str, str, str]:
     """Algorithm, parameters and digest of `$hmac-sha256$<key id>$<hex>` or `$argon2id$v=19$<parameters>$<salt>$<digest>`."""
-    parts = kept.split("$")
+    parts = stored.split("$")
     return (parts[1], parts[2], parts[3]) if parts[1] == "hmac-sha256" else (parts[1], parts[3], parts[5])
 
 
 def _unpadded(data: bytes) -> str:
-    """Base64 as PHC strings have it."""
+    """Base64 without padding, as in PHC strings."""
     return b64encode(data).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Where argon2 runs for secrets that are to be stored: a few threads with a short queue. A full queue is said so at once."""
+"""Threads for argon2, and a bounded queue for secrets to be stored. A full queue refuses at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgeclients.errors import Busy
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-_NICENESS = 10  # of the threads: whoever is answered from the cache comes first
+_NICENESS = 10  # of the threads: answers from the cache have priority
 
 
 class Argon2Threads:
-    """Threads for argon2, made when first needed: `workers` × the scheme's memory at most.
+    """Threads for argon2, started on demand: they take `workers` × the scheme's memory at most.
 
     Args:
-        keyring: whose salts are used.
-        workers: how many.
+        keyring: the keyring with the salts.
+        workers: the number of threads.
     """
 
     def __init__(self, keyring: Keyring, workers: int) -> None:
@@ -30,26 +30,26 @@ class Argon2Threads:
         self._pool: ThreadPoolExecutor | None = None
 
     def digest(self, scheme: Argon2, domain_id: str, secret: str) -> asyncio.Future[bytes]:
-        """The digest of a chosen secret, under way or waiting for a thread. Cancelled while it waits it does not run."""
+        """The digest of a chosen secret, running or waiting for a thread. If cancelled while it waits, it never runs."""
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor
 
-            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="argon2", initializer=_step_back)
+            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="argon2", initializer=_lower_priority)
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._pool, scheme.digest, secret, self._keyring.salt(scheme, domain_id))
 
     def close(self) -> None:
-        """Drop what waits; what runs ends by itself within milliseconds."""
+        """Drop waiting digests; running ones end within milliseconds."""
         if self._pool:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 class HashQueue:
-    """Hashes secrets that are to be stored, in the order they come.
+    """Hashes secrets to be stored, in the order of their arrival.
 
     Args:
-        threads: where.
-        waiting: digests that may wait or run.
+        threads: where argon2 runs.
+        waiting: how many digests may wait or run.
     """
 
     def __init__(self, threads: Argon2Threads, waiting: int) -> None:
@@ -61,10 +61,10 @@ class HashQueue:
         """The digest of a chosen secret.
 
         Raises:
-            Busy: too many wait already.
+            Busy: too many digests wait.
         """
         if self._pending >= self._waiting:
-            raise Busy("argon2 lane is full", retry_after=1)
+            raise Busy("argon2 queue is full", retry_after=1)
         future = self._threads.digest(scheme, domain_id, secret)
         self._pending += 1
         future.add_done_callback(self._release)
@@ -74,8 +74,8 @@ class HashQueue:
         self._pending -= 1
 
 
-def _step_back() -> None:
-    """Let this thread have what others leave of the processor, where the system has such a thing for threads (Linux)."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread, on systems with priorities per thread (Linux)."""
     try:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     except OSError:

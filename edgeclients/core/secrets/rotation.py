@@ -1,11 +1,11 @@
-"""A client's secret is replaced; the old one dies at once, or works for a while longer (design 5)."""
+"""Replaces a client's secret; the old one ends at once, or after a grace period (design 5)."""
 
 from typing import NamedTuple
 
 from edgeclients.core import events, limits
 from edgeclients.core.authz.access import Access, enabled
 from edgeclients.core.changes import touched
-from edgeclients.core.secrets.issue import Secrets, Wish
+from edgeclients.core.secrets.issue import SecretRequest, Secrets
 from edgeclients.errors import InvalidGrace, InvalidSecret, MissingSecret, SecretTaken, TooManyRetiring
 from edgeclients.model import Client, Retirement, Session
 from edgeclients.operations import Operation
@@ -13,7 +13,7 @@ from edgeclients.ports import Store, Transaction
 
 
 class SecretChange(NamedTuple):
-    """A new secret: sent by the caller, or to be generated; and how many seconds the old one lives on."""
+    """A new secret, sent by the caller or to be generated, and the grace period of the old one in seconds."""
 
     secret: str = ""
     generate: bool = False
@@ -21,7 +21,7 @@ class SecretChange(NamedTuple):
 
 
 class Rotated(NamedTuple):
-    """The client, and its new secret if that was made by us."""
+    """The client, and its new secret if that was generated."""
 
     client: Client
     generated: str | None
@@ -31,9 +31,9 @@ class Rotation:
     """Replaces secrets.
 
     Args:
-        store: where clients are kept.
-        access: who may do what.
-        secrets: what is kept of a secret.
+        store: the clients.
+        access: checks permissions.
+        secrets: makes the stored form of secrets.
     """
 
     def __init__(self, store: Store, access: Access, secrets: Secrets) -> None:
@@ -42,35 +42,35 @@ class Rotation:
         self._secrets = secrets
 
     async def rotate(self, session: Session, client_id: str, change: SecretChange) -> Rotated:
-        """Give an enabled client a new secret. Without grace every older secret ends now.
+        """Give an enabled client a new secret. Without a grace period every older secret ends now.
 
         Raises:
             MissingSecret: none was sent, and none is to be generated.
             InvalidGrace: it is negative or longer than 30 days.
-            InvalidSecret: the secret may not be used.
-            SecretTaken: another client of the domain has it.
-            TooManyRetiring: as many old secrets as may live on do so.
+            InvalidSecret: the secret is not valid.
+            SecretTaken: another client of the domain uses it.
+            TooManyRetiring: the client has the maximum number of retiring secrets.
             NotFound: there is no such enabled client in this domain.
         """
         if not change.secret and not change.generate:
             raise MissingSecret
         if change.secret and change.generate:
-            raise InvalidSecret("one was sent, and another one asked for")
+            raise InvalidSecret("sent and to be generated")
         if not 0 <= change.grace <= limits.GRACE_SECONDS:
             raise InvalidGrace
         permit = await self._access.permit(session, Operation.UPDATE_SECRET, client_id)
-        await self._access.admitted(permit, client_id)  # who may not has nothing hashed
-        wish = Wish(client_id, None if change.generate else change.secret)
-        (kept,) = await self._secrets.keep(session, [wish])
+        await self._access.admitted(permit, client_id)  # hashes nothing for a caller without permission
+        request = SecretRequest(client_id, None if change.generate else change.secret)
+        (issued,) = await self._secrets.keep(session, [request])
 
         async def unit(tx: Transaction) -> Client:
             old = await enabled(tx, permit, client_id)
             new = touched(old, tx, session)
             replaced = await tx.secret(client_id)
-            await tx.set_secret(old, kept.stored)
+            await tx.set_secret(old, issued.stored)
             if change.grace == 0:
                 await tx.drop_retirements(client_id)
-            elif replaced.lookup != kept.stored.lookup:
+            elif replaced.lookup != issued.stored.lookup:
                 if len(await tx.retirements(client_id)) >= limits.RETIRING_SECRETS:
                     raise TooManyRetiring
                 await tx.retire(old, Retirement(client_id, replaced, tx.now + change.grace * 1_000_000))
@@ -85,4 +85,4 @@ class Rotation:
         except SecretTaken:
             self._secrets.note_taken(session)
             raise
-        return Rotated(client, kept.clear if change.generate else None)
+        return Rotated(client, issued.clear if change.generate else None)
