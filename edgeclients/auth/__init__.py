@@ -1,1 +1,1 @@
-"""Who calls, and who may: one module an authenticator, found by entry point (group `edgeclients.auth`)."""
+"""Authentication and authorisation of callers: one module per authenticator, found by entry point (`edgeclients.auth`)."""

@@ -1,4 +1,4 @@
-"""AnswerCache of others, kept for a moment: a page of a list asks the same questions as the page before."""
+"""Caches answers of other services for a moment: a page of a list asks the same questions as the page before."""
 
 import time
 from collections.abc import Awaitable, Callable, Hashable
@@ -19,11 +19,11 @@ class _Answer(NamedTuple):
 
 
 class AnswerCache(Generic[K, V]):
-    """Asks, unless the answer is known and not 5 seconds old; counted from when it was asked for.
+    """Caches answers for 5 seconds, counted from the time of the question.
 
     Args:
-        ask: who knows.
-        clock: seconds that never go back.
+        ask: asks the service.
+        clock: monotonic seconds.
     """
 
     def __init__(self, ask: Callable[[K], Awaitable[V]], clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class AnswerCache(Generic[K, V]):
         self._generation = 0
 
     async def get(self, question: K) -> V:
-        """The answer; whatever asking raises."""
+        """The answer, cached or new; raises what asking raises."""
         kept = self._kept.get(question)
         if kept is not None:
             return kept.answer  # type: ignore[return-value]
@@ -44,7 +44,7 @@ class AnswerCache(Generic[K, V]):
         return answer
 
     def forget(self) -> None:
-        """Ask anew from here on; what is being asked now is not kept either."""
+        """Drop all answers, and do not cache those to questions in progress."""
         self._generation += 1
         self._kept.clear()
 

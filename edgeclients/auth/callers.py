@@ -1,4 +1,4 @@
-"""Who calls: access tokens and personal access tokens of Auth (contract 12.1)."""
+"""Authenticates callers by access tokens and personal access tokens of Auth (contract 12.1)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -17,27 +17,27 @@ from edgeclients.model import Identity
 from edgeclients.peers.auth import AuthService, Bearer, PolicyQuestion
 from edgeclients.ports import Authenticator
 
-_ACCESS, _PAT = 0, 4  # token types that let anybody in; refresh, recovery and the like do not
+_ACCESS, _PAT = 0, 4  # the accepted token types; refresh, recovery and the like are not
 _USER, _SUPER_ADMIN = 1, 2
 _PAT_PREFIX = "pat_"
 _TOKEN_CHARACTERS = 16 * 1024
 
 
 class Verifier(Protocol):
-    """Says who an access token belongs to, without asking Auth about it."""
+    """Verifies access tokens without asking Auth."""
 
     async def verify(self, token: str) -> Bearer:
-        """Who it is; see `tokens.Tokens`."""
+        """The owner of the token; see `tokens.Tokens`."""
 
 
 class AuthTokens(Authenticator):
-    """`ports.Authenticator` by Auth.
+    """`ports.Authenticator` with the Auth service.
 
     Args:
-        auth: where to ask.
-        allows: whether Auth says yes.
-        verifier: of access tokens; None asks Auth about these too.
-        unverified: whether users may call whose e-mail address is not verified.
+        auth: the service.
+        allows: asks Auth for a permission.
+        verifier: of access tokens; None to ask Auth about these too.
+        unverified: whether users with an unverified e-mail address may call.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class AuthTokens(Authenticator):
     @override
     async def authenticate(self, token: str) -> Identity:
         if len(token) > _TOKEN_CHARACTERS or not token.isascii():
-            raise Unauthenticated("no token of Auth's")
+            raise Unauthenticated("not a token of Auth")
         is_pat = token.startswith(_PAT_PREFIX)
         if self._verifier is None or is_pat:
-            bearer = await self._asked(token)
+            bearer = await self._ask_auth(token)
             is_pat = is_pat or bearer.token_type == _PAT
         else:
             bearer = await self._verifier.verify(token)
@@ -71,7 +71,7 @@ class AuthTokens(Authenticator):
             raise EmailNotVerified
         return Identity(bearer.user_id, super_admin, bearer.id if is_pat else "")
 
-    async def _asked(self, token: str) -> Bearer:
+    async def _ask_auth(self, token: str) -> Bearer:
         try:
             return await self._auth.authenticate(token)
         except (Forbidden, IdTaken, MalformedRequest, NotFound) as error:
@@ -79,10 +79,10 @@ class AuthTokens(Authenticator):
 
 
 def _check(bearer: Bearer, *, is_pat: bool) -> None:
-    """Raise `Unauthenticated` unless this is somebody who may call with this kind of token."""
+    """Raise `Unauthenticated` unless the owner may call with this kind of token."""
     if bearer.token_type not in ({_ACCESS, _PAT} if is_pat else {_ACCESS}):
-        raise Unauthenticated("no access token")
+        raise Unauthenticated("not an access token")
     if bearer.role not in {_USER, _SUPER_ADMIN}:
-        raise Unauthenticated("no such role")
+        raise Unauthenticated("unknown role")
     if not bearer.user_id or (is_pat and not bearer.id):
-        raise Unauthenticated("nobody's")
+        raise Unauthenticated("no owner")

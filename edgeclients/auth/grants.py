@@ -1,4 +1,4 @@
-"""What callers may, by Auth (contract 12.2 to 12.6, design 7)."""
+"""Authorises callers by permissions of Auth (contract 12.2 to 12.6, design 7)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,16 +15,16 @@ from edgeclients.peers.domains import DomainsService, DomainStatus
 from edgeclients.ports import Authorizer
 
 _ANY: Final = "*"
-# Of what is asked about; answers are kept, and callers may name what they like.
+# Limits the names in questions: answers are cached, and callers choose the names.
 _NAME_CHARACTERS: Final = 512
 
 
 class Grants(Authorizer):
-    """`ports.Authorizer` by Auth.
+    """`ports.Authorizer` with the Auth service.
 
     Args:
-        auth: where to ask.
-        domains: who knows in what state a domain is; None: all are enabled.
+        auth: the service.
+        domains: the service with the state of domains; None: all are enabled.
     """
 
     def __init__(self, auth: AuthService, domains: DomainsService | None) -> None:
@@ -32,7 +32,7 @@ class Grants(Authorizer):
         self._statuses = AnswerCache(domains.status) if domains is not None else None
 
     async def allows(self, question: PolicyQuestion) -> bool:
-        """What Auth says to a question, or said a moment ago; no, of names that are too long to be any."""
+        """Auth's answer to a question, cached for a moment; False for names that are too long to exist."""
         names = (question.subject, question.object_id, question.scope.entity_id if question.scope else "")
         if any(len(name) > _NAME_CHARACTERS for name in names):
             return False
@@ -68,7 +68,7 @@ class Grants(Authorizer):
         async def admit(member_id: str) -> None:
             member = f"{session.domain_id}_{member_id}"
             if not await self.allows(PolicyQuestion(member, "membership", "domain", session.domain_id)):
-                raise Forbidden("no member of the domain")
+                raise Forbidden("not a member of the domain")
 
         await map_concurrently(admit, member_ids)
 
@@ -77,10 +77,10 @@ class Grants(Authorizer):
         self._answers.forget()
 
     async def _enter(self, session: Session) -> PolicyQuestion:
-        """The question to which Auth says yes because the caller may be in the domain, given its state.
+        """The question that Auth affirms because the caller may act in the domain, given the domain's state.
 
         Raises:
-            DomainForbidden: it said no.
+            DomainForbidden: Auth denied it.
             NotFound, InvalidStatus: there is no such domain, or it is deleted.
         """
         question = _ENTRIES[await self._status(session.domain_id)](session)
@@ -94,9 +94,9 @@ class Grants(Authorizer):
     async def _check_scope(
         self, session: Session, entered: PolicyQuestion, operation: Operation, client_ids: Sequence[str]
     ) -> None:
-        """Raise `Forbidden` if a personal access token is not for this, whatever its owner may.
+        """Raise `Forbidden` if a personal access token is not valid for this, whatever its owner may do.
 
-        Asked together with something that is true, so that the answer is about the token alone.
+        The scope is asked about together with a question that was affirmed, so that the answer is about the token alone.
         """
         if not session.pat_id:
             return
@@ -109,10 +109,10 @@ class Grants(Authorizer):
         else:
             admitted = await fits(_ANY) or (bool(client_ids) and all(await map_concurrently(fits, dict.fromkeys(client_ids))))
         if not admitted:
-            raise Forbidden("not what this token is for")
+            raise Forbidden("outside the scope of the token")
 
     async def _granted(self, wanted: Action, about: PolicyQuestion) -> Action:
-        """Those of `wanted` that Auth grants on the clients of what `about` names."""
+        """The actions of `wanted` that Auth grants on the clients of the object in `about`."""
 
         async def allowed(action: Action) -> bool:
             return await self.allows(about._replace(permission=f"client_{str(action.name).lower()}_permission"))
@@ -127,7 +127,7 @@ class Grants(Authorizer):
 
 
 def _subject(session: Session) -> str:
-    """The caller as policies name it (contract 12.2)."""
+    """The caller in the form that policies use (contract 12.2)."""
     return session.user_id if session.super_admin else f"{session.domain_id}_{session.user_id}"
 
 
@@ -147,7 +147,7 @@ def _scope(session: Session, entity_type: str, operation: Operation, entity_id: 
     return Scope(session.pat_id, session.user_id, session.domain_id, entity_type, entity_id, operation.scope)
 
 
-# Contract 12.3: who may be in a domain in this state.
+# Contract 12.3: who may act in a domain, by its state.
 _ENTRIES: Final = {
     DomainStatus.ENABLED: lambda session: PolicyQuestion(_subject(session), "membership", "domain", session.domain_id),
     DomainStatus.DISABLED: lambda session: PolicyQuestion(_subject(session), "admin", "domain", session.domain_id),

@@ -1,4 +1,4 @@
-"""Auth's public keys, as its JWKS document tells them: kept for 5 minutes, fetched again within bounds (contract 12.1)."""
+"""Auth's public keys from its JWKS document: cached for 5 minutes, fetched at a limited rate (contract 12.1)."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from edgeclients.errors import Unavailable
 _log = logging.getLogger(__name__)
 
 KEPT = 300.0  # seconds
-APART = 5.0  # seconds between two fetches at least: tokens of any make cannot force more
+APART = 5.0  # minimum seconds between two fetches: invalid tokens cannot force more
 _DEADLINE = 10.0
 _BYTES = 256 * 1024
 _KEYS = 100
-_ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})  # none of them shares its key with whoever signs
+_ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})  # none of them is symmetric
 
 
 class Keys:
@@ -27,7 +27,7 @@ class Keys:
 
     Args:
         url: of the document.
-        clock: seconds that never go back.
+        clock: monotonic seconds.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,20 +38,20 @@ class Keys:
         self._fetching: asyncio.Future[None] | None = None
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id; asks for the document where that is not known or too old.
+        """The key with this id; fetches the document if the key is unknown or too old.
 
         Raises:
-            Unavailable: there are no keys fresh enough to say.
+            Unavailable: there are no recent keys.
         """
         if self._is_fresh() and kid in self._keys:
             return self._keys[kid]
         return await self.renewed(kid)
 
     async def renewed(self, kid: str) -> jwt.PyJWK | None:
-        """The key with this id as the document has it now, or had it a moment ago.
+        """The key with this id in a document that is at most a moment old.
 
         Raises:
-            Unavailable: there are no keys fresh enough to say.
+            Unavailable: there are no recent keys.
         """
         if self._fetching is None and self._clock() - self._tried_at >= APART:
             self._tried_at = self._clock()
@@ -63,7 +63,7 @@ class Keys:
         return self._keys.get(kid)
 
     async def close(self) -> None:
-        """Stop what is being fetched."""
+        """Cancel a fetch in progress."""
         if self._fetching is not None:
             self._fetching.cancel()
 
@@ -86,9 +86,9 @@ async def _download(url: str) -> bytes:
     """The document.
 
     Raises:
-        httpx.HTTPError, OSError: it is not there, or too large, or nobody can be trusted.
+        httpx.HTTPError, OSError: it is unavailable or too large, or the server cannot be trusted.
     """
-    # No proxy and no password of the environment; whom to trust (SSL_CERT_FILE, SSL_CERT_DIR) it may say.
+    # No proxy and no password from the environment; CA certificates (SSL_CERT_FILE, SSL_CERT_DIR) may come from it.
     tls = await asyncio.to_thread(httpx.create_ssl_context)
     client = httpx.AsyncClient(timeout=_DEADLINE, verify=tls, trust_env=False)
     async with client, client.stream("GET", url) as response:
@@ -106,10 +106,10 @@ class _Document(msgspec.Struct):
 
 
 def _read(content: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys that tokens may be signed with; any others are left out.
+    """The keys that tokens may be signed with; all others are ignored.
 
     Raises:
-        msgspec.MsgspecError: it is no JWKS document.
+        msgspec.MsgspecError: it is not a JWKS document.
     """
     found = {}
     for one in msgspec.json.decode(content, type=_Document).keys[:_KEYS]:

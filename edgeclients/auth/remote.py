@@ -1,4 +1,4 @@
-"""The Auth service of a cloud: who callers are, and what they may (entry point `magistrala`)."""
+"""The Auth service of a cloud: authentication and authorisation of callers (entry point `magistrala`)."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -18,16 +18,16 @@ from edgeclients.settings import Settings
 
 
 class Remote(Grants, Authenticator):
-    """`ports.Authenticator` and `ports.Authorizer` by an Auth service.
+    """`ports.Authenticator` and `ports.Authorizer` with an Auth service.
 
-    `links` are those to the services that are asked, by name.
+    `links` are the links to the services in use, by name.
 
     Args:
-        settings: where it is.
-        now: the time that access tokens are judged by, in microseconds since 1970.
+        settings: the addresses of the services.
+        now: the time for checking access tokens, in microseconds since 1970.
 
     Raises:
-        StartError: what it takes is not installed, or a certificate cannot be used.
+        StartError: a required package is not installed, or a certificate cannot be used.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
@@ -39,7 +39,7 @@ class Remote(Grants, Authenticator):
         self._callers = AuthTokens(auth, self.allows, verifier, unverified=settings.allow_unverified_user)
 
     async def __aenter__(self) -> Self:
-        """The plugin itself, which hangs up at the end."""
+        """The plug-in itself, which closes its connections at the end."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -66,11 +66,11 @@ class Remote(Grants, Authenticator):
 
 
 def create(settings: Settings, operators: Operators) -> Remote:
-    """What asks the Auth service that the settings name.
+    """The plug-in for the Auth service in the settings.
 
     Raises:
-        StartError: they name none, or it cannot be asked.
+        StartError: the settings name none, or it cannot be used.
     """
     if not settings.auth_grpc_url:
-        raise StartError("MG_AUTH_GRPC_URL is missing: the authenticator `magistrala` asks an Auth service")
+        raise StartError("MG_AUTH_GRPC_URL is missing: the authenticator `magistrala` requires an Auth service")
     return Remote(settings, operators.now)

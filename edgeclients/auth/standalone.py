@@ -1,4 +1,4 @@
-"""One operator, who may do everything in every domain or in the domains named; and local operators beside."""
+"""The standalone operator, who may do everything in every domain or in those configured; and local operators."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ ID_FILE, TOKEN_FILE = "operator.id", "operator.token"
 
 
 class Operator(NamedTuple):
-    """The operator's id and token, and the file the token was read from or written to, if any."""
+    """The operator's id and token, and the token's file, if any."""
 
     id: str
     token: str
@@ -30,12 +30,12 @@ class Operator(NamedTuple):
 
 
 class Standalone(Authenticator, Authorizer):
-    """`ports.Authenticator` and `ports.Authorizer` for the standalone operator and local ones.
+    """`ports.Authenticator` and `ports.Authorizer` for the standalone operator and for local operators.
 
     Args:
-        operator: who may do everything.
-        domains: the only ones anybody may act in; none named: any.
-        operators: who else may call.
+        operator: the standalone operator.
+        domains: the only domains that requests may name; empty for any.
+        operators: the local operators.
     """
 
     def __init__(self, operator: Operator, domains: Sequence[str], operators: Operators) -> None:
@@ -68,10 +68,10 @@ class Standalone(Authenticator, Authorizer):
 
 
 def create(settings: Settings, operators: Operators) -> Standalone:
-    """The operator the settings name, else the one in the data directory, made there on the first start; and `operators`.
+    """The operator in the settings, else the one in the data directory, created on the first start; and `operators`.
 
     Raises:
-        StartError: the token is none, or a file cannot be used.
+        StartError: the token is not valid, or a file cannot be used.
     """
     return Standalone(_operator(settings), settings.standalone_domains, operators)
 
@@ -104,8 +104,8 @@ def _kept_text(path: Path, read: Callable[[Path], str]) -> str:
     try:
         return read(path)
     except OSError as error:
-        anew = "restore it, or remove operator.id and operator.token"
-        raise StartError(f"{path} cannot be read ({error.strerror}): {anew}") from error
+        advice = "restore it, or remove operator.id and operator.token"
+        raise StartError(f"{path} cannot be read ({error.strerror}): {advice}") from error
     except ValueError as error:
         raise StartError(f"{path} cannot be used, {error}") from error
 

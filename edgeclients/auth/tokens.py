@@ -1,4 +1,4 @@
-"""Access tokens verified here: JWTs that Auth signed (contract 12.1)."""
+"""Verifies access tokens locally: JWTs signed by Auth (contract 12.1)."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ _REQUIRED = ["exp", "iat", "iss", "sub"]
 
 
 class _Claims(msgspec.Struct):
-    """What of a token's claims is used; of other types they are refused."""
+    """The claims in use; a claim of another type is refused."""
 
     sub: str
     exp: float
@@ -30,8 +30,8 @@ class Tokens:
     """Verifies tokens.
 
     Args:
-        keys: of Auth.
-        now: the time they are judged by, in microseconds since 1970.
+        keys: the public keys of Auth.
+        now: the time for checking tokens, in microseconds since 1970.
     """
 
     def __init__(self, keys: Keys, now: Callable[[], int]) -> None:
@@ -39,39 +39,39 @@ class Tokens:
         self._now = now
 
     async def verify(self, token: str) -> Bearer:
-        """Who `token` belongs to; times are compared without leeway.
+        """The owner of `token`; times are compared without leeway.
 
         Raises:
-            Unauthenticated: it is none of Auth's, or not valid now.
-            Unavailable: Auth's keys cannot be had.
+            Unauthenticated: it is not a token of Auth, or not valid now.
+            Unavailable: Auth's keys are unavailable.
         """
         try:
             kid = jwt.get_unverified_header(token).get("kid")
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise Unauthenticated("no JWT") from error
+            raise Unauthenticated("not a JWT") from error
         if not isinstance(kid, str):
             raise Unauthenticated("no kid")
         try:
             try:
                 return self._bearer(token, await self._keys.find(kid))
             except jwt.InvalidSignatureError:
-                return self._bearer(token, await self._keys.renewed(kid))  # another key has that id by now
+                return self._bearer(token, await self._keys.renewed(kid))  # the key of that id may have changed
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise Unauthenticated(type(error).__name__) from error
 
     def _bearer(self, token: str, key: jwt.PyJWK | None) -> Bearer:
         if key is None:
             raise Unauthenticated("unknown key")
-        claims = jwt.decode(
+        decoded = jwt.decode(
             token,
             key,
             algorithms=[key.algorithm_name],
             issuer=ISSUER,
-            # Times are compared below: PyJWT knows no clock but this host's.
+            # Times are compared below: PyJWT knows only this host's clock.
             options={"require": _REQUIRED, "verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
-        told = msgspec.convert(claims, _Claims)
+        claims = msgspec.convert(decoded, _Claims)
         now = self._now() / SECOND
-        if told.exp <= now or told.iat > now or told.nbf > now:
+        if claims.exp <= now or claims.iat > now or claims.nbf > now:
             raise Unauthenticated("not valid now")
-        return Bearer("", told.sub, told.role, told.verified, told.type)
+        return Bearer("", claims.sub, claims.role, claims.verified, claims.type)
