@@ -1,1 +1,1 @@
-"""Recent answers of `Authenticate`."""
+"""Recent results of `Authenticate`."""

@@ -1,4 +1,4 @@
-"""What the Redis server of the cache does not allow, told to whoever runs it."""
+"""Logs permissions that the cache's Redis server denies."""
 
 import logging
 
@@ -8,23 +8,23 @@ _log = logging.getLogger(__name__)
 
 
 class Denials:
-    """Tells of each right that is missing on the server of the cache, once.
+    """Logs each missing permission on the cache's Redis server, once.
 
     Args:
-        pattern: of the keys or channels that are used.
+        pattern: the pattern of the keys or channels in use.
     """
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def note(self, error: BaseException) -> bool:
-        """Whether `error` is such a denial; then the log has it."""
+        """Whether `error` is a denied permission, which is then logged."""
         right = missing(error, self._pattern)
-        if right and right not in self._told:
-            self._told.add(right)
+        if right and right not in self._logged:
+            self._logged.add(right)
             _log.warning(
-                "the Redis server of MG_CLIENTS_CACHE_URL does not allow all that is needed",
+                "the Redis server of MG_CLIENTS_CACHE_URL denies a required permission",
                 extra={"error": f"the right {right} is missing"},
             )
         return bool(right)

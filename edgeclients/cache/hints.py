@@ -1,8 +1,8 @@
-"""Hints that processes on one store give each other through Redis, so that a revoked secret is dead everywhere at once.
+"""Hints between processes on one store, through Redis, so that a revoked secret is invalid everywhere at once.
 
-A hint only takes away: it says that a client lost access, or that somebody gained it, or that roles changed. The guarantee is
-the store's (`cache.shared`), or that nothing is kept for long; hints are fast. None is believed that was not written with
-K_cache.
+A hint only invalidates: it says that a client lost access, that a client gained access, or that roles changed. The
+guarantee comes from the store (`cache.shared`), or from short cache lifetimes; hints make it fast. Hints without a valid
+MAC under K_cache are ignored.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 _CHANNEL = "edgeclients:hints:"
 _CHANNEL_BYTES = 12
 _MAC_BYTES = 32
-_WAITING = 10_000  # hints that may wait to be published; beyond, the store's guarantee has to do
-_PAUSE_SECONDS = 0.5  # before a connection that broke is made again
-_DENIED_SECONDS = 5.0  # before what the server does not allow is tried again
+_WAITING = 10_000  # hints that may wait to be published; beyond that only the store's guarantee remains
+_PAUSE_SECONDS = 0.5  # before reconnecting
+_DENIED_SECONDS = 5.0  # before retrying what the server denies
 PING_SECONDS = 1.0
-LIVE_SECONDS = 2.0  # a subscription counts as live for so long after PING on it was answered
+LIVE_SECONDS = 2.0  # how long a subscription counts as live after a PING on it was answered
 
 
 class _Hint(msgspec.Struct, array_like=True):
@@ -46,15 +46,15 @@ _decoder = msgspec.msgpack.Decoder(_Hint)
 
 
 class Hints:
-    """Publishes what commits of this process cause, and makes felt here what those of others cause.
+    """Publishes the effects of commits in this process, and applies those of other processes.
 
     Args:
-        redis: where.
+        redis: the server.
         key: K_cache.
-        cache: of this process.
-        roles_changed: called when another has changed roles.
-        store_id: of the store all of them share; others may use the same server.
-        sender: what no other process has.
+        cache: the cache of this process.
+        roles_changed: called when another process has changed roles.
+        store_id: the id of the common store; other stores may use the same server.
+        sender: an id unique to this process.
     """
 
     def __init__(
@@ -75,17 +75,17 @@ class Hints:
         self._waiting: asyncio.Queue[Effects] = asyncio.Queue(_WAITING)
         self._answered_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
-        self._away = False
+        self._unavailable = False
         self._denials = Denials(f"{_CHANNEL}*")
         self.lost = self.heard = 0
 
     @property
     def live(self) -> bool:
-        """Whether hints of others arrive, as far as can be known."""
+        """Whether hints of other processes arrive, as far as known."""
         return time.monotonic() - self._answered_at < LIVE_SECONDS
 
     def publish(self, effects: Effects) -> None:
-        """Tell the others, soon."""
+        """Queue effects for the other processes."""
         if effects.revoked or effects.granted or effects.roles:
             try:
                 self._waiting.put_nowait(effects)
@@ -93,11 +93,11 @@ class Hints:
                 self.lost += 1
 
     def start(self) -> None:
-        """Begin."""
-        self._tasks = [asyncio.ensure_future(self._again_and_again(work)) for work in (self._publish, self._listen)]
+        """Start publishing and listening."""
+        self._tasks = [asyncio.ensure_future(self._run_forever(work)) for work in (self._publish, self._listen)]
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop publishing and listening."""
         await concurrency.cancel_and_wait(self._tasks)
 
     async def _publish(self) -> None:
@@ -114,36 +114,36 @@ class Hints:
             await channel.subscribe(self._channel)
             pinging = asyncio.ensure_future(self._ping(channel))
             try:
-                await self._hear(channel)
+                await self._receive(channel)
             finally:
                 self._answered_at = float("-inf")
                 await concurrency.cancel_and_wait([pinging])
                 if not pinging.cancelled():
-                    pinging.exception()  # that it failed, too, is no news
+                    pinging.exception()  # its own failure is not of interest
 
     async def _ping(self, channel: Any) -> None:
         while True:
             await channel.ping()
             await asyncio.sleep(PING_SECONDS)
 
-    async def _hear(self, channel: Any) -> None:
+    async def _receive(self, channel: Any) -> None:
         while True:
             message = await channel.get_message(timeout=LIVE_SECONDS)
             if message is None:
                 raise ConnectionError("the subscription is silent")
             if message["type"] == "subscribe":
-                self._cache.forget_all()  # whatever was said before this moment was not heard
+                self._cache.forget_all()  # hints published before this moment were missed
                 self._roles_changed()
             if message["type"] in {"subscribe", "pong"}:
                 self._answered_at = time.monotonic()
-                self._note_back()
+                self._note_available()
             elif message["type"] == "message":
-                self._feel(message["data"])
+                self._apply(message["data"])
 
-    def _feel(self, sealed: bytes) -> None:
+    def _apply(self, sealed: bytes) -> None:
         mac, packed = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
         if not hmac.compare_digest(mac, hmac.digest(self._key, b"hint\0" + packed, "sha256")):
-            _log.warning("a hint in Redis was not written by one of us")
+            _log.warning("ignored a hint in Redis without a valid signature")
             return
         hint = _decoder.decode(packed)
         if hint.sender != self._sender:
@@ -156,8 +156,8 @@ class Hints:
         packed = _encode(_Hint(self._sender, effects.revoked, effects.granted, effects.roles))
         return hmac.digest(self._key, b"hint\0" + packed, "sha256") + packed
 
-    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it for ever; when it fails, once more after a moment."""
+    async def _run_forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` forever; restart it after a pause when it fails."""
         from redis.exceptions import RedisError
 
         while True:
@@ -168,20 +168,21 @@ class Hints:
                 if self._denials.note(error):
                     pause = _DENIED_SECONDS
                 else:
-                    self._note_away(error)  # a RuntimeError is what uvloop says of a connection that was closed
-            except Exception:  # noqa: BLE001 - it goes on, and the log has it all
+                    self._note_unavailable(error)  # uvloop raises RuntimeError for a closed connection
+            except Exception:  # noqa: BLE001 - it is logged and restarted
                 _log.exception("hints of other processes failed unexpectedly")
             await asyncio.sleep(pause)
 
-    def _note_away(self, error: Exception) -> None:
-        """Say so once; the error's text may hold what the server was told."""
-        if not self._away:
+    def _note_unavailable(self, error: Exception) -> None:
+        """Log it once, without the error's text, which may contain data sent to the server."""
+        if not self._unavailable:
             _log.warning(
-                "the Redis server of MG_CLIENTS_CACHE_URL is away, and done without", extra={"error": type(error).__name__}
+                "the Redis server of MG_CLIENTS_CACHE_URL is unavailable: continuing without it",
+                extra={"error": type(error).__name__},
             )
-        self._away = True
+        self._unavailable = True
 
-    def _note_back(self) -> None:
-        if self._away:
-            _log.info("the Redis server of MG_CLIENTS_CACHE_URL answers again")
-        self._away = False
+    def _note_available(self) -> None:
+        if self._unavailable:
+            _log.info("the Redis server of MG_CLIENTS_CACHE_URL is available again")
+        self._unavailable = False

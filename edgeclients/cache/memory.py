@@ -1,4 +1,4 @@
-"""`ports.TokenCache` in the process: bounded, and void for a client from the commit on that took its access away."""
+"""`ports.TokenCache` in the process: bounded; a client's entries become invalid with the commit that revokes it."""
 
 import hashlib
 import secrets
@@ -12,7 +12,7 @@ from typing_extensions import override
 from edgeclients.model import Effects
 from edgeclients.ports import TokenCache
 
-# BLAKE2b has a key built in (RFC 7693) and is ready to be copied with it: 0.6 µs a token, where HMAC-SHA-256 takes 2 to 5.
+# BLAKE2b is keyed (RFC 7693), and a keyed state can be copied: 0.6 µs a token, where HMAC-SHA-256 takes 2 to 5.
 _KEY_BYTES = 16
 _DENIAL_SECONDS = 5
 _DENIALS = 10_000
@@ -29,9 +29,9 @@ class MemoryTokenCache(TokenCache):
     """See `ports.TokenCache`.
 
     Args:
-        seconds: how long a success is remembered.
-        size: how many are.
-        now: the time that expiry is compared with.
+        seconds: how long a success is cached.
+        size: how many successes are cached.
+        now: the time for checking expiry.
     """
 
     def __init__(self, seconds: float, size: int, now: Callable[[], int]) -> None:
@@ -40,8 +40,8 @@ class MemoryTokenCache(TokenCache):
         self._entries: TTLCache[bytes, _Entry] = TTLCache(size, seconds, timer=time.monotonic)
         self._denials: TTLCache[bytes, int] = TTLCache(_DENIALS, _DENIAL_SECONDS, timer=time.monotonic)
         self._generation = 0
-        # Newest revocation by client, the oldest first. Past the bound the oldest are forgotten, and `_floor` keeps every
-        # entry out that they could have voided.
+        # Newest revocation by client, the oldest first. Beyond the bound the oldest are dropped, and `_floor` rejects every
+        # entry that they could have invalidated.
         self._revoked: dict[str, int] = {}
         self._floor = 0
 
@@ -87,41 +87,41 @@ class MemoryTokenCache(TokenCache):
         return self._denials.get(key) == self._generation
 
     def apply(self, effects: Effects) -> None:
-        """Make the effects of a commit felt; called before its caller is answered."""
+        """Apply the effects of a commit; called before its caller gets the result."""
         if effects.granted:
             self._generation += 1
         for client_id, revision in effects.revoked:
-            # Others are heard late, and commits that run side by side in another order than they were numbered in.
+            # Hints arrive late, and concurrent commits may arrive in another order than that of their revisions.
             self._revoked[client_id] = max(revision, self._revoked.pop(client_id, 0))
         while len(self._revoked) > _REVOCATIONS:
             self._floor = max(self._floor, self._revoked.pop(next(iter(self._revoked))))
 
     def forget_all(self) -> None:
-        """Forget every answer; what was revoked stays known."""
+        """Drop every result; revocations stay known."""
         self._entries.clear()
         self._denials.clear()
 
     def clear(self, revision: int) -> None:
-        """Forget every answer: all revocations up to `revision` are to be taken as made, of whomever; later ones stay known."""
+        """Drop every result: any client may have been revoked up to `revision`; later revocations stay known."""
         self.forget_all()
         self._revoked = {client_id: known for client_id, known in self._revoked.items() if known > revision}
         self._floor = max(self._floor, revision)
 
     def restart(self, revision: int) -> None:
-        """Forget everything: the store begins anew at `revision`, which may be one that has been before."""
+        """Drop everything: the store restarts at `revision`, which may have been in use before."""
         self.forget_all()
         self._revoked.clear()
         self._floor = revision
 
     def revoked(self, client_id: str) -> int:
-        """The newest revision at which a client is known to have lost access; 0: none."""
+        """The newest known revision at which a client lost access; 0 for none."""
         return self._revoked.get(client_id, 0)
 
     def correct(self, client_id: str, revision: int) -> None:
-        """A client lost access at this revision at the latest, and not at the later one that was said."""
+        """Replace a revocation of a client by this earlier revision: the later one was wrong."""
         if client_id in self._revoked:
             self._revoked[client_id] = revision
 
     def _has_expired(self, entry: _Entry) -> bool:
-        """By the store's time, not by a lifetime counted here: the clock of a gateway may be set meanwhile."""
+        """Compare with the store's time, not with a lifetime measured here: a gateway's clock may be set meanwhile."""
         return entry.expires_at is not None and entry.expires_at <= self._now()

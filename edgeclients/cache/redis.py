@@ -1,7 +1,7 @@
-"""Proofs that processes on one store leave each other in Redis: that a token was found right, by argon2, for one stored hash.
+"""Proofs that processes on one store share in Redis: that a token passed argon2 for one stored hash.
 
-Nothing in them is readable, and none is believed that was not written with K_cache. A proof saves the hash, never the row's
-read: whoever uses it reads the row, which must still have the hash that the proof was given for.
+Proofs are unreadable, and ignored without a valid MAC under K_cache. A proof saves the hash, but not reading the row: the
+row must still have the hash that the proof was made for.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _PROOF = "edgeclients:proof:"
 _MAC_BYTES = 32
-_CALL_SECONDS = 0.25  # of a look for a proof, or its writing
-_PAUSE_SECONDS = 1.0  # without Redis, before it is tried again
+_CALL_SECONDS = 0.25  # to read or to write a proof
+_PAUSE_SECONDS = 1.0  # after a failure, before Redis is used again
 _ANSWER_SECONDS = 2.0
 
 
@@ -32,7 +32,7 @@ class RedisProofs(Proofs):
     """`ports.Proofs` in Redis.
 
     Args:
-        redis: where.
+        redis: the server.
         key: K_cache.
         seconds: how long a proof is kept.
     """
@@ -73,24 +73,24 @@ class RedisProofs(Proofs):
         return hmac.digest(self._key, b"\0".join(parts), "sha256")
 
     async def _try(self, call: Awaitable[Any]) -> Any:
-        """What Redis says; None if it does not say it soon, and then it is left alone for a while."""
+        """The result of a call; None if it fails or takes too long, and then Redis is not used for a while."""
         from redis.exceptions import RedisError
 
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 return await call
-        except (RedisError, OSError, TimeoutError, RuntimeError) as error:  # the last is uvloop's, of a closed connection
+        except (RedisError, OSError, TimeoutError, RuntimeError) as error:  # uvloop: RuntimeError for a closed connection
             self._denials.note(error)
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
             return None
 
 
 def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> "Redis":
-    """Redis at `redis[s]://[[user]:password@]host[:port][/database]`; nothing is sent before it is needed.
+    """Redis at `redis[s]://[[user]:password@]host[:port][/database]`; connects on first use.
 
     Args:
-        url: of the server.
-        tls: gives what a new connection takes; None: that is made of what `url` names.
+        url: the URL of the server.
+        tls: returns the TLS context for a new connection; None: it is made from `url`.
 
     Raises:
         StartError: redis-py is not installed.
@@ -100,7 +100,7 @@ def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> "Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError as error:
-        raise StartError('Redis takes the package redis: install "edgeclients[cloud]"') from error
+        raise StartError('Redis needs the package redis: install "edgeclients[cloud]"') from error
     redis = Redis.from_url(
         url, protocol=2, retry=Retry(NoBackoff(), 0), socket_connect_timeout=_ANSWER_SECONDS, socket_timeout=_ANSWER_SECONDS
     )

@@ -1,9 +1,9 @@
-"""The cache of one of several processes on one store: believed only while it knows what the others have revoked (design 6).
+"""The cache of one of several processes on one store: used only while it knows the others' revocations (design 6).
 
-The store is asked every two seconds for the revocations that this process has not seen; its cache is believed until five
-seconds after such a question was put that was answered. So whatever happens to Redis, a revoked secret is dead in every
-process five seconds after the change was answered at the latest. Revisions are dense and commit in their order, so that none
-can be missed unnoticed: not by clocks that differ, nor by a process that slept.
+The store is asked every two seconds for new revocations. The cache is used until five seconds after the last question
+that was answered. So whatever happens to Redis, a revoked secret is invalid in every process at most five seconds after
+the change was answered. Revisions are dense and commit in order, so that none can be missed unnoticed: neither by clocks
+that differ, nor by a process that was suspended.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ TRUST_SECONDS = 5.0
 
 
 class _Heard(NamedTuple):
-    """What was heard to be revoked of a client, when, and up to which revision that is known otherwise."""
+    """A revocation of a client from a hint: its revision, its arrival, and the newest revision known from elsewhere."""
 
     revision: int
     at: float
@@ -35,18 +35,18 @@ class _Heard(NamedTuple):
 
 
 class SharedTokenCache(MemoryTokenCache):
-    """`ports.TokenCache` that says nothing it could be wrong about."""
+    """`ports.TokenCache` that returns nothing it could be wrong about."""
 
     def __init__(self, seconds: float, size: int, now: Callable[[], int]) -> None:
         super().__init__(seconds, size, now)
         self._trusted_until = float("-inf")
         self._unsure_at = float("-inf")
         self._heard: dict[str, _Heard] = {}
-        self.newest = 0  # revision that the store has told of, by commits and rows
+        self.newest = 0  # revision seen in commits and rows
 
     @property
     def trusted(self) -> bool:
-        """Whether its answers are believed now."""
+        """Whether its results are used now."""
         return time.monotonic() < self._trusted_until
 
     @override
@@ -71,7 +71,7 @@ class SharedTokenCache(MemoryTokenCache):
             self._trusted_until = float("-inf")
 
     def hear(self, effects: Effects) -> None:
-        """Make felt what another process says of its commits; the store has the last word, see `confirm`."""
+        """Apply a hint of another process; the store has the last word, see `confirm`."""
         for client_id, revision in effects.revoked:
             before = self._heard.get(client_id)
             known = before.known if before is not None else self.revoked(client_id)
@@ -80,9 +80,9 @@ class SharedTokenCache(MemoryTokenCache):
         super().apply(effects)
 
     def confirm(self, revision: int, asked_at: float) -> None:
-        """Believe what is here, as of a question put at `asked_at` to which the store said that it is at `revision`.
+        """Use the cache, as of a question at `asked_at` that the store answered with `revision`.
 
-        What was heard before that of later ones was of another store, such as a copy of this one: nobody waits for it.
+        A hint from before that with a later revision came from another store, such as a copy of this one: it is dropped.
         """
         for client_id, heard in list(self._heard.items()):
             if heard.revision <= revision:
@@ -101,63 +101,63 @@ class SharedTokenCache(MemoryTokenCache):
 
 
 class RevocationWatch:
-    """Tells a cache what other processes have revoked.
+    """Applies the revocations of other processes to a cache.
 
     Args:
-        store: which all of them share.
-        cache: of this one.
+        store: the common store.
+        cache: the cache of this process.
     """
 
     def __init__(self, store: Store, cache: SharedTokenCache) -> None:
         self._store = store
         self._cache = cache
         self._revision = 0
-        self._whose = ""  # that revision was, if it is still on record
+        self._revoked_last = ""  # the client of that revision, if still stored
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
     async def start(self) -> None:
-        """Begin with what is revoked now.
+        """Start at the current revision.
 
         Raises:
-            DomainError: the store cannot say.
+            DomainError: the store cannot answer.
         """
         self._revision = (await self._store.revocations(0)).revision
         await self.look()
         self._task = asyncio.ensure_future(self._look_regularly())
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         if self._task:
             await concurrency.cancel_and_wait([self._task])
 
     async def look(self) -> None:
-        """Ask once.
+        """Poll once.
 
         Raises:
-            DomainError: the store cannot say.
+            DomainError: the store cannot answer.
             TimeoutError: it took too long.
         """
         asked_at, newest = time.monotonic(), max(self._revision, self._cache.newest)
         async with asyncio.timeout(TRUST_SECONDS):
-            found = await self._store.revocations(max(0, self._revision - 1))  # the last one that is known is among them
+            found = await self._store.revocations(max(0, self._revision - 1))  # includes the last known one
         new = tuple(one for one in found.revoked if one[1] > self._revision)
         if found.revision < newest or self._is_another(found):
-            _log.warning("the database is not the one it was, or an older state of it: the cache begins anew")
+            _log.warning("the database was replaced or restored to an older state: the cache is cleared")
             self._cache.restart(found.revision)
         elif len(new) < found.revision - self._revision:
-            self._cache.clear(found.revision)  # the oldest of them are forgotten already
+            self._cache.clear(found.revision)  # the oldest of them are deleted already
         else:
             self._cache.apply(Effects(revoked=new))
-        known = self._whose if found.revision == self._revision else ""
+        known = self._revoked_last if found.revision == self._revision else ""
         self._revision = found.revision
-        self._whose = next((client_id for client_id, revision in found.revoked if revision == found.revision), known)
+        self._revoked_last = next((client_id for client_id, revision in found.revoked if revision == found.revision), known)
         self._cache.confirm(found.revision, asked_at)
 
     def _is_another(self, found: Revocations) -> bool:
-        """Whether the revisions this process knows are not those of the store, as after a restore from a backup."""
-        whose = next((client_id for client_id, revision in found.revoked if revision == self._revision), self._whose)
-        return whose != self._whose and bool(self._whose)
+        """Whether the known revisions are not those of the store, as after a restore from a backup."""
+        last = next((client_id for client_id, revision in found.revoked if revision == self._revision), self._revoked_last)
+        return last != self._revoked_last and bool(self._revoked_last)
 
     async def _look_regularly(self) -> None:
         while True:

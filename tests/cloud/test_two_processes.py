@@ -206,7 +206,7 @@ def test_after_the_database_was_set_back_what_is_taken_away_is_dead_all_the_same
         _disable(two.api, two.api.create()["id"])
     client_id, tokens = _known_to_both(two)
     cloud.execute("DELETE FROM revocations; UPDATE store_state SET revision = 0")  # as a backup from before has it
-    said = "the database is not the one it was, or an older state of it: the cache begins anew"
+    said = "the database was replaced or restored to an older state: the cache is cleared"
     for process in (two.one, two.other):
         _until(lambda process=process: any(line["msg"] == said for line in process.service.lines))  # type: ignore[misc]
     assert all(process.is_let_in(token) for process in (two.one, two.other) for token in tokens * 2)
