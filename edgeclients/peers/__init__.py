@@ -1,1 +1,1 @@
-"""Other services, asked over gRPC: one module a service, on the link they share."""
+"""Clients of other services over gRPC: one module per service, on a common link."""

@@ -1,4 +1,4 @@
-"""`auth.v1.AuthService`: who a token belongs to, and what somebody may (contract 6)."""
+"""`auth.v1.AuthService`: the owner of a token, and permissions (contract 6)."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ _AUTHORIZE = "/auth.v1.AuthService/Authorize"
 
 
 class Bearer(NamedTuple):
-    """What Auth says of a token; numbers are contract 6's."""
+    """Auth's answer about a token; numbers are those of contract 6."""
 
     id: str
     user_id: str
@@ -21,7 +21,7 @@ class Bearer(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a personal access token is used for (contract 12.6)."""
+    """The scope that a personal access token is used for (contract 12.6)."""
 
     pat_id: str
     user_id: str
@@ -32,7 +32,7 @@ class Scope(NamedTuple):
 
 
 class PolicyQuestion(NamedTuple):
-    """May this subject, a user, do this to that object? With a scope: and may it with this personal access token?"""
+    """Whether a subject, a user, has a permission on an object; with a scope also whether a personal access token has it."""
 
     subject: str
     permission: str
@@ -44,29 +44,29 @@ class PolicyQuestion(NamedTuple):
 
 
 class AuthService:
-    """Asks Auth.
+    """Calls Auth.
 
     Args:
-        link: to it.
+        link: the link to the service.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     async def authenticate(self, token: str) -> Bearer:
-        """Who `token` belongs to.
+        """The owner of `token`.
 
         Raises:
-            DomainError: as `Link.call` has it.
+            DomainError: see `Link.call`.
         """
         found = await self._link.call(_AUTHENTICATE, auth_pb2.AuthNReq(token=token), auth_pb2.AuthNRes)
         return Bearer(found.id, found.user_id, found.user_role, found.verified, found.token_type)
 
     async def allows(self, question: PolicyQuestion) -> bool:
-        """Whether Auth says yes.
+        """Whether Auth grants the permission.
 
         Raises:
-            DomainError: as `Link.call` has it; but a refusal is an answer.
+            DomainError: see `Link.call`; a refusal is an answer, not an error.
         """
         try:
             answer = await self._link.call(_AUTHORIZE, _request(question), auth_pb2.AuthZRes)

@@ -1,4 +1,4 @@
-"""`channels.v1.ChannelsService`: keeps connections of its own (contract 3.11, 6)."""
+"""`channels.v1.ChannelsService`: stores connections too (contract 3.11, 6)."""
 
 from typing_extensions import override
 
@@ -13,7 +13,7 @@ class ChannelsService(Channels):
     """`ports.Channels`.
 
     Args:
-        link: to the channels service.
+        link: the link to the service.
     """
 
     def __init__(self, link: Link) -> None:

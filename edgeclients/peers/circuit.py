@@ -1,17 +1,17 @@
-"""A circuit: a service that failed again and again is left alone for a while, then tried with one call."""
+"""A circuit breaker: a service that failed repeatedly is not called for a while, then tried with one call."""
 
 import time
 from collections.abc import Callable
 
-FAILURES = 5  # in a row: then it is open
-_SHORTEST, _LONGEST = 1.0, 30.0  # seconds it stays so; each trial that fails doubles them
+FAILURES = 5  # in a row: then the circuit opens
+_SHORTEST, _LONGEST = 1.0, 30.0  # seconds it stays open; each failed trial doubles them
 
 
 class Circuit:
-    """Whether a service is worth asking. Not for several threads.
+    """Decides whether a service is called. Not thread-safe.
 
     Args:
-        clock: seconds that never go back.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,11 +23,11 @@ class Circuit:
 
     @property
     def is_open(self) -> bool:
-        """Whether the service counts as away."""
+        """Whether the service counts as unavailable."""
         return self._failures >= FAILURES
 
     def wait(self) -> float:
-        """Seconds until it may be asked; 0 is now."""
+        """Seconds until the service may be called; 0 for now."""
         if not self.is_open:
             return 0.0
         if self._trying:
@@ -35,10 +35,10 @@ class Circuit:
         return max(0.0, self._opened_at + self._pause - self._clock())
 
     def begin(self) -> bool:
-        """Note that it is being asked; each is followed by `succeeded`, `failed` or `gave_up` with what this returned.
+        """Record the start of a call; follow it by `succeeded`, `failed` or `gave_up` with the returned value.
 
         Returns:
-            Whether this is the trial on which an open circuit depends.
+            Whether this call is the trial of an open circuit.
         """
         if not self.is_open:
             return False
@@ -46,13 +46,13 @@ class Circuit:
         return True
 
     def succeeded(self, *, trial: bool) -> None:
-        """It answered. Calls from before the circuit opened do not close it: they may have waited for long."""
+        """Record an answer. Calls from before the circuit opened do not close it: they may have waited for long."""
         if trial or not self.is_open:
             self._trying = False
             self._failures, self._pause = 0, 0.0
 
     def failed(self, *, trial: bool) -> bool:
-        """It did not answer.
+        """Record a failure.
 
         Returns:
             Whether that opened the circuit, or opened it again.
@@ -68,6 +68,6 @@ class Circuit:
         return True
 
     def gave_up(self, *, trial: bool) -> None:
-        """Whoever asked no longer waits for an answer, which says nothing of the service."""
+        """Record that the caller stopped waiting, which says nothing about the service."""
         if trial:
             self._trying = False

@@ -1,4 +1,4 @@
-"""`domains.v1.DomainsService`: in what state a domain is (contract 6, 12.3)."""
+"""`domains.v1.DomainsService`: the state of a domain (contract 6, 12.3)."""
 
 from enum import IntEnum
 
@@ -10,7 +10,7 @@ _STATUS = "/domains.v1.DomainsService/RetrieveStatus"
 
 
 class DomainStatus(IntEnum):
-    """Whether anybody may act in a domain: its members, its admins, or the platform's only."""
+    """Who may act in a domain: its members, its admins, or the platform's admins only."""
 
     ENABLED = 0
     DISABLED = 1
@@ -18,10 +18,10 @@ class DomainStatus(IntEnum):
 
 
 class DomainsService:
-    """Asks the domains service.
+    """Calls the domains service.
 
     Args:
-        link: to it.
+        link: the link to the service.
     """
 
     def __init__(self, link: Link) -> None:
@@ -32,8 +32,8 @@ class DomainsService:
 
         Raises:
             NotFound: there is none with this id.
-            InvalidStatus: it is deleted, or in a state of which nothing is known.
-            DomainError: as `Link.call` has it.
+            InvalidStatus: it is deleted, or in an unknown state.
+            DomainError: see `Link.call`.
         """
         found = await self._link.call(_STATUS, common_pb2.RetrieveEntityReq(id=domain_id), common_pb2.RetrieveEntityRes)
         try:

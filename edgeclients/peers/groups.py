@@ -1,4 +1,4 @@
-"""`groups.v1.GroupsService`: which group is where, and usable (contract 3.9, 6)."""
+"""`groups.v1.GroupsService`: the domain and the state of a group (contract 3.9, 6)."""
 
 from typing_extensions import override
 
@@ -15,7 +15,7 @@ class GroupsService(Groups):
     """`ports.Groups`.
 
     Args:
-        link: to the groups service.
+        link: the link to the service.
     """
 
     def __init__(self, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""One gRPC service that is asked: TLS, a deadline, a second try, a bound on what is under way, a circuit (contract 11.3)."""
+"""Calls one gRPC service: TLS, deadline, one retry, limited concurrency, circuit breaker (contract 11.3)."""
 
 import asyncio
 import logging
@@ -29,13 +29,13 @@ T = TypeVar("T", bound=Message)
 
 _log = logging.getLogger(__name__)
 
-_AT_A_TIME = 64
+_CONCURRENCY = 64
 _WAITING = 1024
-_JITTER = (0.01, 0.1)  # seconds before the second try: where a service was restarted, not everybody comes back at once
+_JITTER = (0.01, 0.1)  # seconds before the retry: the callers of a restarted service do not come back all at once
 _MESSAGE_BYTES = 1024 * 1024  # contract 5
 
-# Contract 6. Anything else is told as a service that is away.
-_TOLD: dict[grpc.StatusCode, type[DomainError]] = {
+# Contract 6. Any other status counts as an unavailable service.
+_ERRORS: dict[grpc.StatusCode, type[DomainError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: Forbidden,
     grpc.StatusCode.INVALID_ARGUMENT: MalformedRequest,
@@ -43,16 +43,16 @@ _TOLD: dict[grpc.StatusCode, type[DomainError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: IdTaken,
 }
-# Other failures come from a service that is there; a call that provokes them must not shut out the others.
-_AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+# Other failures come from an available service: a call that provokes them must not block the others.
+_UNAVAILABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 _OPTIONS = (
-    ("grpc.enable_retries", 0),  # tried twice here
+    ("grpc.enable_retries", 0),  # retried here
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection
-    # Nothing of ours takes a way that the environment names: neither http_proxy's nor GRPC_ADDRESS_HTTP_PROXY's.
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel makes a new connection
+    # Proxies from the environment are not used: neither http_proxy nor GRPC_ADDRESS_HTTP_PROXY.
     ("grpc.enable_http_proxy", 0),
     ("grpc.address_http_proxy_enabled_addresses", ""),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
@@ -60,7 +60,7 @@ _OPTIONS = (
 
 
 class ServiceAddress(NamedTuple):
-    """Where a service is and how it is spoken to, as the settings `<prefix>_URL`, `_TIMEOUT`, … say; "" where they do not."""
+    """The address of a service and its TLS files, from the settings `<prefix>_URL`, `_TIMEOUT`, …; "" where not set."""
 
     prefix: str
     url: str
@@ -71,23 +71,23 @@ class ServiceAddress(NamedTuple):
 
     @property
     def named(self) -> dict[str, str]:
-        """What the settings say of certificates and keys."""
+        """The settings of certificates and keys, by name."""
         parts = {"SERVER_CA_CERTS": self.server_ca, "CLIENT_CERT": self.client_cert, "CLIENT_KEY": self.client_key}
         return {f"{self.prefix}_{part}": text for part, text in parts.items()}
 
 
 def address_of(settings: Settings, peer: str) -> ServiceAddress:
-    """Where one of `settings.PEERS` is."""
+    """The address of one of `settings.PEERS`."""
     values = (getattr(settings, f"{peer}_grpc_{part}") for part in ("url", "timeout", "server_ca", "client_cert", "client_key"))
     return ServiceAddress(f"MG_{peer.upper()}_GRPC", *values)
 
 
 class Link:
-    """Calls of one service. To be made in the event loop that uses it.
+    """Calls one service. To be created in the event loop that uses it.
 
     Args:
-        address: of the service.
-        circuit: whether it is worth asking.
+        address: the address of the service.
+        circuit: decides whether it is called.
 
     Raises:
         StartError: a certificate or key cannot be used.
@@ -97,18 +97,18 @@ class Link:
         self.address = address
         self._credentials = self.credentials()
         self._circuit = circuit or Circuit()
-        self._slots = asyncio.Semaphore(_AT_A_TIME)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._waiting = 0
         self._channel = self._connect()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def is_open(self) -> bool:
-        """Whether the service counts as away."""
+        """Whether the service counts as unavailable."""
         return self._circuit.is_open
 
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """Certificate, key and whom to trust, as they are now; None for a service that is spoken to without TLS.
+        """The current certificate, key and CA certificates; None for a service without TLS.
 
         Raises:
             StartError: one of them cannot be used.
@@ -116,21 +116,21 @@ class Link:
         return _credentials(self.address)
 
     def use(self, credentials: grpc.ChannelCredentials | None) -> None:
-        """Connect anew with these; calls that have begun are finished where they are."""
+        """Reconnect with these; calls in progress are completed on the old connection."""
         self._credentials = credentials
         self._replace_channel()
 
     async def call(self, method: str, request: Message, answer: type[T]) -> T:
-        """What the service answers to `request`, as a part of the caller's trace.
+        """The service's answer to `request`, as a part of the caller's trace.
 
         Args:
             method: the full path of a unary method.
             request: its message.
-            answer: what it answers with.
+            answer: the message type of the answer.
 
         Raises:
-            Unauthenticated, Forbidden, MalformedRequest, NotFound, IdTaken: it said so.
-            Unavailable: it is away, answers too late, or with anything else.
+            Unauthenticated, Forbidden, MalformedRequest, NotFound, IdTaken: the service returned this error.
+            Unavailable: the service is unavailable, too slow, or returned any other error.
         """
         with part(method[1:], {"rpc.system": "grpc"}):
             return await self._call(method, request, answer)
@@ -138,7 +138,7 @@ class Link:
     async def _call(self, method: str, request: Message, answer: type[T]) -> T:
         wait = self._circuit.wait()
         if wait > 0:
-            raise Unavailable(f"{self.address.prefix}: left alone", retry_after=math.ceil(wait))
+            raise Unavailable(f"{self.address.prefix}: circuit is open", retry_after=math.ceil(wait))
         if self._waiting >= _WAITING:
             raise Unavailable(f"{self.address.prefix}: too many calls wait", retry_after=1)
         deadline = asyncio.get_running_loop().time() + self.address.timeout
@@ -146,12 +146,12 @@ class Link:
         self._waiting += 1
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                reply = await self._twice(method, request.SerializeToString(), answer, deadline)
+                reply = await self._call_with_retry(method, request.SerializeToString(), answer, deadline)
         except grpc.aio.AioRpcError as error:
-            raise self._noted(method, error, trial=trial) from error
+            raise self._record(method, error, trial=trial) from error
         except TimeoutError as error:
             self._fail(trial=trial)
-            raise self._away(method, "no answer in time") from error
+            raise self._unavailable(method, "no answer in time") from error
         except BaseException:
             self._circuit.gave_up(trial=trial)
             raise
@@ -161,47 +161,47 @@ class Link:
         return reply
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         await self._channel.close()
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _twice(self, method: str, request: bytes, answer: type[T], deadline: float) -> T:
-        """The answer of the first try, or where nobody was there, of the second."""
+    async def _call_with_retry(self, method: str, request: bytes, answer: type[T], deadline: float) -> T:
+        """The answer of the first call, or of the second if the service was unavailable."""
         try:
-            return await self._once(method, request, answer, deadline)
+            return await self._call_once(method, request, answer, deadline)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
-            pause = random.uniform(*_JITTER)  # noqa: S311 - nobody gains by guessing it
+            pause = random.uniform(*_JITTER)  # noqa: S311 - guessing it gains nothing
             if asyncio.get_running_loop().time() + pause >= deadline:
                 raise
         await asyncio.sleep(pause)
-        return await self._once(method, request, answer, deadline)
+        return await self._call_once(method, request, answer, deadline)
 
-    async def _once(self, method: str, request: bytes, answer: type[T], deadline: float) -> T:
+    async def _call_once(self, method: str, request: bytes, answer: type[T], deadline: float) -> T:
         call = self._channel.unary_unary(method, response_deserializer=answer.FromString)
         left = deadline - asyncio.get_running_loop().time()
         reply: T = await call(request, timeout=max(left, 0.001), metadata=outgoing())
         return reply
 
-    def _noted(self, method: str, error: grpc.aio.AioRpcError, *, trial: bool) -> DomainError:
-        """What a caller is told of `error`, which the circuit has heard of."""
+    def _record(self, method: str, error: grpc.aio.AioRpcError, *, trial: bool) -> DomainError:
+        """The error for the caller; records the failure in the circuit."""
         code = error.code()
-        if code in _AWAY:
+        if code in _UNAVAILABLE:
             self._fail(trial=trial)
         else:
             self._circuit.succeeded(trial=trial)
-        told = _TOLD.get(code)
-        return told(f"{method}: {code.name}") if told else self._away(method, code.name)
+        known = _ERRORS.get(code)
+        return known(f"{method}: {code.name}") if known else self._unavailable(method, code.name)
 
-    def _away(self, method: str, reason: str) -> Unavailable:
+    def _unavailable(self, method: str, reason: str) -> Unavailable:
         _log.warning("a service did not answer", extra={"method": method, "reason": reason, "address": self.address.url})
         return Unavailable(f"{method}: {reason}", retry_after=max(1, math.ceil(self._circuit.wait())))
 
     def _fail(self, *, trial: bool) -> None:
         if self._circuit.failed(trial=trial):
-            # The connection may be one that nobody is at the other end of.
+            # The connection may be half-open.
             self._replace_channel()
 
     def _replace_channel(self) -> None:
@@ -217,10 +217,10 @@ class Link:
 
 
 def _credentials(address: ServiceAddress) -> grpc.ChannelCredentials | None:
-    """None speaks without TLS: that is what no authority means (contract 11.3).
+    """The credentials; None without TLS, which is the meaning of no CA certificate (contract 11.3).
 
     Raises:
-        StartError: gRPC itself would only say, later, that nobody can be reached.
+        StartError: they cannot be used; gRPC itself would only report later that the service cannot be reached.
     """
     if not address.server_ca:
         return None
