@@ -1,1 +1,1 @@
-"""Events that leave: the outbox, sent to a stream elsewhere."""
+"""Sends events from the outbox to streams."""

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Exponential back-off."""
 
 import random
 
@@ -7,16 +7,16 @@ _LONGEST = 30.0
 
 
 class Backoff:
-    """Twice as long each time, up to a bound; between half of it and all, so that many do not come at once."""
+    """Exponential back-off up to a bound; a random part of up to half keeps many callers from retrying at once."""
 
     def __init__(self) -> None:
         self._next = _FIRST
 
     def reset(self) -> None:
-        """It worked."""
+        """Start over after a success."""
         self._next = _FIRST
 
     def seconds(self) -> float:
         """How long to wait after one more failure."""
         most, self._next = self._next, min(_LONGEST, self._next * 2)
-        return random.uniform(most / 2, most)  # noqa: S311 - nobody guesses it
+        return random.uniform(most / 2, most)  # noqa: S311 - guessing it gains nothing

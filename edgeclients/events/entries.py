@@ -1,8 +1,8 @@
-"""Events as they go out (contract 10.1, the row of Redis): a stream's key and JSON.
+"""The stream entries of events (contract 10.1, the row of Redis): a stream's key and JSON.
 
-To an event's own fields come `occurred_at` (nanoseconds since 1970 UTC), `sequence` (ascending in one store) and `event_id`,
-which is the same however often an event is sent, and never that of another event: not even where a store was put back to
-an older state and counts again from there.
+An event's own fields are followed by `occurred_at` (nanoseconds since 1970 UTC), `sequence` (ascending in one store) and
+`event_id`. The `event_id` is the same each time an event is sent, and unique: even if a store is restored to an older
+state and counts again from there.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GAP = "client.gap"
 
 
 class Entry(NamedTuple):
-    """What a stream is given."""
+    """One entry of a stream."""
 
     key: str
     data: bytes
@@ -30,7 +30,7 @@ def entry(store_id: str, sequence: int, event: Event) -> Entry:
 
 
 def markers(store_id: str, gap: Gap, streams: Sequence[str], now: int) -> list[Entry]:
-    """An entry for each of `streams`: that events are missing there, perhaps. It stands where they would have stood."""
+    """An entry for each of `streams`, in the place of the missing events: that events may be missing there."""
     data = msgspec.json.encode(
         {
             "operation": GAP,

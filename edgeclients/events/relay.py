@@ -1,9 +1,9 @@
 """Sends the outbox: at least once, in order, from where it stopped.
 
-A round begins when a commit says that there are events, and ends when none are left. One process of all that share a store
-has a lease meanwhile. That spares double work, and no event's arrival depends on it: every sender goes through the numbers in
-order and begins at or before the first event that was not acknowledged, so whoever leaves out `event_id`s seen before reads
-the events in order, whatever happened.
+A round starts when a commit reports new events, and ends when none are left. Meanwhile one of the processes on a store has
+a lease. The lease only saves duplicate work: no event's arrival depends on it. Every sender follows the sequence numbers
+in order, and starts at or before the first event that was not acknowledged. So a reader that skips known `event_id`s
+gets the events in order in every case.
 """
 
 import asyncio
@@ -22,28 +22,28 @@ from edgeclients.ports import EventSink, Store, Transaction
 
 _log = logging.getLogger(__name__)
 
-BATCH = 100  # events a server is given at a time; one can have more than 100 KiB
-SETTLE = 1000  # events sent before they are taken out of the outbox together: each time is a commit
-LEASE = 30  # seconds; renewed by each settling
-LINGER = 1.0  # seconds to wait for more before the last settling of a round
-POLL = 10.0  # seconds between looks at an outbox nobody has said anything of: a command may have written to it
+BATCH = 100  # events per call of the sink; one can have more than 100 KiB
+SETTLE = 1000  # events sent before they are deleted from the outbox together, in one commit
+LEASE = 30  # seconds; renewed by each deletion
+LINGER = 1.0  # seconds to wait for more events before the last deletion of a round
+POLL = 10.0  # seconds between polls of the outbox without a notification: a command may have written to it
 _LAST_SETTLING = 1.0  # seconds
-_RETRY = 1.0  # seconds after which a lease of somebody else may have ended
+_RETRY = 1.0  # seconds after which the lease of another owner may have ended
 
 
 class LeaseTakenError(Exception):
-    """Somebody else sends."""
+    """Another process has the lease."""
 
 
 class Relay:
     """Sends the outbox of a store until it is stopped.
 
     Args:
-        store: whose outbox.
-        sink: where to.
+        store: the store with the outbox.
+        sink: the destination.
         wake: set when there are new events.
-        owner: whose lease it is; two that run at a time have different ones.
-        streams: where it must be said when events are missing.
+        owner: the owner of the lease; different for any two concurrent relays.
+        streams: the streams that report missing events.
     """
 
     def __init__(self, store: Store, sink: EventSink, wake: asyncio.Event, owner: str, streams: Sequence[str]) -> None:
@@ -66,11 +66,11 @@ class Relay:
         self.failures: Counter[str] = Counter()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the relay."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, seconds: float) -> None:
-        """Send what can be sent in so many seconds, and end."""
+        """Send what can be sent in `seconds`, and stop."""
         self._stop.set()
         self._wake.set()
         if self._task is not None:
@@ -81,12 +81,12 @@ class Relay:
         await self._sink.close()
 
     async def look(self) -> None:
-        """See how far it is, for metrics; what was seen before stays if the store cannot say."""
+        """Read the state of the outbox for metrics; the previous one stays if the store cannot answer."""
         with contextlib.suppress(DomainError):
             self.seen = await self._store.outbox_state()
 
     async def document(self) -> dict[str, Any]:
-        """How it goes, for people."""
+        """The state of the relay, for people."""
         await self.look()
         return {
             "relay": "failing" if self._failing else "on",
@@ -99,12 +99,12 @@ class Relay:
 
     @property
     def waiting(self) -> int:
-        """How many events wait, as last seen."""
+        """How many events wait, as last read."""
         return self.seen.waiting if self.seen else 0
 
     @property
     def oldest_age(self) -> float:
-        """Seconds since the oldest event that waits happened."""
+        """Seconds since the oldest waiting event happened."""
         oldest = self.seen.oldest_at if self.seen else None
         return 0.0 if oldest is None else max(0.0, (self._store.now() - oldest // 1000) / 1e6)
 
@@ -122,11 +122,11 @@ class Relay:
                 return
             if pause is not None:
                 await _until(self._stop, pause)
-            elif not self._stop.is_set():  # which woke it perhaps while it still waited for more
+            elif not self._stop.is_set():  # the stop may have set `_wake` while the round waited for more
                 await _until(self._wake, POLL)
 
     async def _try_round(self) -> float | None:
-        """Send what waits; if that cannot be done, the seconds after which to try again."""
+        """Send what waits; returns the seconds until the next attempt if that failed."""
         try:
             await self._round()
         except LeaseTakenError:
@@ -136,7 +136,7 @@ class Relay:
             return self._fail(failure.kind, failure.detail)
         except DomainError as failure:
             return self._fail("storage", type(failure).__name__)
-        except Exception:  # noqa: BLE001 - it goes on, and the log has it all
+        except Exception:  # noqa: BLE001 - it is logged and retried
             _log.exception("sending events failed unexpectedly")
             return self._fail("unexpected", "")
         self._recover()
@@ -145,7 +145,7 @@ class Relay:
     def _fail(self, kind: str, detail: str) -> float:
         self.failures[kind] += 1
         if self._failing != kind or (kind == "denied" and self._detail != detail):
-            _log.warning("events cannot be sent, and wait", extra={"kind": kind, "error": detail})
+            _log.warning("events cannot be sent: they wait in the outbox", extra={"kind": kind, "error": detail})
         self._detail = detail
         self._failing = kind
         return self._backoff.seconds()
@@ -157,11 +157,11 @@ class Relay:
         self._failing = None
 
     async def _round(self) -> None:
-        """Send what waits, and what comes meanwhile.
+        """Send the waiting events, and those that arrive meanwhile.
 
         Raises:
-            LeaseTakenError: somebody else does.
-            NotSent, DomainError: it went wrong; what was acknowledged before is noted as sent, now or in the next round.
+            LeaseTakenError: another process has the lease.
+            NotSent, DomainError: a failure; what was acknowledged before is recorded as sent, now or in the next round.
         """
         state = self.seen = await self._store.outbox_state()
         if not state.waiting and state.gap is None and not self._unsettled:
@@ -180,10 +180,10 @@ class Relay:
             await self._settle(last=True)
 
     async def _next(self, store_id: str, after: int) -> Sequence[tuple[int, Event]]:
-        """The next events; of what is missing in front of them the streams have been told."""
+        """The next events, after reporting to the streams what is missing before them."""
         while True:
             events = await self._store.outbox(after, self._limit)
-            # Looked at behind the events: what was dropped before these is in it.
+            # Read after the events: it includes what was dropped before these.
             if (await self._store.outbox_state()).gap is None:
                 return events
             await self._settle()  # what was dropped after it was sent is no gap
@@ -204,25 +204,25 @@ class Relay:
             await self._sink.send(entries)
         except NotSent as failure:
             if failure.kind == "refused":
-                self._limit = 1  # one entry may be at fault: the others shall not be sent over and over with it
+                self._limit = 1  # one entry may be at fault: the others are not sent repeatedly with it
             raise
         self._limit = min(BATCH, self._limit * 2)
         self._recover()
         self.succeeded_at = self._store.now()
 
     async def _more(self) -> bool:
-        """Whether there may be more events, after a moment."""
+        """Whether there may be more events after a moment."""
         if self._stop.is_set():
             return False
-        there_are = await _until(self._wake, LINGER)
+        more = await _until(self._wake, LINGER)
         self._wake.clear()
-        return there_are
+        return more
 
     async def _settle(self, gap: Gap | None = None, *, last: bool = False) -> None:
-        """Take what was sent out of the outbox, and hold the lease from now, or with `last` no longer.
+        """Delete sent events from the outbox, and renew the lease, or with `last` release it.
 
         Raises:
-            LeaseTakenError: somebody else has it.
+            LeaseTakenError: another process has the lease.
         """
         numbers = tuple(self._unsettled)
 
@@ -235,14 +235,14 @@ class Relay:
             return True
 
         if not await self._store.run(unit):
-            self._unsettled.clear()  # whoever has it sends them again, and takes them out
+            self._unsettled.clear()  # the owner of the lease sends them again, and deletes them
             raise LeaseTakenError
         del self._unsettled[: len(numbers)]
         self._settled_at = time.monotonic()
 
 
 async def _until(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for `event`, so long at most; whether it came."""
+    """Wait for `event`, at most `seconds`; whether it was set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

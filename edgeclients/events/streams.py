@@ -1,4 +1,4 @@
-"""`ports.EventSink`: Redis Streams."""
+"""`ports.EventSink` with Redis Streams."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Connection, Redis
 
 _NAME = "edgeclients-events"
-STREAM_ENTRIES = 1_000_000  # about as many are kept of each stream (contract 10.1)
+STREAM_ENTRIES = 1_000_000  # the approximate length of each stream (contract 10.1)
 _SOCKET_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
-_SEND_SECONDS = 10.0  # for a whole batch, whatever a half-open connection does
+_SEND_SECONDS = 10.0  # for a whole batch, even on a half-open connection
 
 
 class RedisStreams(EventSink):
@@ -44,7 +44,7 @@ class RedisStreams(EventSink):
                     pipeline.xadd(key, {"data": data}, maxlen=STREAM_ENTRIES, approximate=True)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            await self.close()  # what comes of it later is nobody's answer; the next attempt has a new connection
+            await self.close()  # a late answer must not reach the next attempt, which uses a new connection
             raise _not_sent(error) from error
 
     @override
@@ -67,12 +67,12 @@ def _not_sent(error: Exception) -> NotSent:
         return NotSent("timed_out", type(error).__name__)
     if isinstance(error, exceptions.ConnectionError | OSError):
         return NotSent("unreachable", str(error))
-    # What a server says of a command may repeat the command, and an event is in it.
+    # A server's error text may repeat the command, which contains an event.
     return NotSent("refused", type(error).__name__)
 
 
 async def _begin(connection: "Connection") -> None:
-    """Log in, and say who this is where that is allowed; nothing depends on it."""
+    """Authenticate, and set the connection's name where that is allowed; nothing depends on the name."""
     from redis.exceptions import ResponseError
 
     await connection.on_connect()
@@ -82,11 +82,11 @@ async def _begin(connection: "Connection") -> None:
 
 
 def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> RedisStreams:
-    """The streams of the server at `url`; nothing is asked of it yet.
+    """The streams of the server at `url`; connects on first use.
 
     Args:
-        url: of the server.
-        tls: gives what a new connection takes; None: that is made of what `url` names.
+        url: the URL of the server.
+        tls: returns the TLS context for a new connection; None: it is made from `url`.
 
     Raises:
         StartError: the package `redis` is not installed.
@@ -96,14 +96,14 @@ def connect(url: str, tls: Callable[[], ssl.SSLContext] | None = None) -> RedisS
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError as error:
-        raise StartError('sending events to Redis needs a package more: pip install "edgeclients[cloud]"') from error
+        raise StartError('sending events to Redis needs an additional package: pip install "edgeclients[cloud]"') from error
     redis = Redis.from_url(
         url,
         redis_connect_func=_begin,
-        protocol=2,  # any server speaks it
+        protocol=2,  # every server supports it
         socket_timeout=_SOCKET_SECONDS,
         socket_connect_timeout=_SOCKET_SECONDS,
-        retry=Retry(NoBackoff(), 0),  # the relay knows better when to try again
+        retry=Retry(NoBackoff(), 0),  # the relay retries itself
         max_connections=1,
     )
     if tls is not None:

@@ -174,5 +174,5 @@ def test_a_service_names_one_after_the_other_and_goes_on_when_it_has_them(redis:
         wait_until(lambda: denied(redis, EVENTS) >= before + 2, "two more")
         define(redis, EVENTS)
         wait_until_all_is_sent(service)
-    told = [line["error"] for line in service.lines if line["msg"] == "events cannot be sent, and wait"]
+    told = [line["error"] for line in service.lines if line["msg"] == "events cannot be sent: they wait in the outbox"]
     assert told == ["the right +xadd is missing", "the right +exec is missing"]
