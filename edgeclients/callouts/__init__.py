@@ -1,1 +1,1 @@
-"""Callouts: somebody else is asked before something is done."""
+"""Callouts: external services that are asked before an operation."""

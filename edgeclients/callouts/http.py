@@ -1,4 +1,4 @@
-"""`ports.Callout`: one or more HTTP servers, asked one after the other (contract 13.1)."""
+"""`ports.Callout`: one or more HTTP servers, asked in sequence (contract 13.1)."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_BODY_BYTES = 16 * 1024  # of an answer; what is behind is not read
+_BODY_BYTES = 16 * 1024  # of an answer; the rest is not read
 _MESSAGE_CHARACTERS = 1000
 _LARGE = 64  # entities; more are encoded off the event loop
 _HEADERS = {
@@ -32,7 +32,7 @@ _HEADERS = {
 
 
 class CalloutConfiguration(NamedTuple):
-    """How callouts are asked: the method, seconds for all of an answer, and about which operations."""
+    """How callouts are asked: the HTTP method, the time limit for an answer in seconds, and the operations."""
 
     method: str
     seconds: float
@@ -40,36 +40,36 @@ class CalloutConfiguration(NamedTuple):
 
 
 class HttpCallout(Callout):
-    """Asks every URL; the first that does not agree decides.
+    """Asks every URL; the first refusal decides.
 
     Args:
-        urls: whom to ask.
-        manner: how.
-        tls: for those with https.
+        urls: the callouts.
+        configuration: how they are asked.
+        tls: the TLS context for https.
     """
 
-    def __init__(self, urls: Sequence[str], manner: CalloutConfiguration, tls: "ssl.SSLContext") -> None:
+    def __init__(self, urls: Sequence[str], configuration: CalloutConfiguration, tls: "ssl.SSLContext") -> None:
         self._urls = urls
-        self._manner = manner
+        self._configuration = configuration
         self._http = self._client(tls)
         self._closing: set[asyncio.Task[None]] = set()
 
     def use(self, tls: "ssl.SSLContext") -> None:
-        """Connect anew with this; what has been asked already is finished where it is."""
+        """Reconnect with this context; requests in progress are completed on the old connections."""
         old, self._http = self._http, self._client(tls)
         closing = asyncio.ensure_future(self._close_later(old))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         for closing in self._closing:
             closing.cancel()
         await asyncio.gather(self._http.aclose(), *self._closing, return_exceptions=True)
 
     @override
     def wants(self, operation: str) -> bool:
-        return operation in self._manner.operations
+        return operation in self._configuration.operations
 
     @override
     async def ask(self, question: Question) -> None:
@@ -79,7 +79,7 @@ class HttpCallout(Callout):
             if 200 <= status < 300:
                 continue
             if not 400 <= status < 600:
-                _log.warning("a callout answered neither yes nor no", extra={"callout": number, "status": status})
+                _log.warning("a callout answered with an unexpected status", extra={"callout": number, "status": status})
                 raise CalloutFailed(f"callout {number}: status {status}")
             raise CalloutRefused(status, text)
 
@@ -87,44 +87,44 @@ class HttpCallout(Callout):
         import httpx
 
         return httpx.AsyncClient(
-            verify=tls, headers=_HEADERS, timeout=self._manner.seconds, follow_redirects=False, trust_env=False
+            verify=tls, headers=_HEADERS, timeout=self._configuration.seconds, follow_redirects=False, trust_env=False
         )
 
     async def _close_later(self, old: "httpx.AsyncClient") -> None:
         try:
-            await asyncio.sleep(self._manner.seconds)  # no answer is waited for longer
+            await asyncio.sleep(self._configuration.seconds)  # no answer takes longer
         finally:
             await old.aclose()
 
     async def _request(self, question: Question) -> dict[str, Any]:
-        """What is sent: a body, or the query of a GET."""
-        if self._manner.method == "get":
+        """The request: a body, or the query of a GET."""
+        if self._configuration.method == "get":
             return {"params": _flat(question)}
         if len(question.payload.get("entities", ())) > _LARGE:
             return {"content": await asyncio.to_thread(msgspec.json.encode, question)}
         return {"content": msgspec.json.encode(question)}
 
     async def _answer(self, number: int, url: str, request: Mapping[str, Any]) -> tuple[int, str]:
-        """Status and text of an answer.
+        """Status and text of the answer.
 
         Raises:
-            CalloutFailed: there is none.
+            CalloutFailed: there is no answer.
         """
         import httpx
 
         try:
-            async with asyncio.timeout(self._manner.seconds):
+            async with asyncio.timeout(self._configuration.seconds):
                 return await self._exchange(url, request)
         except (TimeoutError, httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
-            # Not which URL: it may carry a password.
+            # Without the URL: it may contain a password.
             _log.warning("a callout did not answer", extra={"callout": number, "error": type(error).__name__})
             raise CalloutFailed(f"callout {number}: {type(error).__name__}") from error
 
     async def _exchange(self, url: str, request: Mapping[str, Any]) -> tuple[int, str]:
-        """Ask, and read no more of the answer than anybody is told."""
+        """Send the request, and read no more of the answer than is passed on."""
         body = b""
         trace = dict(outgoing())
-        async with self._http.stream(self._manner.method.upper(), url, headers=trace, **request) as response:
+        async with self._http.stream(self._configuration.method.upper(), url, headers=trace, **request) as response:
             async for part in response.aiter_raw():
                 body += part
                 if len(body) > _BODY_BYTES:
@@ -133,7 +133,7 @@ class HttpCallout(Callout):
 
 
 def _flat(question: Question) -> dict[str, str]:
-    """A question as a query: what is in the payload stands beside the rest, and what has parts is JSON."""
+    """A question as a query: the fields of the payload next to the others, and composite values as JSON."""
     fields = msgspec.structs.asdict(question)
     payload = fields.pop("payload")
     return {key: _text(value) for key, value in (fields | payload).items()}
