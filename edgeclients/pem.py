@@ -35,11 +35,11 @@ def read(text: str, variable: str) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise StartError(f"{variable} cannot be read ({reason}): set a path, or PEM") from error
     if _BEGIN.encode() not in content:
-        raise StartError(f"{variable} is not PEM{_instead(content)}")
+        raise StartError(f"{variable} is not PEM{_actual_format(content)}")
     return content
 
 
-def _instead(content: bytes) -> str:
+def _actual_format(content: bytes) -> str:
     """The actual format, if recognised."""
     if content.startswith(b"\x30"):
         return " but DER: convert it with openssl"

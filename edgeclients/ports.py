@@ -407,11 +407,11 @@ class Proofs(Protocol):
     async def recall(self, token: bytes) -> tuple[str, bytes] | None:
         """The id of the client that this token was verified for, and the proof's tag; None if there is no proof."""
 
-    def vouches(self, tag: bytes, token: bytes, client_id: str, kept: str) -> bool:
-        """Whether `tag` was made with our key for `token` and the client whose secret has the hash `kept`."""
+    def vouches(self, tag: bytes, token: bytes, client_id: str, stored_hash: str) -> bool:
+        """Whether `tag` was made with our key for `token` and the client whose secret has the hash `stored_hash`."""
 
-    async def keep(self, token: bytes, client_id: str, kept: str) -> None:
-        """Store that `token` was verified for the client whose secret has the hash `kept`; failures are ignored."""
+    async def keep(self, token: bytes, client_id: str, stored_hash: str) -> None:
+        """Store that `token` was verified for the client whose secret has the hash `stored_hash`; failures are ignored."""
 
 
 class Authenticator(Protocol):

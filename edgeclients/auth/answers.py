@@ -29,25 +29,25 @@ class AnswerCache(Generic[K, V]):
     def __init__(self, ask: Callable[[K], Awaitable[V]], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._clock = clock
-        self._kept: TLRUCache[K, _Answer] = TLRUCache(_MOST, _until, clock)
+        self._answers: TLRUCache[K, _Answer] = TLRUCache(_MOST, _until, clock)
         self._generation = 0
 
     async def get(self, question: K) -> V:
         """The answer, cached or new; raises what asking raises."""
-        kept = self._kept.get(question)
-        if kept is not None:
-            return kept.answer  # type: ignore[return-value]
+        cached = self._answers.get(question)
+        if cached is not None:
+            return cached.answer  # type: ignore[return-value]
         generation, until = self._generation, self._clock() + SECONDS
         answer = await self._ask(question)
         if generation == self._generation:
-            self._kept[question] = _Answer(answer, until)
+            self._answers[question] = _Answer(answer, until)
         return answer
 
     def forget(self) -> None:
         """Drop all answers, and do not cache those to questions in progress."""
         self._generation += 1
-        self._kept.clear()
+        self._answers.clear()
 
 
-def _until(_: object, kept: _Answer, __: float) -> float:
-    return kept.until
+def _until(_: object, cached: _Answer, __: float) -> float:
+    return cached.until

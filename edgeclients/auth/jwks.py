@@ -72,10 +72,10 @@ class Keys:
 
     async def _fetch(self) -> None:
         try:
-            began = self._clock()
+            started = self._clock()
             async with asyncio.timeout(_DEADLINE):
                 self._keys = _read(await _download(self._url))
-            self._read_at = began
+            self._read_at = started
         except (OSError, httpx.HTTPError, msgspec.MsgspecError) as error:
             _log.warning("Auth's keys could not be fetched", extra={"error": type(error).__name__, "address": self._url})
         finally:

@@ -79,7 +79,7 @@ def create(settings: Settings, operators: Operators) -> Standalone:
 def _operator(settings: Settings) -> Operator:
     name, token, token_file = settings.standalone_id, settings.standalone_token, settings.standalone_token_file
     if not name and not token and token_file is None:
-        return _kept(settings.data_dir)
+        return _stored(settings.data_dir)
     if token_file is not None:
         try:
             token = read_token(token_file)
@@ -88,7 +88,7 @@ def _operator(settings: Settings) -> Operator:
     return _checked(Operator(name, token, token_file))
 
 
-def _kept(data_dir: Path) -> Operator:
+def _stored(data_dir: Path) -> Operator:
     id_file, token_file = data_dir / ID_FILE, data_dir / TOKEN_FILE
     try:
         if not token_file.exists():
@@ -97,10 +97,10 @@ def _kept(data_dir: Path) -> Operator:
     except OSError as error:
         what = remedy(error, "make its folder writable")
         raise StartError(f"{token_file} cannot be written ({error.strerror}): {what}") from error
-    return _checked(Operator(_kept_text(id_file, _read_id), _kept_text(token_file, read_token), token_file))
+    return _checked(Operator(_read_text(id_file, _read_id), _read_text(token_file, read_token), token_file))
 
 
-def _kept_text(path: Path, read: Callable[[Path], str]) -> str:
+def _read_text(path: Path, read: Callable[[Path], str]) -> str:
     try:
         return read(path)
     except OSError as error:

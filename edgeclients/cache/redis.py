@@ -56,20 +56,20 @@ class RedisProofs(Proofs):
         return value[_MAC_BYTES:].decode("utf-8", "replace"), value[:_MAC_BYTES]
 
     @override
-    def vouches(self, tag: bytes, token: bytes, client_id: str, kept: str) -> bool:
-        return hmac.compare_digest(tag, self._tag(token, client_id, kept))
+    def vouches(self, tag: bytes, token: bytes, client_id: str, stored_hash: str) -> bool:
+        return hmac.compare_digest(tag, self._tag(token, client_id, stored_hash))
 
     @override
-    async def keep(self, token: bytes, client_id: str, kept: str) -> None:
+    async def keep(self, token: bytes, client_id: str, stored_hash: str) -> None:
         if time.monotonic() >= self._paused_until:
-            value = self._tag(token, client_id, kept) + client_id.encode()
+            value = self._tag(token, client_id, stored_hash) + client_id.encode()
             await self._try(self._redis.set(self._name(token), value, px=self._milliseconds))
 
     def _name(self, token: bytes) -> str:
         return _PROOF + hmac.digest(self._key, b"token\0" + token, "sha256").hex()
 
-    def _tag(self, token: bytes, client_id: str, kept: str) -> bytes:
-        parts = (b"proof", hmac.digest(self._key, b"token\0" + token, "sha256"), client_id.encode(), kept.encode())
+    def _tag(self, token: bytes, client_id: str, stored_hash: str) -> bytes:
+        parts = (b"proof", hmac.digest(self._key, b"token\0" + token, "sha256"), client_id.encode(), stored_hash.encode())
         return hmac.digest(self._key, b"\0".join(parts), "sha256")
 
     async def _try(self, call: Awaitable[Any]) -> Any:

@@ -23,11 +23,11 @@ from edgeclients.ports import EventSink, Store, Transaction
 _log = logging.getLogger(__name__)
 
 BATCH = 100  # events per call of the sink; one can have more than 100 KiB
-SETTLE = 1000  # events sent before they are deleted from the outbox together, in one commit
+REMOVE_AFTER = 1000  # events sent before they are deleted from the outbox together, in one commit
 LEASE = 30  # seconds; renewed by each deletion
 LINGER = 1.0  # seconds to wait for more events before the last deletion of a round
 POLL = 10.0  # seconds between polls of the outbox without a notification: a command may have written to it
-_LAST_SETTLING = 1.0  # seconds
+_LAST_REMOVAL_SECONDS = 1.0
 _RETRY = 1.0  # seconds after which the lease of another owner may have ended
 
 
@@ -55,8 +55,8 @@ class Relay:
         self._stop = asyncio.Event()
         self._backoff = Backoff()
         self._limit = BATCH
-        self._unsettled: list[int] = []
-        self._settled_at = 0.0
+        self._sent_numbers: list[int] = []
+        self._lease_renewed_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._failing: str | None = None
         self._detail = ""
@@ -77,7 +77,7 @@ class Relay:
             if not self._failing:
                 await asyncio.wait([self._task], timeout=seconds)
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=_LAST_SETTLING)
+            await asyncio.wait([self._task], timeout=_LAST_REMOVAL_SECONDS)
         await self._sink.close()
 
     async def look(self) -> None:
@@ -164,9 +164,9 @@ class Relay:
             NotSent, DomainError: a failure; what was acknowledged before is recorded as sent, now or in the next round.
         """
         state = self.seen = await self._store.outbox_state()
-        if not state.waiting and state.gap is None and not self._unsettled:
+        if not state.waiting and state.gap is None and not self._sent_numbers:
             return
-        await self._settle()
+        await self._remove_sent()
         try:
             after = 0
             while True:
@@ -177,7 +177,7 @@ class Relay:
                 elif not await self._more():
                     break
         finally:
-            await self._settle(last=True)
+            await self._remove_sent(last=True)
 
     async def _next(self, store_id: str, after: int) -> Sequence[tuple[int, Event]]:
         """The next events, after reporting to the streams what is missing before them."""
@@ -186,18 +186,18 @@ class Relay:
             # Read after the events: it includes what was dropped before these.
             if (await self._store.outbox_state()).gap is None:
                 return events
-            await self._settle()  # what was dropped after it was sent is no gap
+            await self._remove_sent()  # what was dropped after it was sent is no gap
             gap = (await self._store.outbox_state()).gap
             if gap is not None:
                 await self._send(markers(store_id, gap, self._streams, self._store.now() * 1000))
-                await self._settle(gap)
+                await self._remove_sent(gap)
 
     async def _send_events(self, store_id: str, events: Sequence[tuple[int, Event]]) -> None:
         await self._send([entry(store_id, number, event) for number, event in events])
         self.sent += len(events)
-        self._unsettled += [number for number, _ in events]
-        if len(self._unsettled) >= SETTLE or time.monotonic() - self._settled_at > LEASE / 3:
-            await self._settle()
+        self._sent_numbers += [number for number, _ in events]
+        if len(self._sent_numbers) >= REMOVE_AFTER or time.monotonic() - self._lease_renewed_at > LEASE / 3:
+            await self._remove_sent()
 
     async def _send(self, entries: Sequence[Entry]) -> None:
         try:
@@ -218,13 +218,13 @@ class Relay:
         self._wake.clear()
         return more
 
-    async def _settle(self, gap: Gap | None = None, *, last: bool = False) -> None:
+    async def _remove_sent(self, gap: Gap | None = None, *, last: bool = False) -> None:
         """Delete sent events from the outbox, and renew the lease, or with `last` release it.
 
         Raises:
             LeaseTakenError: another process has the lease.
         """
-        numbers = tuple(self._unsettled)
+        numbers = tuple(self._sent_numbers)
 
         async def unit(tx: Transaction) -> bool:
             if not await tx.lease_outbox(self._owner, LEASE):
@@ -235,10 +235,10 @@ class Relay:
             return True
 
         if not await self._store.run(unit):
-            self._unsettled.clear()  # the owner of the lease sends them again, and deletes them
+            self._sent_numbers.clear()  # the owner of the lease sends them again, and deletes them
             raise LeaseTakenError
-        del self._unsettled[: len(numbers)]
-        self._settled_at = time.monotonic()
+        del self._sent_numbers[: len(numbers)]
+        self._lease_renewed_at = time.monotonic()
 
 
 async def _until(event: asyncio.Event, seconds: float) -> bool:

@@ -32,8 +32,8 @@ class OperatorTokens(Operators):
     def __init__(self, store: Store, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
-        self._noted: TTLCache[bytes, None] = TTLCache(_REMEMBERED, _RETRY_SECONDS)
-        self._noting: set[asyncio.Task[None]] = set()
+        self._recorded: TTLCache[bytes, None] = TTLCache(_REMEMBERED, _RETRY_SECONDS)
+        self._recording: set[asyncio.Task[None]] = set()
 
     @override
     def now(self) -> int:
@@ -47,7 +47,7 @@ class OperatorTokens(Operators):
         found = await self._store.operator_token(digests)
         if found is None or has_ended(found, self._store.now()):
             return None
-        self._note_use(found, token)
+        self._record_use(found, token)
         return found.operator_id
 
     @override
@@ -56,20 +56,20 @@ class OperatorTokens(Operators):
 
     async def close(self) -> None:
         """Wait for the writes in progress."""
-        if self._noting:
-            await asyncio.wait(self._noting)
+        if self._recording:
+            await asyncio.wait(self._recording)
 
-    def _note_use(self, token: OperatorToken, clear: str) -> None:
+    def _record_use(self, token: OperatorToken, clear: str) -> None:
         """Record the use of `token` in the background, and move it to the newest pepper."""
         digest, key_id = self._keyring.keep_token(clear)
-        if key_id == token.key_id and self._is_fresh(token.last_used_at) and not self._has_to_count(token):
+        if key_id == token.key_id and self._is_fresh(token.last_used_at) and not self._lifetime_starts_now(token):
             return
-        if token.digest in self._noted:
+        if token.digest in self._recorded:
             return
-        self._noted[token.digest] = None
+        self._recorded[token.digest] = None
         task = asyncio.ensure_future(self._write(token, digest, key_id))
-        self._noting.add(task)
-        task.add_done_callback(self._noting.discard)
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
 
     async def _write(self, token: OperatorToken, digest: bytes, key_id: str) -> None:
         async def unit(tx: Transaction) -> None:
@@ -80,7 +80,7 @@ class OperatorTokens(Operators):
         except DomainError as error:
             _log.warning("the last use of an operator's token was not recorded", extra={"error": type(error).__name__})
 
-    def _has_to_count(self, token: OperatorToken) -> bool:
+    def _lifetime_starts_now(self, token: OperatorToken) -> bool:
         """Whether its lifetime counts from now, according to the stored token."""
         now = self._store.now()
         counts = token.counted_from is not None and is_plausible(token.counted_from, now)
