@@ -41,7 +41,7 @@ async def run_on_event(event: asyncio.Event, work: Callable[[], Awaitable[object
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and return when all have ended.
 
-    One cancellation is not enough for a loop: what it awaits may swallow the cancellation, as `asyncio.wait_for` does
+    One cancellation is not enough for a loop: what it awaits may swallow the cancellation. `asyncio.wait_for` does so
     before Python 3.12 when its result arrives in the same moment.
     """
     pending = set(tasks)
