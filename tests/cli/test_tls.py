@@ -72,7 +72,7 @@ def caller(authority: Authority, pair: Pair | None = None) -> grpc.ChannelCreden
 
 def test_https(mutual: Service, authority: Authority) -> None:
     assert mutual.http.startswith("https://")
-    with httpx.Client(base_url=mutual.http, verify=trusting(authority), headers=mutual.headers) as http:
+    with asking.client(base_url=mutual.http, verify=trusting(authority), headers=mutual.headers) as http:
         created = http.post("/d/clients", json={"name": "over TLS"})
         assert created.status_code == 201
         assert http.get(f"/d/clients/{created.json()['id']}").json()["name"] == "over TLS"
@@ -80,7 +80,7 @@ def test_https(mutual: Service, authority: Authority) -> None:
 
 def test_https_is_not_trusted_by_those_who_do_not_know_it(mutual: Service) -> None:
     stranger = trusting(Authority("stranger"))
-    with httpx.Client(verify=stranger) as http, pytest.raises(httpx.ConnectError):
+    with asking.client(verify=stranger) as http, pytest.raises(httpx.ConnectError):
         http.get(f"{mutual.http}/health")
 
 

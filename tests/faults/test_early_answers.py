@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.support import asking
@@ -94,7 +93,7 @@ def by_http_client(served: Served, sent: Sent, body: bytes, _: Path) -> Told:
 def by_httpx(served: Served, sent: Sent, body: bytes, _: Path) -> Told:
     """Sends all of the body, in chunks."""
     chunks = (body[start : start + 65536] for start in range(0, len(body), 65536))
-    with httpx.Client(base_url=served.service.http, verify=served.context, timeout=PATIENCE) as caller:
+    with asking.client(base_url=served.service.http, verify=served.context, timeout=PATIENCE) as caller:
         answer = caller.request(sent.method, sent.path, content=chunks, headers=sent.headers)
         return answer.status_code, answer.headers.get("connection")
 
@@ -343,5 +342,5 @@ def test_a_stop_does_not_wait_for_it(tmp_path: Path, last: str) -> None:
 
 
 def test_they_are_the_answers_of_always(served: Served) -> None:
-    with httpx.Client(base_url=served.service.http, verify=served.context) as caller:
+    with asking.client(base_url=served.service.http, verify=served.context) as caller:
         assert error_of(caller.post("/nowhere", content=b"x" * SIZES[0])) == (404, "no_route")

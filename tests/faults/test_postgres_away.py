@@ -28,7 +28,6 @@ from tests.conformance.harness import add, new_client
 from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.fronts import Front
-from tests.support.inflight import wait_until_in_flight
 from tests.support.on_postgres import Cloud, cloud_on, secret_works
 from tests.support.postgres import Packaged, Server, packaged
 from tests.support.proxy import Proxy
@@ -278,7 +277,7 @@ def test_it_stops_though_the_database_is_silent(cloud: Cloud, tmp_path: Path) ->
                 assert secret_works(service, api.create())
             way.freeze()
             raw.send(request(service, "POST", "/d/clients", b"{}"))
-            wait_until_in_flight(service, 1)
+            assert way.held.wait(PATIENCE)  # asked of the metrics, it might be over before they answer
             service.process.terminate()
             assert (answer := raw.answer()).status == 503
             assert answer.error == "unavailable"

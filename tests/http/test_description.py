@@ -16,6 +16,7 @@ import pytest
 
 from edgeclients.files import schema_path
 from edgeclients.model import ALL_ACTIONS, action_names
+from tests.support import asking
 from tests.support.api import Api
 from tests.support.callee import Asked, Reply, asked_by_http
 from tests.support.service import Service
@@ -170,7 +171,7 @@ def behind_a_proxy(service: Service) -> Iterator[str]:
         answer = onward.request(asked.method, address, params=asked.query, headers=headers, content=asked.body)
         return Reply(answer.status_code, answer.content, {"content-type": answer.headers["content-type"]})
 
-    with httpx.Client() as onward, asked_by_http() as proxy:
+    with asking.client() as onward, asked_by_http() as proxy:
         proxy.reply = forward
         yield f"http://localhost:{proxy.port}{PREFIX}"
 
@@ -178,7 +179,7 @@ def behind_a_proxy(service: Service) -> Iterator[str]:
 @pytest.fixture
 def browser() -> Iterator[httpx.Client]:
     """Somebody without a token."""
-    with httpx.Client() as client:
+    with asking.client() as client:
         yield client
 
 

@@ -17,7 +17,7 @@ PATHS = ["/health", "/ready", "/metrics", "/docs", "/openapi.json", "/docs/start
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 def test_the_same_without_a_body(service: Service, path: str, coding: str) -> None:
-    with httpx.Client(base_url=service.http, headers={"Accept-Encoding": coding}) as caller:
+    with asking.client(base_url=service.http, headers={"Accept-Encoding": coding}) as caller:
         got, head = caller.get(path), caller.head(path)
     assert head.status_code == got.status_code == (404 if path.endswith("nope") else 200)
     assert head.content == b""

@@ -4,9 +4,9 @@ import time
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.operations import ACTIONS, ELSEWHERE, FORBIDDEN, GROUP, NEEDS, OPERATIONS, Target, expect, made, stored
 from tests.support.people import People, Town
@@ -272,7 +272,7 @@ def test_what_is_almost_a_token_is_none(people: People, town: Town) -> None:
         f"mgo_{people.operator_id}_{people.service.token}",
     }
     url = people.service.http + path
-    with httpx.Client() as caller:
+    with asking.client() as caller:
         for one in wrong:
             response = caller.get(url, headers=[(b"authorization", f"Bearer {one}".encode())])
             assert error_of(response) == (401, "unauthenticated"), one[:100]

@@ -28,7 +28,7 @@ def _ask(service: Service, token: str | None, address: str) -> httpx.Response:
     """A request from an address of this machine's own: each has its own ration."""
     transport = httpx.HTTPTransport(local_address=address)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    with httpx.Client(transport=transport) as client:
+    with asking.client(transport=transport) as client:
         return client.get(f"{service.http}/d1/clients", headers=headers)
 
 
