@@ -13,6 +13,7 @@ from tests.support.documents import anchors, explicit_anchors, links, slugs
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (".ci", ".github", "edgeclients", "packaging", "proto", "schema", "systemd", "tests")
 
+_OUTSIDE = re.compile(r"\b(contract|design) [A-Z]?\d")
 _CITATION = re.compile(r"(?<![\w./:-])((?:[\w.-]+/)*[\w.-]+\.md)#([\w-]+)")
 
 
@@ -86,3 +87,9 @@ def test_anchors_are_those_of_github() -> None:
     markdown = '# Time & `clock`\n<a id="own"></a>\n## Data\n```sh\n# no heading\n```\n### [Data](#own)\n'
     assert list(slugs(markdown)) == ["time--clock", "data", "data-1"]
     assert anchors(markdown) == {"own", "time--clock", "data", "data-1"}
+
+
+def test_nothing_outside_the_repository_is_cited() -> None:
+    """Documents that only some people have are not cited, as in the word *contract* or *design* before a number."""
+    cited = [(str(path.relative_to(ROOT)), match[0]) for path, text in _texts() for match in _OUTSIDE.finditer(text)]
+    assert cited == []
