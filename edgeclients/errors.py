@@ -1,6 +1,6 @@
 """The domain errors, and the one table of their forms over HTTP and gRPC.
 
-Messages are those of contract 1.6 where one fits; codes are our own. `core` and `store` raise these; transports
+Messages are those of schema/README.md#errors where one fits; codes are our own. `core` and `store` raise these; transports
 look them up.
 """
 
@@ -193,7 +193,7 @@ TABLE: Final = (
     Row(Forbidden, "forbidden", "failed to perform authorization over the entity", 403, "PERMISSION_DENIED"),
     Row(DomainForbidden, "domain_forbidden", "failed to perform authorization over the domain", 403, "PERMISSION_DENIED"),
     Row(SuperAdminOnly, "super_admin_only", "not authorized to perform admin action", 403, "PERMISSION_DENIED"),
-    # One text for every failed Authenticate, that of a wrong secret (contract 5.3): no oracle.
+    # One text for every failed Authenticate, that of a wrong secret (schema/README.md#authenticate): no oracle.
     Row(
         CredentialsDenied,
         "credentials_denied",

@@ -17,7 +17,10 @@ _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,36}")
 
 
 class Status(IntEnum):
-    """Contract 2: the values of the status column. `deleted` is only read, from tables that another program wrote."""
+    """The values of the status column (schema/README.md#client-object).
+
+    `deleted` is only read, from tables that another program wrote.
+    """
 
     ENABLED = 0
     DISABLED = 1
@@ -25,14 +28,14 @@ class Status(IntEnum):
 
 
 class ConnectionType(IntEnum):
-    """Contract 5.1: what a client may do on a channel."""
+    """schema/README.md#grpc-connections: what a client may do on a channel."""
 
     PUBLISH = 1
     SUBSCRIBE = 2
 
 
 class Action(IntFlag):
-    """The actions that a role may allow, one bit each, in the order of contract 4.1."""
+    """The actions that a role may allow, one bit each, in the order of schema/README.md#roles."""
 
     UPDATE = 1
     READ = 2
@@ -57,14 +60,14 @@ def action_names(actions: Action) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def rfc3339(micros: int) -> str:
-    """A time in the format of contract 2: UTC with `Z`, a fraction of up to 6 digits without trailing zeros."""
+    """A time as text: UTC with `Z`, a fraction of up to 6 digits without trailing zeros (schema/README.md#client-object)."""
     seconds, fraction = divmod(micros, 1_000_000)
     text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 def is_domain(text: str) -> bool:
-    """Whether `text` is a valid domain id (contract A3)."""
+    """Whether `text` is a valid domain id (schema/README.md#domain-ids)."""
     return _DOMAIN.fullmatch(text) is not None and text not in {".", ".."}
 
 
@@ -111,7 +114,7 @@ MEMBERSHIP = Standing(NO_ACTIONS, creates=False)
 
 
 class Question(Struct, frozen=True):
-    """A question to a callout about one operation (contract 13.1); `payload` contains no secret."""
+    """A question to a callout about one operation (schema/README.md#callouts); `payload` contains no secret."""
 
     operation: str
     entity_type: str
@@ -225,7 +228,7 @@ UNSAID: Final = -1
 
 
 class Event(Struct, frozen=True):
-    """One change, for subscribers: stream (contract 10.2, without its prefix), client and JSON object."""
+    """One change, for subscribers: stream (schema/README.md#event-streams, without its prefix), client and JSON object."""
 
     stream: str
     client_id: str
@@ -277,7 +280,7 @@ class RoleFilter(Struct, frozen=True):
         return (self.actions, self.role_id, self.role_name) != (None, None, None) or self.access_type == DIRECT
 
 
-# Access types (contract 2): by a role of the client, by a grant of its parent group, by a grant of the domain.
+# Access types (schema/README.md#client-object): by a role of the client, by its parent group, by the domain.
 DIRECT, BY_GROUP, BY_DOMAIN = "direct", "direct_group", "domain"
 
 
@@ -289,7 +292,7 @@ class TagFilter(Struct, frozen=True):
 
 
 class ClientFilter(Struct, frozen=True, kw_only=True):
-    """The filter of a client list (contract 3.3); None means no such criterion.
+    """The filter of a client list (schema/README.md#list); None means no such criterion.
 
     `parent_group_id` "" means clients without a parent. Times are inclusive; clients that were never seen match neither
     `seen_after` nor `seen_before`. `order` is `name`, `created_at`, `updated_at` or `last_seen_at` (never seen comes
@@ -387,7 +390,7 @@ class MemberFilter(Struct, frozen=True, kw_only=True):
 
 
 class Membership(NamedTuple):
-    """A member and its role on a client; a member has at most one (contract 4.1)."""
+    """A member and its role on a client; a member has at most one (schema/README.md#members)."""
 
     member_id: str
     role: Role

@@ -1,4 +1,4 @@
-"""Certificates and keys in settings: a path, or PEM text (contract 11)."""
+"""Certificates and keys in settings: a path, or PEM text (schema/README.md#settings)."""
 
 import os
 import re

@@ -507,7 +507,7 @@ class Callout(Protocol):
     """An external service that may refuse operations; `core.authz.access` asks it once the caller is authorised."""
 
     def wants(self, operation: str) -> bool:
-        """Whether the callout is to be asked about operations of this name (contract 13.1)."""
+        """Whether the callout is to be asked about operations of this name (schema/README.md#callouts)."""
 
     async def ask(self, question: Question) -> None:
         """Return if the callout agrees.

@@ -1,4 +1,4 @@
-"""Authenticates callers by access tokens and personal access tokens of Auth (contract 12.1)."""
+"""Authenticates callers by access tokens and personal access tokens of Auth (schema/README.md#tokens)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Authorises callers by permissions of Auth (contract 12.2 to 12.6, design 7)."""
+"""Authorises callers by permissions of Auth (schema/README.md#permissions)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -127,7 +127,7 @@ class Grants(Authorizer):
 
 
 def _subject(session: Session) -> str:
-    """The caller in the form that policies use (contract 12.2)."""
+    """The caller in the form that policies use (schema/README.md#tokens)."""
     return session.user_id if session.super_admin else f"{session.domain_id}_{session.user_id}"
 
 
@@ -147,7 +147,7 @@ def _scope(session: Session, entity_type: str, operation: Operation, entity_id: 
     return Scope(session.pat_id, session.user_id, session.domain_id, entity_type, entity_id, operation.scope)
 
 
-# Contract 12.3: who may act in a domain, by its state.
+# Who may act in a domain, by its state (schema/README.md#domain-states).
 _ENTRIES: Final = {
     DomainStatus.ENABLED: lambda session: PolicyQuestion(_subject(session), "membership", "domain", session.domain_id),
     DomainStatus.DISABLED: lambda session: PolicyQuestion(_subject(session), "admin", "domain", session.domain_id),

@@ -1,4 +1,4 @@
-"""Auth's public keys from its JWKS document: cached for 5 minutes, fetched at a limited rate (contract 12.1)."""
+"""Auth's public keys from its JWKS document: cached for 5 minutes, fetched at a limited rate (schema/README.md#tokens)."""
 
 import asyncio
 import logging

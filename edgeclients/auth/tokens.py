@@ -1,4 +1,4 @@
-"""Verifies access tokens locally: JWTs signed by Auth (contract 12.1)."""
+"""Verifies access tokens locally: JWTs signed by Auth (schema/README.md#tokens)."""
 
 from collections.abc import Callable
 

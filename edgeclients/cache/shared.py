@@ -1,9 +1,11 @@
-"""The cache of one of several processes on one store: used only while it knows the others' revocations (design 6).
+"""The cache of one of several processes on one store: used only while it knows the others' revocations.
 
 The store is asked every two seconds for new revocations. The cache is used until five seconds after the last question
 that was answered. So whatever happens to Redis, a revoked secret is invalid in every process at most five seconds after
 the change was answered. Revisions are dense and commit in order. So none can be missed unnoticed: neither by clocks
 that differ, nor by a process that was suspended.
+
+See edgeclients/DECISIONS.md#revisions.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`ports.Callout`: one or more HTTP servers, asked in sequence (contract 13.1)."""
+"""`ports.Callout`: one or more HTTP servers, asked in sequence (schema/README.md#callouts)."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Clients: create, view, list, update, enable, disable, remove (contract 3).
+"""Clients: create, view, list, update, enable, disable, remove (schema/README.md#clients).
 
 Every change is one unit of work: it reads what it depends on, and writes its event.
 """

@@ -1,4 +1,7 @@
-"""Connections: which client may publish or subscribe on which channel (contract A4, 5.5, 14.1)."""
+"""Connections: which client may publish or subscribe on which channel.
+
+See schema/README.md#connections, schema/README.md#grpc-connections.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -80,7 +83,7 @@ class Connections:
 
         await self._store.run(unit)
 
-    # The following methods are for services, which do not authenticate (contract 5).
+    # The following methods are for services, which do not authenticate (schema/README.md#grpc).
 
     async def add(self, connections: Sequence[tuple[str, str, str, int]]) -> None:
         """Write connections given as (channel, domain, client, type); existing ones are ignored.
@@ -128,7 +131,7 @@ def _combine(
     if not types:
         raise MissingConnectionType
     if not all(text.strip() for text in (*channel_ids, *client_ids)):
-        raise MissingChannelId  # for client ids too (contract 14.1)
+        raise MissingChannelId  # for client ids too (schema/README.md#connections)
     for channel_id in channel_ids:
         check_id(channel_id)
     channels, clients, ways = set(channel_ids), set(client_ids), set(types)

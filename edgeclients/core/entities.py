@@ -1,4 +1,4 @@
-"""Clients for other services, which do not authenticate (contract 5.4)."""
+"""Clients for other services, which do not authenticate (schema/README.md#entities)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""The events of changes: names and fields of contract 10.2 and 10.3. No event contains a secret."""
+"""The events of changes. No event contains a secret.
+
+Names and fields are those of schema/README.md#event-payloads and schema/README.md#role-events.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +24,7 @@ STREAMS = (
 )
 """All streams."""
 
-NEVER = "0001-01-01T00:00:00Z"  # contract 4: the time of a change that never happened
+NEVER = "0001-01-01T00:00:00Z"  # schema/README.md#roles: the time of a change that never happened
 
 _STATUS_NAMES = {int(status): status.name.lower() for status in Status}
 _encode = msgspec.json.Encoder().encode
@@ -124,7 +127,7 @@ def all_members_removed(session: Session, role: Role) -> Event:
 
 
 def role_fields(role: Role) -> dict[str, Any]:
-    """The wire form of a role: no key is omitted (contract 4)."""
+    """The wire form of a role: no key is omitted (schema/README.md#roles)."""
     return {
         "id": role.id,
         "name": role.name,
@@ -173,7 +176,7 @@ def _touched(client: Client) -> dict[str, Any]:
 
 
 def _role_event(session: Session, operation: str, client_id: str, fields: dict[str, Any]) -> Event:
-    """All role events use one stream, without domain and user (contract 10.3)."""
+    """All role events use one stream, without domain and user (schema/README.md#role-events)."""
     payload = {"operation": operation, "request_id": session.request_id, **fields}
     return Event("client.roles", client_id, _encode(payload))
 

@@ -13,7 +13,7 @@ def new_uuid() -> str:
 
 
 def new_role_id() -> str:
-    """A new role id; opaque to callers (contract 4.1)."""
+    """A new role id; opaque to callers (schema/README.md#roles)."""
     return f"client_{os.urandom(16).hex()}"
 
 

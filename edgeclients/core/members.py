@@ -1,4 +1,4 @@
-"""Members of roles (contract 4): a user has one role on a client at most."""
+"""Members of roles (schema/README.md#members): a user has one role on a client at most."""
 
 from collections.abc import Sequence
 

@@ -14,7 +14,7 @@ from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Sess
 from edgeclients.ports import Store, Transaction
 from edgeclients.times import ends_at
 
-# A member's id (contract A4) that can be part of a token: printable ASCII without spaces.
+# A member's id (schema/README.md#members) that can be part of a token: printable ASCII without spaces.
 _ID = re.compile(r"[A-Za-z0-9._@-]{1,36}")
 _BY = "edgeclients operators"  # the user who changed the roles of a removed operator
 

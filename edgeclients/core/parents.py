@@ -1,4 +1,4 @@
-"""Parent groups of clients (contract 3.9, 3.10, 5.6)."""
+"""Parent groups of clients (schema/README.md#parent-groups, schema/README.md#grpc-parent-groups)."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class Parents:
     Args:
         store: the clients.
         access: checks permissions.
-        groups: the service that keeps groups; None: any UUID is a group of the path's domain (contract A4).
+        groups: the service that keeps groups; None: any UUID is a group of the path's domain (schema/README.md#parent-groups).
     """
 
     def __init__(self, store: Store, access: Access, groups: Groups | None = None) -> None:

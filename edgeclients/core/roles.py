@@ -1,4 +1,4 @@
-"""Roles of a client and their actions (contract 4).
+"""Roles of a client and their actions (schema/README.md#roles).
 
 A role can manage roles if it has `manage_role` and a member. A client that has such a role keeps one.
 """

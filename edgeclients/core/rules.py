@@ -39,7 +39,10 @@ def check_id(text: str) -> None:
 
 
 def check_path_id(text: str) -> None:
-    """Raise `NotFound` unless `text` is a canonical UUID: in a path any other text is an unknown id (contract A3)."""
+    """Raise `NotFound` unless `text` is a canonical UUID: in a path any other text is an unknown id.
+
+    See schema/README.md#paths.
+    """
     if not is_uuid(text):
         raise NotFound
 
@@ -111,7 +114,7 @@ def actions_named(names: Iterable[str]) -> Action:
 
 
 def check_members(members: Sequence[str]) -> tuple[str, ...]:
-    """Valid member ids in their stored form. They need not be known here (contract A4).
+    """Valid member ids in their stored form. They need not be known here (schema/README.md#members).
 
     Raises:
         MalformedRequest: an id is empty, too long or repeated.

@@ -1,4 +1,4 @@
-"""The stream entries of events (contract 10.1, the row of Redis): a stream's key and JSON.
+"""The stream entries of events (schema/README.md#event-streams, the row of Redis): a stream's key and JSON.
 
 An event's own fields are followed by `occurred_at` (nanoseconds since 1970 UTC), `sequence` (ascending in one store) and
 `event_id`. The `event_id` is the same each time an event is sent. It is unique even if a store is restored to an older

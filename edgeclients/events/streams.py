@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Connection, Redis
 
 _NAME = "edgeclients-events"
-STREAM_ENTRIES = 1_000_000  # the approximate length of each stream (contract 10.1)
+STREAM_ENTRIES = 1_000_000  # the approximate length of each stream (schema/README.md#event-streams)
 _SOCKET_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 _SEND_SECONDS = 10.0  # for a whole batch, even on a half-open connection

@@ -67,7 +67,7 @@ def build(
         use_cases: what the routes call.
         operations: what the routes without a token report.
         limits: maximum sizes of request bodies.
-        serve_channels: whether to serve connect and disconnect; false if a channels service does (contract A4).
+        serve_channels: whether to serve connect and disconnect, or a channels service does (schema/README.md#connections).
     """
     channel_routes = channels.routes(use_cases.connections) if serve_channels else []
     client_routes = [

@@ -17,7 +17,7 @@ PROBE_SECONDS = 3600  # a probe is a write, and SD cards wear out
 
 
 def health_document(instance_id: str) -> dict[str, str]:
-    """The document that `GET /health` returns (contract 1.8)."""
+    """The document that `GET /health` returns (schema/README.md#health)."""
     return {
         "status": "pass",
         "version": __version__,

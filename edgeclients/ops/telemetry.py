@@ -1,4 +1,4 @@
-"""Telemetry: sends version, mode and platform once a day to the server that the settings name (design 9).
+"""Telemetry: sends version, mode and platform once a day to the server that the settings name (schema/README.md#telemetry).
 
 A separate thread sends it. Neither the start, nor a request, nor the shutdown waits for it.
 """

@@ -1,4 +1,4 @@
-"""TLS contexts from settings, which hold paths or PEM (contract 11.2)."""
+"""TLS contexts from settings, which hold paths or PEM (schema/README.md#settings)."""
 
 import ssl
 from collections.abc import Callable, Mapping

@@ -1,7 +1,9 @@
-"""Tracing: records the work for a caller as spans of the caller's trace, and sends them to a collector (contract 13.3).
+"""Tracing: records the work for a caller as spans of the caller's trace, and sends them to a collector.
 
 Imported only if a collector is configured. Spans hold names, ids of requests and domains, and outcomes. They hold no other
 values of callers and no secrets.
+
+See schema/README.md#spans.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`auth.v1.AuthService`: the owner of a token, and permissions (contract 6)."""
+"""`auth.v1.AuthService`: the owner of a token, and permissions (schema/README.md#services-asked)."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ _AUTHORIZE = "/auth.v1.AuthService/Authorize"
 
 
 class Bearer(NamedTuple):
-    """Auth's answer about a token; numbers are those of contract 6."""
+    """Auth's answer about a token; numbers are those of schema/README.md#services-asked."""
 
     id: str
     user_id: str
@@ -21,7 +21,7 @@ class Bearer(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """The scope that a personal access token is used for (contract 12.6)."""
+    """The scope that a personal access token is used for (schema/README.md#pat-scopes)."""
 
     pat_id: str
     user_id: str

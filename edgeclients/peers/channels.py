@@ -1,4 +1,4 @@
-"""`channels.v1.ChannelsService`: stores connections too (contract 3.11, 6)."""
+"""`channels.v1.ChannelsService`: stores connections too (schema/README.md#services-asked)."""
 
 from typing_extensions import override
 

@@ -1,4 +1,4 @@
-"""`domains.v1.DomainsService`: the state of a domain (contract 6, 12.3)."""
+"""`domains.v1.DomainsService`: the state of a domain (schema/README.md#domain-states)."""
 
 from enum import IntEnum
 

@@ -1,4 +1,4 @@
-"""`groups.v1.GroupsService`: the domain and the state of a group (contract 3.9, 6)."""
+"""`groups.v1.GroupsService`: the domain and the state of a group (schema/README.md#services-asked)."""
 
 from typing_extensions import override
 

@@ -1,4 +1,4 @@
-"""Calls one gRPC service: TLS, deadline, one retry, limited concurrency, circuit breaker (contract 11.3)."""
+"""Calls one gRPC service: TLS, deadline, one retry, limited concurrency, circuit breaker (schema/README.md#services-asked)."""
 
 import asyncio
 import logging
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 _CONCURRENCY = 64
 _WAITING = 1024
 _JITTER = (0.01, 0.1)  # seconds before the retry: the callers of a restarted service do not come back all at once
-_MESSAGE_BYTES = 1024 * 1024  # contract 5
+_MESSAGE_BYTES = 1024 * 1024  # schema/README.md#grpc-limits
 
-# Contract 6. Any other status counts as an unavailable service.
+# schema/README.md#services-asked. Any other status counts as an unavailable service.
 _ERRORS: dict[grpc.StatusCode, type[DomainError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: Forbidden,
@@ -217,7 +217,7 @@ class Link:
 
 
 def _credentials(address: ServiceAddress) -> grpc.ChannelCredentials | None:
-    """The credentials; None without TLS, which is the meaning of no CA certificate (contract 11.3).
+    """The credentials; None without TLS, which is the meaning of no CA certificate (schema/README.md#services-asked).
 
     Raises:
         StartError: they cannot be used; gRPC itself would only report later that the service cannot be reached.

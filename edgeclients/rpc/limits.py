@@ -11,7 +11,7 @@ from typing import Final
 
 from edgeclients.rpc.core import Options
 
-_MESSAGE_BYTES: Final = 4 * 1024 * 1024  # contract 5
+_MESSAGE_BYTES: Final = 4 * 1024 * 1024  # schema/README.md#grpc-limits
 _METADATA_BYTES: Final = 64 * 1024
 _LOOKAHEAD_BYTES: Final = 16 * 1024
 _STREAMS: Final = 1024

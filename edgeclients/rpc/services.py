@@ -1,4 +1,4 @@
-"""`clients.v1.ClientsService` (contract 5), which brokers and other services call."""
+"""`clients.v1.ClientsService` (schema/README.md#grpc), which brokers and other services call."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias

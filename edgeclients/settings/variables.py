@@ -304,7 +304,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         text = self.events_url or self.shared_events_url
         return redis_url(text) if text else ""
 
-    # Services called over gRPC (contract 11.3).
+    # Services called over gRPC (schema/README.md#services-asked).
     auth_grpc_url: Annotated[str, _url("MG_AUTH_GRPC", "the Auth service, for the authenticator `magistrala`")] = ""
     auth_grpc_timeout: Annotated[Duration, _timeout("MG_AUTH_GRPC")] = Duration(1)
     auth_grpc_server_ca: Annotated[str, _server_ca("MG_AUTH_GRPC")] = ""

@@ -1,4 +1,4 @@
-"""Who gets in: tokens of every kind (contract 12.1), verified by Auth or here."""
+"""Who gets in: tokens of every kind (schema/README.md#tokens), verified by Auth or here."""
 
 import time
 import uuid

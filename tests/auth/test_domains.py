@@ -1,4 +1,4 @@
-"""The state of a domain decides who may be in it at all (contract 12.3)."""
+"""The state of a domain decides who may be in it at all (schema/README.md#domain-states)."""
 
 import pytest
 

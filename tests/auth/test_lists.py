@@ -1,4 +1,4 @@
-"""What a list shows by Auth (design 7): direct roles, what groups grant, or everything."""
+"""What a list shows by Auth (schema/README.md#visibility): direct roles, what groups grant, or everything."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Groups and channels that other services keep (contract 3.9, 3.11)."""
+"""Groups and channels that other services keep (schema/README.md#services-asked)."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Personal access tokens: good for what their scopes say, exactly, and never for more than their owner may (contract 12.6)."""
+"""Personal access tokens: good for what their scopes say, exactly, and never for more than their owner may.
+
+See schema/README.md#pat-scopes.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,7 +66,7 @@ def people(shared: Plant) -> None:
 
 
 def scopes_of(plant: Plant, name: str, client: str) -> Scopes:
-    """By contract 12.6: exact on type, domain, operation; the entity exact, or any."""
+    """By schema/README.md#pat-scopes: exact on type, domain, operation; the entity exact, or any."""
     domain, operation = plant.domain, NAMES[name]
     group = [Scope(domain, ON_GROUP[name], GROUP, "groups")] if name in ON_GROUP else []
     any_other = [Scope(domain, other) for other in set(NAMES.values()) - {operation}]

@@ -1,4 +1,4 @@
-"""Who may do what by Auth (contract 12.4, design 7): every operation, by every way to a permission."""
+"""Who may do what by Auth (schema/README.md#permissions): every operation, by every way to a permission."""
 
 import uuid
 from collections.abc import Iterable

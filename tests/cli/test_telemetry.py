@@ -1,4 +1,4 @@
-"""Telemetry (design 9): said once, sent where the settings say, and nobody's trouble."""
+"""Telemetry (schema/README.md#telemetry): said once, sent where the settings say, and nobody's trouble."""
 
 import contextlib
 import json

@@ -1,4 +1,7 @@
-"""What Auth said is kept for seconds, but by no process beyond a change of roles that another made (design 7)."""
+"""What Auth said is kept for seconds, but by no process beyond a change of roles that another made.
+
+See edgeclients/README.md#trip-role-change.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Two processes on one database: what is taken away through one is dead at the other, whatever happens to Redis (design 6)."""
+"""Two processes on one database: what is taken away through one is dead at the other, whatever happens to Redis.
+
+See edgeclients/README.md#trip-revocation.
+"""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""What callers do with a connection that no client library would (contract 11.2, design 8)."""
+"""What callers do with a connection that no client library would (schema/README.md#http-limits)."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""Reads that take too long, that are too many, or that meet a lock (design 4)."""
+"""Reads that take too long, that are too many, or that meet a lock (edgeclients/DECISIONS.md#reads-in-the-loop)."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,7 @@
-"""Access that was taken away is dead when that is answered, in every form of the token, whatever was under way (design 6)."""
+"""Access that was taken away is dead when that is answered, in every form of the token, whatever was under way.
+
+See edgeclients/DECISIONS.md#revisions.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,7 @@
-"""Somebody else is asked before something is done (contract 13.1, A3): who may not asks nobody, and nothing secret is told."""
+"""Somebody else is asked before something is done: who may not asks nobody, and nothing secret is told.
+
+See schema/README.md#callouts.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Connect and disconnect (contract A4, 14.1)."""
+"""Connect and disconnect (schema/README.md#connections)."""
 
 import uuid
 from typing import Any

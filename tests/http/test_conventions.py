@@ -1,4 +1,4 @@
-"""What holds for every route (contract 1)."""
+"""What holds for every route (schema/README.md#http)."""
 
 import uuid
 from typing import Any

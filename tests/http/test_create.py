@@ -1,4 +1,4 @@
-"""POST /clients and /clients/bulk (contract 3.1, 3.2)."""
+"""POST /clients and /clients/bulk (schema/README.md#create)."""
 
 import uuid
 from typing import Any
@@ -41,7 +41,7 @@ def test_an_empty_client_has_only_what_is_always_there(api: Api) -> None:
 
 
 def test_what_sdks_always_send_is_accepted(api: Api) -> None:
-    """The zero time, empty objects, nulls and unknown keys (contract 14.4)."""
+    """The zero time, empty objects, nulls and unknown keys (schema/README.md#bodies)."""
     body = api.create(
         id="",
         name="n",

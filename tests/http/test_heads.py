@@ -46,7 +46,7 @@ def test_health_checks_by_curl(service: Service) -> None:
 
 
 def test_operations_that_need_a_token_have_no_head(api: Api) -> None:
-    """As contract 1.1 has it."""
+    """As schema/README.md#paths has it."""
     for path in ("/clients", f"/clients/{api.create()['id']}"):
         response = api.request("HEAD", path)
         assert response.status_code == 405

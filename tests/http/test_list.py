@@ -1,4 +1,7 @@
-"""GET /clients (contract 3.3): what is parsed, and that it reaches the store. What is found is the store's contract."""
+"""GET /clients: what is parsed, and that it reaches the store. What is found is the store's contract.
+
+See schema/README.md#list.
+"""
 
 from typing import Any
 from urllib.parse import quote

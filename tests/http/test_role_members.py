@@ -1,4 +1,4 @@
-"""Who has which role on a client, and that somebody keeps managing them (contract 4, A3)."""
+"""Who has which role on a client, and that somebody keeps managing them (schema/README.md#members)."""
 
 from typing import Any, ClassVar
 
@@ -81,7 +81,7 @@ def test_the_shape_of_a_page_of_members(api: Api) -> None:
     "member", ["x", "x" * 36, "é" * 36, "\U0001f525" * 36, " ", "a b", "'\"\\%_", "a/b", "9b2f6c1e-3c7a-4f0d-8a51-6d2e4b7f9c10"]
 )
 def test_anybody_can_be_a_member(api: Api, member: str) -> None:
-    """1 to 36 characters, an operator or not (contract A4)."""
+    """1 to 36 characters, an operator or not (schema/README.md#members)."""
     client = api.create()["id"]
     role = api.give_role(client, "x", ["read"])
     assert api.request("POST", _path(client, role, "/members"), json={"members": [member]}).json() == {"members": [member]}
@@ -178,7 +178,7 @@ def test_removing_somebody_who_has_another_role_leaves_them_theirs(api: Api) -> 
 
 
 class TestEffective:
-    """`GET …/roles/members` (contract 4.2): direct roles only, and those that allow something."""
+    """`GET …/roles/members` (schema/README.md#members): direct roles only, and those that allow something."""
 
     @pytest.fixture
     def client(self, api: Api) -> str:

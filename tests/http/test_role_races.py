@@ -1,6 +1,8 @@
-"""Two callers at once: what may happen once happens once, and a right taken away is used by nobody (design 4).
+"""Two callers at once: what may happen once happens once, and a right taken away is used by nobody.
 
 Nothing here depends on who is first; over the rounds either is.
+
+See edgeclients/README.md#trip-role-change.
 """
 
 import threading

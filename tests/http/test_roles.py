@@ -1,4 +1,4 @@
-"""Roles of a client and what they allow (contract 4). Who may call what is in test_who_may.py."""
+"""Roles of a client and what they allow (schema/README.md#roles). Who may call what is in test_who_may.py."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -389,7 +389,7 @@ def test_an_empty_client_id(api: Api, method: str, path: str, body: Any) -> None
 
 @pytest.mark.parametrize(("method", "path", "body"), [*OF_CLIENT, *OF_ROLE])
 def test_a_slash_at_the_end(api: Api, method: str, path: str, body: Any) -> None:
-    """Fine behind collections and ids, and nowhere else (contract 1.1)."""
+    """Fine behind collections and ids, and nowhere else (schema/README.md#paths)."""
     client = api.create()["id"]
     role = api.give_role(client, "z", ["read"], ["bob"])["id"]
     response = api.request(method, f"/clients/{client}/roles{path.format(role=role)}/", json=body)
@@ -465,7 +465,7 @@ def test_roles_go_with_their_client(api: Api) -> None:
 
 
 def test_what_listeners_are_told(town: Town) -> None:
-    """Names and fields of contract 10.3, one event a change."""
+    """Names and fields of schema/README.md#role-events, one event a change."""
     client = town.operator.create()["id"]
     made = town.admin.give_role(client, "x", ["read", "update"], ["bob", "alice"])
     path = f"/clients/{client}/roles/{made['id']}"

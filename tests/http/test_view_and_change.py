@@ -1,4 +1,4 @@
-"""View, update, tags, status, parent, delete (contract 3.4 to 3.11)."""
+"""View, update, tags, status, parent, delete (schema/README.md#view)."""
 
 import uuid
 from typing import Any

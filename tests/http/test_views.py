@@ -1,4 +1,4 @@
-"""Lists and views as different callers see them (contract 3.3, 3.4, 8.2, 8.3, A3)."""
+"""Lists and views as different callers see them (schema/README.md#visibility)."""
 
 from typing import Any, NamedTuple
 

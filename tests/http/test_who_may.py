@@ -1,4 +1,7 @@
-"""Who may do what (contract 12.4, A3): every operation, by every kind of caller, and what a refusal leaves as it was."""
+"""Who may do what: every operation, by every kind of caller, and what a refusal leaves as it was.
+
+See schema/README.md#permissions.
+"""
 
 import time
 import uuid

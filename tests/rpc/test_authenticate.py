@@ -1,4 +1,4 @@
-"""`Authenticate` (contract 5.3, design 5 and 6): who gets in, who does not, from when on."""
+"""`Authenticate` (schema/README.md#authenticate): who gets in, who does not, from when on."""
 
 import base64
 import uuid

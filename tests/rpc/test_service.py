@@ -1,4 +1,4 @@
-"""`clients.v1.ClientsService` over a socket (contract 5)."""
+"""`clients.v1.ClientsService` over a socket (schema/README.md#grpc)."""
 
 import base64
 import uuid
@@ -132,7 +132,7 @@ def test_a_message_that_is_too_large(service: Service) -> None:
 
 
 def test_tokens_in_base64_of_go(api: Api, stub: Any) -> None:
-    """Standard alphabet, padding, line breaks tolerated (contract 5.3)."""
+    """Standard alphabet, padding, line breaks tolerated (schema/README.md#authenticate)."""
     client = api.create()
     payload = f"{client['id']}:{client['credentials']['secret']}".encode()
     token = "Basic" + base64.encodebytes(payload).decode().replace("\n", "\r\n")

@@ -1,4 +1,7 @@
-"""What a power cut or somebody who guesses brings: everybody at once, from a cold cache, some of them wrong (design 5)."""
+"""What a power cut or somebody who guesses brings: everybody at once, from a cold cache, some of them wrong.
+
+See edgeclients/DECISIONS.md#argon2.
+"""
 
 import asyncio
 import itertools

@@ -21,7 +21,7 @@ def may_refuse(case: Case[Any], code: str) -> bool:
 
 def may_take(case: Case[Any]) -> bool:
     """Whether what the description does not allow about a request is something that is ignored."""
-    # Queries are open (contract 1.4), which OpenAPI cannot say.
+    # Queries are open (schema/README.md#query-parameters), which OpenAPI cannot say.
     phase = case.meta.phase.data if case.meta else None
     return (
         isinstance(phase, CoveragePhaseData)

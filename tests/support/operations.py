@@ -1,4 +1,4 @@
-"""Every operation on a client over HTTP, what it needs by contract 12.4, and trying it."""
+"""Every operation on a client over HTTP, what it needs by schema/README.md#permissions, and trying it."""
 
 import json
 import uuid
@@ -15,7 +15,7 @@ from tests.support.service import Service
 
 GROUP = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
 
-# Contract 12.4.
+# schema/README.md#permissions.
 NEEDS = {
     "view": "read",
     "view with roles": "read",

@@ -23,7 +23,7 @@ from tests.support.proving import proving
 from tests.support.service import started
 from tests.tracing.conftest import Traced
 
-# Contract 13.3, without delete_entity_members, for which there is no route.
+# schema/README.md#spans, without delete_entity_members, for which there is no route.
 OF_CLIENTS = """
 create_client create_clients list_clients view_client update_client update_client_tags update_client_credentials enable_client
 disable_client set_client_parent_group remove_client_parent_group delete_client create_role list_roles list_entity_members

@@ -1,4 +1,4 @@
-"""The cache of tokens (design 6): what is believed, and for how long."""
+"""The cache of tokens (edgeclients/README.md#cache): what is believed, and for how long."""
 
 from edgeclients.cache import memory
 from edgeclients.cache.memory import MemoryTokenCache

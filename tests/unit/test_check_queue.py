@@ -1,4 +1,7 @@
-"""The lane for presented secrets: what is bounded, who comes next, and how guessing is slowed down (design 5, 6)."""
+"""The lane for presented secrets: what is bounded, who comes next, and how guessing is slowed down.
+
+See edgeclients/DECISIONS.md#argon2.
+"""
 
 import asyncio
 from collections import Counter

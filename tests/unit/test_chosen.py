@@ -1,4 +1,7 @@
-"""Chosen secrets: argon2 once for all who ask the same, not for those who have gone, and remembered (design 5)."""
+"""Chosen secrets: argon2 once for all who ask the same, not for those who have gone, and remembered.
+
+See edgeclients/DECISIONS.md#argon2.
+"""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Forms of secrets and what is kept of them (design 5)."""
+"""Forms of secrets and what is kept of them (edgeclients/README.md#credentials)."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Settings are read as the published service's are (contract 11), with A3's corrections."""
+"""Settings are read as the published service's are (schema/README.md#settings), with schema/README.md#differences."""
 
 from pathlib import Path
 from typing import Any

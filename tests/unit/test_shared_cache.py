@@ -1,4 +1,7 @@
-"""The cache of one of several processes: believed only while it knows what the others have revoked (design 6)."""
+"""The cache of one of several processes: believed only while it knows what the others have revoked.
+
+See edgeclients/DECISIONS.md#revisions.
+"""
 
 import time
 from collections.abc import AsyncIterator

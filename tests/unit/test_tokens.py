@@ -1,4 +1,4 @@
-"""Access tokens that are verified here (contract 12.1), with keys that are fetched now and then."""
+"""Access tokens that are verified here (schema/README.md#tokens), with keys that are fetched now and then."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""`Authenticate`: finds the client that a token belongs to, independent of the transport (design 3).
+"""`Authenticate`: finds the client that a token belongs to, independent of the transport (edgeclients/README.md#trip-token).
 
 A cache hit costs a keyed hash and a lookup. On a miss the token is parsed, and one indexed read finds the candidate
 secrets. The form of the secret decides which hash to compute. Every failure is `CredentialsDenied`: no oracle.

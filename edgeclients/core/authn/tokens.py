@@ -30,7 +30,7 @@ class Proof(NamedTuple):
 
 
 def parse(token: bytes) -> ParsedToken | None:
-    """The content of `token`: a prefix directly followed by base64, split at the first colon (contract 5.3).
+    """The content of `token`: a prefix directly followed by base64, split at the first colon (schema/README.md#authenticate).
 
     None for anything else.
     """

@@ -1,4 +1,4 @@
-"""Authorisation (contract 12.4): the one place that decides what callers may do.
+"""Authorisation (schema/README.md#permissions): the one place that decides what callers may do.
 
 A permission is granted by the caller's standing in the domain, by the client's parent group, or by the caller's role on
 the client. The authorizer is asked before anything is done: once per operation for the standing, then for the parent

@@ -1,4 +1,4 @@
-"""The payloads for callouts (contract 13.1): clients and filters, without secrets."""
+"""The payloads for callouts (schema/README.md#callouts): clients and filters, without secrets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

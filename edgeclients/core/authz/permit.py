@@ -59,7 +59,7 @@ class EffectiveRole(Struct, frozen=True):
 def effective_roles(permit: Permit, client: Client, held: Role | None) -> tuple[EffectiveRole, ...]:
     """The sources of the caller's actions on a client, with the caller's role `held`.
 
-    For a super admin, who needs no grant, it is the role alone (contract 3.4).
+    For a super admin, who needs no grant, it is the role alone (schema/README.md#view).
     """
     roles = []
     if held is not None and held.actions:

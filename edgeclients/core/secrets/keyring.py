@@ -1,4 +1,4 @@
-"""Secrets and their stored form (design 5).
+"""Secrets and their stored form (edgeclients/README.md#credentials).
 
 A secret in the generated form (a random UUIDv4) is stored as a keyed hash. Any other secret was chosen by a person and is
 stored as argon2id. The form of a presented secret decides which hash to compute. Nothing faster than argon2id is derived

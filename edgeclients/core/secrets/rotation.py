@@ -1,4 +1,4 @@
-"""Replaces a client's secret; the old one ends at once, or after a grace period (design 5)."""
+"""Replaces a client's secret; the old one ends at once, or after a grace period (edgeclients/README.md#credentials)."""
 
 from typing import NamedTuple
 

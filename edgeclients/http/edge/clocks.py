@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class ConnectionLimits(NamedTuple):
-    """Timeouts in seconds and sizes in bytes (contract 11.2)."""
+    """Timeouts in seconds and sizes in bytes (schema/README.md#http-limits)."""
 
     read_header: float = 5
     read: float = 15

@@ -1,6 +1,8 @@
-"""The checks of every request before routing: request id, limits, token, domain (contract 1.1, 1.2).
+"""The checks of every request before routing: request id, limits, token, domain.
 
 One ASGI middleware around the application. It reads the raw path once, before Litestar merges `//`.
+
+See schema/README.md#paths, schema/README.md#order-of-checks.
 """
 
 import asyncio
@@ -57,7 +59,7 @@ _LEAVES = {
     "delete-all",
 }
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
-# Paths with a word in place of a client id. In all other paths these words are ids (contract 1.1) that no client has.
+# Paths with a word in place of a client id. In all other paths these words are ids (schema/README.md#paths) that no client has.
 _BULK = ["clients", "bulk"]
 _AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
 _WORDS = {"bulk", "roles"}
@@ -203,7 +205,7 @@ def _level(method: str, status: int) -> int:
 
 
 def _bearer(scope: Scope) -> str:
-    """The token (contract 1.2): exactly `Bearer`, one space, something.
+    """The token (schema/README.md#order-of-checks): exactly `Bearer`, one space, something.
 
     Raises:
         MissingToken: there is no such header.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgeclients.ops.tracing import Tracing
 
-# Operations whose name in contract 13.3 differs.
+# Operations whose name in schema/README.md#spans differs.
 _NAMES = {"updateClientSecret": "update_client_credentials", "listClientMembers": "list_entity_members"}
 _CAPITAL = re.compile("[A-Z]")
 
@@ -49,7 +49,7 @@ def traced(app: App, tracing: "Tracing") -> App:
 
 @cache
 def span_name(operation: str) -> str:
-    """The name of an operation in contract 13.3: `create_client`, `list_roles`."""
+    """The name of an operation in schema/README.md#spans: `create_client`, `list_roles`."""
     return _NAMES.get(operation) or _CAPITAL.sub(lambda found: f"_{found[0].lower()}", operation).replace("client_role", "role")
 
 

@@ -1,4 +1,4 @@
-"""Routes to connect and disconnect clients, for gateways without a channels service (contract A4, 14.1)."""
+"""Routes to connect and disconnect clients, for gateways without a channels service (schema/README.md#connections)."""
 
 from litestar import post
 from litestar.handlers import BaseRouteHandler

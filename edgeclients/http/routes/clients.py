@@ -1,4 +1,4 @@
-"""Routes of clients (contract 3)."""
+"""Routes of clients (schema/README.md#clients)."""
 
 import asyncio
 from typing import Annotated

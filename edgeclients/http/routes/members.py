@@ -1,4 +1,4 @@
-"""Routes of the members of a role, and of all members of a client's roles (contract 4)."""
+"""Routes of the members of a role, and of all members of a client's roles (schema/README.md#members)."""
 
 from litestar import get, post
 from litestar.handlers import BaseRouteHandler

@@ -1,4 +1,4 @@
-"""Routes of the parent group of a client (contract 3.9, 3.10)."""
+"""Routes of the parent group of a client (schema/README.md#parent-groups)."""
 
 from litestar import delete, post
 from litestar.handlers import BaseRouteHandler

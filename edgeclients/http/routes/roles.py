@@ -1,4 +1,4 @@
-"""Routes of roles and their actions (contract 4)."""
+"""Routes of roles and their actions (schema/README.md#roles)."""
 
 from litestar import delete, get, post, put
 from litestar.handlers import BaseRouteHandler

@@ -1,4 +1,4 @@
-"""The route that changes the secret of a client (contract 3.7, design 5)."""
+"""The route that changes the secret of a client (schema/README.md#secrets)."""
 
 from litestar import patch
 from litestar.handlers import BaseRouteHandler

@@ -16,5 +16,5 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def empty(status: int) -> ASGIResponse:
-    """A response without content, with the content type that Magistrala sends even then (contract 1.3)."""
+    """A response without content, with the content type that Magistrala sends even then (schema/README.md#bodies)."""
     return ASGIResponse(status_code=status, headers={"content-type": JSON})

@@ -32,7 +32,7 @@ async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:
         UnsupportedMediaType: the content type is not JSON.
         InvalidBody: the body is not one JSON value of the right shape.
     """
-    # Magistrala searches for this substring, case-sensitively: contract 1.3.
+    # Magistrala searches for this substring, case-sensitively: schema/README.md#bodies.
     if "application/json" not in call.headers.get("content-type", ""):
         raise UnsupportedMediaType
     body = await call.body()

@@ -1,4 +1,4 @@
-"""JSON of clients and connections (contract 2 and 3): bodies of requests and responses."""
+"""JSON of clients and connections (schema/README.md#client-object): bodies of requests and responses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -271,7 +271,7 @@ def to_viewed(viewed: Viewed) -> ClientBody:
 
 
 def to_body_with_roles(viewed: Viewed, roles: Sequence[EffectiveRole]) -> ClientBody:
-    """The response body of a client with the caller's roles, which has no private metadata (contract 2)."""
+    """The response body of a client with the caller's roles, which has no private metadata (schema/README.md#client-object)."""
     body = to_viewed(viewed)
     body.private_metadata = UNSET
     body.roles = tuple(

@@ -1,4 +1,4 @@
-"""Error responses, all of one shape (contract A2), as ASGI messages: rejecting a request needs no framework."""
+"""Error responses, all of one shape (schema/README.md#errors), as ASGI messages: rejecting a request needs no framework."""
 
 import logging
 from typing import Final
@@ -10,7 +10,7 @@ from edgeclients.errors import DomainError, Internal, MethodNotAllowed, row_of, 
 from edgeclients.http.scope import Message
 
 JSON: Final = "application/json"
-HEALTH_JSON: Final = "application/health+json"  # contract 1.8
+HEALTH_JSON: Final = "application/health+json"  # schema/README.md#health
 
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """Types of the fields of bodies, with their documentation in OpenAPI.
 
-The decoder does not check these constraints. The use cases do, with an error for each (contract 1.6).
+The decoder does not check these constraints. The use cases do, with an error for each (schema/README.md#errors).
 """
 
 from typing import Annotated, Any, Final, TypeAlias

@@ -1,4 +1,4 @@
-"""Query parameters (contract 1.4), defined as data in the order of their checks."""
+"""Query parameters (schema/README.md#query-parameters), defined as data in the order of their checks."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ def by_name(*parameters: Parameter) -> Parameters:
 
 
 def number(text: str) -> int:
-    """A number (contract 1.4).
+    """A number (schema/README.md#query-parameters).
 
     Raises:
         InvalidQuery: `text` is not a number.
@@ -76,7 +76,7 @@ def number(text: str) -> int:
 
 
 def boolean(text: str) -> bool:
-    """A boolean (contract 1.4).
+    """A boolean (schema/README.md#query-parameters).
 
     Raises:
         InvalidQuery: `text` is not a boolean.

@@ -1,4 +1,4 @@
-"""Query parameters of the list of clients (contract 3.3)."""
+"""Query parameters of the list of clients (schema/README.md#list)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""JSON of roles (contract 4): bodies of requests and responses. A response contains all its keys."""
+"""JSON of roles (schema/README.md#roles): bodies of requests and responses. A response contains all its keys."""
 
 from collections.abc import Sequence
 from typing import Annotated

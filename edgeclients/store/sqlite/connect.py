@@ -1,4 +1,4 @@
-"""Connections and their settings (design 4)."""
+"""Connections and their settings (edgeclients/README.md#storage)."""
 
 import sqlite3
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Users, domains, groups, roles and personal access tokens as an Auth service has them, and what follows from them.
 
-The evaluation is contract 12.4's derivation of permissions, written without looking at who asks.
+The evaluation is schema/README.md#permissions derivation of permissions, written without looking at who asks.
 """
 
 import uuid
