@@ -462,13 +462,13 @@ class Effects(Struct, frozen=True):
     """The effects of a commit in memory, applied before its result is returned.
 
     `revoked` names clients that lost access, each with its revision. `granted` says that some client gained access.
-    `removed` names removed clients. `told` says that the outbox has new events. `roles` says that a role or its members
+    `removed` names removed clients. `events` says that the outbox has new events. `roles` says that a role or its members
     changed. `unsure` says that the outcome of the commit is unknown, and so are its revocations.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
     removed: tuple[str, ...] = ()
-    told: bool = False
+    events: bool = False
     roles: bool = False
     unsure: bool = False

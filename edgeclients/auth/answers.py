@@ -36,7 +36,7 @@ class AnswerCache(Generic[K, V]):
         """The answer, cached or new; raises what asking raises."""
         cached = self._answers.get(question)
         if cached is not None:
-            return cached.answer  # type: ignore[return-value]
+            return cached.answer  # type: ignore[return-value] # one type for each cache
         generation, until = self._generation, self._clock() + SECONDS
         answer = await self._ask(question)
         if generation == self._generation:

@@ -181,7 +181,7 @@ def _listener(family: int, address: tuple[Any, ...], *, shared: bool) -> socket.
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)  # noqa: FBT003
+    listener.setblocking(False)  # noqa: FBT003 - positional by its signature
     return listener
 
 

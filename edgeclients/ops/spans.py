@@ -66,7 +66,7 @@ class SpanQueue(SpanProcessor):
         left = len(self._waiting)
         self._waiting.clear()
         self.dropped["closed"] += left
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        self._exporter.shutdown()  # type: ignore[no-untyped-call] # the exporter has no types
         if left:
             _log.warning("spans dropped at shutdown", extra={"spans": left})
 

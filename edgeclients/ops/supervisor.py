@@ -37,7 +37,7 @@ class Lifeline:
             self._line = socket.socket(fileno=descriptor)
         except (OSError, ValueError) as error:
             raise StartError("--worker is reserved for the supervisor: set MG_CLIENTS_WORKERS instead") from error
-        self._line.setblocking(False)  # noqa: FBT003
+        self._line.setblocking(False)  # noqa: FBT003 - positional by its signature
 
     def watch(self, stop: asyncio.Event) -> None:
         """Set `stop` when the supervisor has ended for any reason."""

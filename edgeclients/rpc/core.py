@@ -75,7 +75,7 @@ class _CallServer(cygrpc.AioServer):  # type: ignore[misc] # likewise
 
     async def _accept_all(self, method: bytes) -> None:
         name, handler = method.decode(), self.handlers[method]
-        serve = cygrpc._handle_stream_stream_rpc if handler.response_streaming else cygrpc._handle_stream_unary_rpc  # noqa: SLF001
+        serve = cygrpc._handle_stream_stream_rpc if handler.response_streaming else cygrpc._handle_stream_unary_rpc  # noqa: SLF001 - as the parent does
         while True:
             state = await self._request_registered_call(method)
             self._schedule(state, name, serve(handler, state, self._events))
@@ -87,7 +87,7 @@ class _CallServer(cygrpc.AioServer):  # type: ignore[misc] # likewise
             self._schedule(state, "unknown", context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
 
     def _schedule(self, state: Any, name: str, answer: Awaitable[None]) -> None:
-        task = self._events.create_task(cygrpc._schedule_rpc_coro(answer, state, self._events, name))  # noqa: SLF001
+        task = self._events.create_task(cygrpc._schedule_rpc_coro(answer, state, self._events, name))  # noqa: SLF001 - as the parent does
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 

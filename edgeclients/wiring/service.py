@@ -133,7 +133,7 @@ def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cac
 def _relay(context: Context, storage: Storage, commits: Commits) -> Relay | None:
     """The running event relay; None without a stream."""
     added = asyncio.Event()
-    commits.add(lambda effects: added.set() if effects.told else None)
+    commits.add(lambda effects: added.set() if effects.events else None)
     relay = events.start(context.settings, storage.store, added, storage.sender, context.reloading)
     if relay is not None:
         context.stack.push_async_callback(relay.stop, _LAST_EVENTS)

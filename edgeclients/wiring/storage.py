@@ -103,7 +103,7 @@ async def _sqlite(
 ) -> AsyncIterator[Storage]:
     with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE)) as database:
         incomplete = _incompleteness(database, directory.left if directory else ())
-        keyring = _settled(settings, database)
+        keyring = _recorded_keyring(settings, database)
         database.use()
         if directory:
             directory.served()
@@ -123,14 +123,14 @@ def _incompleteness(database: SqliteDatabase, old: Sequence[str]) -> str:
     return found
 
 
-def _settled(settings: Settings, database: SqliteDatabase) -> Keyring:
+def _recorded_keyring(settings: Settings, database: SqliteDatabase) -> Keyring:
     """The keyring, after comparing its peppers with those of the database; the first start creates a pepper."""
     paths = pepper.locate(settings.data_dir, settings.pepper_files, pepper.systemd_credentials())
     own = settings.data_dir / "pepper"
     if paths == (own,) and not own.exists() and not database.has_peppers():
         pepper.make(own)
     keyring = keyring_of(settings, paths)
-    database.settle_peppers(keyring.check_values())
+    database.record_peppers(keyring.check_values())
     _check_argon2(keyring, database.argon2_schemes())
     return keyring
 
@@ -141,7 +141,7 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None], re
     database = await postgres_database(settings, reloading)
     try:
         await database.check_connections(settings.db_max_connections, settings.workers)
-        await database.settle_peppers(keyring.check_values())
+        await database.record_peppers(keyring.check_values())
         _check_argon2(keyring, await database.argon2_schemes())
     finally:
         await database.close()

@@ -101,7 +101,7 @@ def test_where_there_is_no_data_nothing_is_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_data_of_an_older_version_is_left_alone(used: Used, tmp_path: Path) -> None:  # noqa: F811
+def test_data_of_an_older_version_is_left_alone(used: Used, tmp_path: Path) -> None:  # noqa: F811 - a fixture
     data = with_schema_1(used.data, tmp_path / "data", tmp_path / "schema")
     ended = run("events", "status", data=data)
     assert ended.code == 1

@@ -174,4 +174,4 @@ class SentContract:
         numbers = await tell(harness.store, 1)
         await harness.store.run(lambda tx: tx.append([]))
         await remove(harness.store, numbers)
-        assert [effect.told for effect in harness.effects] == [False, True, False, False]
+        assert [effect.events for effect in harness.effects] == [False, True, False, False]

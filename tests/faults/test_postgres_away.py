@@ -226,12 +226,12 @@ async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgr
             )
             with pytest.raises(Unavailable):
                 await store.run(lambda tx: tx.revoke([new.client.id]))
-            assert told[-1] == Effects(granted=True, told=True, unsure=True)
+            assert told[-1] == Effects(granted=True, events=True, unsure=True)
             assert store.writer.failing
             role = new.role.role()
             with pytest.raises(Unavailable):
                 await store.run(partial(_revoke_and_leave, new.client.id, role))
-            assert told[-1] == Effects(granted=True, told=True, roles=True, unsure=True)
+            assert told[-1] == Effects(granted=True, events=True, roles=True, unsure=True)
             await add(store, new_client())
             assert not store.writer.failing
 

@@ -39,7 +39,7 @@ class LimitedProtocol(TimedProtocol):
         self._drained_bytes = 0  # bytes discarded
         self._answering: RequestResponseCycle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Wait for a request. Abort a connection over the limit."""
         super().connection_made(transport)
         self._cycle_transport = cast("asyncio.Transport", CycleTransport(transport, self._close_after_response))

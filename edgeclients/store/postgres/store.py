@@ -104,7 +104,7 @@ class PostgresDatabase:
         with start_errors(self.address):
             return key_id in await peppers.known(self._connection)
 
-    async def settle_peppers(self, given: Mapping[str, bytes]) -> None:
+    async def record_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the given peppers (check value by key id) against the rows; see `peppers.check_and_record`."""
         with start_errors(self.address):
             await peppers.check_and_record(self._connection, given)

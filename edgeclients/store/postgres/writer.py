@@ -92,7 +92,7 @@ class PostgresWriter:
             await connection.execute("COMMIT")
         except BaseException:
             # The commit may have succeeded, or not: then these revisions do not exist, and no process may wait for them.
-            self._announce(Effects(granted=True, told=True, roles=roles, unsure=True))
+            self._announce(Effects(granted=True, events=True, roles=roles, unsure=True))
             raise
         self._clock.committed(settled.time)
         self.last_commit_at = self._clock.now()

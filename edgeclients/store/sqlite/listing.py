@@ -135,7 +135,7 @@ async def _leading(connection: aiosqlite.Connection, sources: Sequence[Source]) 
 
 
 async def _rows(connection: aiosqlite.Connection, clause: Clause) -> list[tuple[int, ...]]:
-    return list(await connection.execute_fetchall(clause.sql, clause.parameters))  # type: ignore[arg-type]
+    return list(await connection.execute_fetchall(clause.sql, clause.parameters))  # type: ignore[arg-type] # object is what SQLite takes
 
 
 def _sources(domain_id: str, wanted: ClientFilter) -> list[Source]:

@@ -112,7 +112,7 @@ class SqliteDatabase:
         with self.start_errors():
             return key_id in peppers.known(self.connection)
 
-    def settle_peppers(self, given: Mapping[str, bytes]) -> None:
+    def record_peppers(self, given: Mapping[str, bytes]) -> None:
         """Check the given peppers (check value by key id) against the rows; see `peppers.check_and_record`."""
         with self.start_errors():
             peppers.check_and_record(self.connection, given)

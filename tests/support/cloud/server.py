@@ -129,7 +129,7 @@ class _Auth(auth_pb2_grpc.AuthServiceServicer):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def Authenticate(self, request: Any, context: Peer) -> Any:  # noqa: N802
+    def Authenticate(self, request: Any, context: Peer) -> Any:  # noqa: N802 - gRPC's name
         self._cloud.begin("Authenticate", request, context)
         bearer = _known(self._cloud.world.tokens, request.token, context, grpc.StatusCode.UNAUTHENTICATED)
         return auth_pb2.AuthNRes(
@@ -140,7 +140,7 @@ class _Auth(auth_pb2_grpc.AuthServiceServicer):
             token_type=bearer.type,
         )
 
-    def Authorize(self, request: Any, context: Peer) -> Any:  # noqa: N802
+    def Authorize(self, request: Any, context: Peer) -> Any:  # noqa: N802 - gRPC's name
         self._cloud.begin("Authorize", request, context)
         world, policy = self._cloud.world, request.policy_req
         allowed = policy.subject_type == "user" and world.allows(
@@ -159,7 +159,7 @@ class _Domains(domains_pb2_grpc.DomainsServiceServicer):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def RetrieveStatus(self, request: Any, context: Peer) -> Any:  # noqa: N802
+    def RetrieveStatus(self, request: Any, context: Peer) -> Any:  # noqa: N802 - gRPC's name
         self._cloud.begin("RetrieveStatus", request, context)
         domain = _known(self._cloud.world.domains, request.id, context, grpc.StatusCode.NOT_FOUND)
         return common_pb2.RetrieveEntityRes(entity=common_pb2.EntityBasic(status=domain.status))
@@ -169,7 +169,7 @@ class _Groups(groups_pb2_grpc.GroupsServiceServicer):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def RetrieveEntity(self, request: Any, context: Peer) -> Any:  # noqa: N802
+    def RetrieveEntity(self, request: Any, context: Peer) -> Any:  # noqa: N802 - gRPC's name
         self._cloud.begin("RetrieveEntity", request, context)
         group = _known(self._cloud.world.groups, request.id, context, grpc.StatusCode.NOT_FOUND)
         entity = common_pb2.EntityBasic(id=request.id, domain_id=group.domain, status=group.status)
@@ -180,7 +180,7 @@ class _Channels(channels_pb2_grpc.ChannelsServiceServicer):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def RemoveClientConnections(self, request: Any, context: Peer) -> Any:  # noqa: N802
+    def RemoveClientConnections(self, request: Any, context: Peer) -> Any:  # noqa: N802 - gRPC's name
         self._cloud.begin("RemoveClientConnections", request, context)
         self._cloud.world.forgotten.append(request.client_id)
         return channels_pb2.RemoveClientConnectionsRes()
