@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Var(
             "MG_CLIENTS_MODE",
             "storage: `gateway` is one SQLite directory, `cloud` a PostgreSQL database; unset: `cloud` if `MG_AUTH_GRPC_URL` is"
-            " set, else `gateway`",
+            " set and the authenticator is not `standalone`, else `gateway`",
             choices=("gateway", "cloud"),
         ),
     ] = "gateway"
@@ -108,7 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Var(
             "MG_CLIENTS_PEPPER_FILE",
             "file of the pepper, then files of older peppers still in use, separated by `,`; unset: `<data dir>/pepper`; cloud"
-            " mode: required",
+            " mode: required, unless systemd passes the credential",
         ),
     ] = ()
 
@@ -172,6 +172,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_max_connections: Annotated[
         int, Var("MG_CLIENTS_HTTP_MAX_CONNECTIONS", "maximum open connections; others are closed at once", low=1)
     ] = 1024
+    wrong_tokens: Annotated[
+        int,
+        Var("MG_CLIENTS_HTTP_WRONG_TOKENS", "wrong bearer tokens per minute and address that get 401; others get 429", low=1),
+    ] = 60
 
     grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on, likewise")] = "localhost"
     grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any free port", low=0, high=65535)] = 7000
@@ -204,13 +208,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Var("MG_CLIENTS_CACHE_SIZE", "maximum cached Authenticate results, about 400 bytes each", low=1)
     ] = 50_000
     argon2_memory_kib: Annotated[
-        int, Var("MG_CLIENTS_ARGON2_MEMORY_KIB", "memory used to hash one chosen secret, in KiB", low=8, high=4 * 1024 * 1024)
+        int,
+        Var(
+            "MG_CLIENTS_ARGON2_MEMORY_KIB",
+            "memory used to hash one chosen secret, in KiB; two sets of argon2 parameters can be in use",
+            low=8,
+            high=4 * 1024 * 1024,
+        ),
     ] = 19 * 1024
     argon2_passes: Annotated[int, Var("MG_CLIENTS_ARGON2_PASSES", "argon2 passes over that memory", low=1, high=64)] = 2
-    wrong_tokens: Annotated[
-        int,
-        Var("MG_CLIENTS_HTTP_WRONG_TOKENS", "wrong bearer tokens per minute and address that get 401; others get 429", low=1),
-    ] = 60
     argon2_workers: Annotated[
         int,
         Var("MG_CLIENTS_ARGON2_WORKERS", "chosen secrets hashed concurrently, for checks and for changes each", low=1, high=64),
@@ -220,7 +226,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 128
     write_queue: Annotated[int, Var("MG_CLIENTS_WRITE_QUEUE", "maximum queued changes; others get 503", low=1)] = 1024
     activity_flush: Annotated[
-        Duration, Var("MG_CLIENTS_ACTIVITY_FLUSH", "interval at which last-seen times are stored", low=0.001)
+        Duration,
+        Var("MG_CLIENTS_ACTIVITY_FLUSH", "interval at which last-seen times are stored; cloud mode: 30 s at most", low=0.001),
     ] = Duration(900)
     query_timeout: Annotated[
         Duration, Var("MG_CLIENTS_QUERY_TIMEOUT", "time limit of a list query", low=0.001, high=86_400)

@@ -1,12 +1,13 @@
 """README.md is plain English: short sentences, links that lead somewhere, and none of the phrases that only we would use."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
 import pytest
+
+from tests.support import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -77,16 +78,6 @@ def words(sentence: str) -> int:
     return sum(any(map(str.isalnum, word)) for word in sentence.split())
 
 
-def slugs(markdown: str) -> Iterator[str]:
-    """The anchors of the headings, as GitHub makes them."""
-    seen: Counter[str] = Counter()
-    for heading in _HEADING.findall(_FENCE.sub("", markdown)):
-        shown = _LINK.sub(r"\1", heading).lower().strip()
-        slug = re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
-        yield f"{slug}-{seen[slug]}" if seen[slug] else slug
-        seen[slug] += 1
-
-
 SENTENCES = [sentence for block in blocks(README) for sentence in sentences(block)]
 LINKS = sorted({target for _, target in _LINK.findall(_CODE.sub("", _FENCE.sub("", README))) if "://" not in target})
 
@@ -134,7 +125,7 @@ def test_words_are_counted() -> None:
 
 def test_anchors_are_those_of_github() -> None:
     markdown = "# Time & clock\n## `/ready`, and more\n## Data\n```sh\n# Data\n```\n### Data\n"
-    assert list(slugs(markdown)) == ["time--clock", "ready-and-more", "data", "data-1"]
+    assert list(documents.slugs(markdown)) == ["time--clock", "ready-and-more", "data", "data-1"]
 
 
 def test_no_sentence_is_long() -> None:
@@ -151,7 +142,7 @@ def test_a_link_leads_somewhere(target: str) -> None:
     path, _, anchor = target.partition("#")
     linked = ROOT / path if path else ROOT / "README.md"
     assert linked.exists(), target
-    assert not anchor or anchor in slugs(linked.read_text()), target
+    assert not anchor or anchor in documents.anchors(linked.read_text()), target
 
 
 @pytest.mark.parametrize("phrase", BANNED)
