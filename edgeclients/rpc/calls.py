@@ -4,8 +4,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
-import grpc
-
 from edgeclients.errors import Throttled
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc.failures import failure_of
@@ -41,8 +39,6 @@ class Calls(NamedTuple):
                 self._admit()
                 requests.active += (working := 1)
                 answer = await work(message, context)
-            except grpc.aio.BaseError:
-                raise  # the call has ended and cannot be answered
             except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
                 failure = failure_of(method, error)
                 code = failure.code

@@ -1,6 +1,7 @@
 """The context shared by all parts of a running service."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,8 @@ from edgeclients.settings import Settings
 
 if TYPE_CHECKING:
     from edgeclients.ops.tracing import Tracing
+
+_log = logging.getLogger(__name__)
 
 
 class Context(NamedTuple):
@@ -40,4 +43,7 @@ class Commits:
     def __call__(self, effects: Effects) -> None:
         """Call all listeners; the caller of the commit gets its result afterwards."""
         for listener in self._listeners:
-            listener(effects)
+            try:
+                listener(effects)
+            except Exception:  # noqa: BLE001 - an authenticator may be somebody else's; the other listeners need the effects
+                _log.exception("an effect of a commit failed")

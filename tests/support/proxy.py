@@ -25,7 +25,6 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self.frozen = threading.Event()
-        self.held = threading.Event()  # something for the server is held back
         self._cut = False
         self._closing = False
         self._open: list[socket.socket] = []
@@ -75,7 +74,6 @@ class Proxy:
         """Let everything through, what was held back first."""
         self._left = None
         self.frozen.clear()
-        self.held.clear()
         self._flowing.set()
 
     def _start(self, work: object, *arguments: object) -> None:
@@ -117,8 +115,6 @@ class Proxy:
                     self._left -= len(content)
                     if self._left < 0:
                         self.freeze()
-                if counted and not self._flowing.is_set():
-                    self.held.set()
                 self._flowing.wait()
                 sink.sendall(content)
         except OSError:
