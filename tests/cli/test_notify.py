@@ -1,6 +1,7 @@
 """What systemd hears of a service with `Type=notify`, at a socket of the test's own."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_a_start_that_fails_tells_why(notified: Notified, tmp_path: Path) -> Non
         ended = run("serve", data=tmp_path / "data", env=notified.env())
     assert ended.code == 1
     assert "in use by another edgeclients" in notified.wait_for("STATUS", "in use")["STATUS"]
+    assert notified.told(*STATES) == []
+
+
+def test_a_storage_that_cannot_be_written_is_not_ready(notified: Notified, tmp_path: Path) -> None:
+    with started(tmp_path / "data"):
+        pass
+    command = ["prlimit", "--fsize=1", sys.executable, "-m", "edgeclients", "serve"]
+    service = Service.launch(tmp_path / "data", notified.env(), command)
+    assert service.end() == 1
+    notified.wait_for("STATUS", "cannot be")
     assert notified.told(*STATES) == []
 
 
