@@ -39,8 +39,12 @@ bundle:
 servers:
     .ci/check_debian_servers
 
+# Verify the unit with systemd's programs, where they can be installed
+unit:
+    .ci/check_systemd
+
 # Run everything that CI runs, one task after the other
-check: lint types imports drift test bundle servers
+check: lint types imports drift test bundle unit servers
 
 # Format the code, and apply fixes that are safe
 format:

@@ -259,6 +259,11 @@ def row_of(error: DomainError) -> Row:
     return row
 
 
+def reason_of(error: BaseException) -> str:
+    """The reason for an operator, never empty."""
+    return getattr(error, "detail", "") or str(error) or type(error).__name__
+
+
 def text_of(error: DomainError) -> str:
     """The text for the caller."""
     message = row_of(error).message

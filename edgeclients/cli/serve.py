@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -17,8 +18,10 @@ from edgeclients.cli.config import report
 from edgeclients.cli.terminal import fail
 from edgeclients.concurrency import StoppedError, run_on_event, run_until_stopped
 from edgeclients.errors import DomainError, EndedError, StartError, text_of
+from edgeclients.progress import Progress
 from edgeclients.signals import Signals
-from edgeclients.wiring import descriptors
+from edgeclients.wiring import descriptors, notify
+from edgeclients.wiring.notify import Manager
 from edgeclients.wiring.service import Running, build, set_up_logs
 from edgeclients.wiring.workers import Lifeline, WorkerError, supervise
 
@@ -44,22 +47,27 @@ def serve(signals: Signals, lifeline: int | None = None) -> int:
     for name in settings.unknown(os.environ):
         _log.warning("%s is not a setting", name)
     supervising = loaded.workers > 1 and lifeline is None
+    manager = notify.Manager() if lifeline is not None else notify.found(os.environ)
     try:
         descriptors.raise_limit()
         descriptors.require((descriptors.of_supervisor if supervising else descriptors.of_service)(loaded))
         if supervising:
             gc.enable()
-            _run(supervise(loaded, os.environ, signals))
+            _run(supervise(loaded, os.environ, signals, manager))
         else:
-            _run(_serve(loaded, signals, Lifeline(lifeline) if lifeline is not None else None))
+            _run(_serve(loaded, signals, manager, Lifeline(lifeline) if lifeline is not None else None))
     except StartError as error:
+        manager.failed(str(error))
         return fail(str(error))
     except (EndedError, WorkerError) as error:
+        manager.failed(str(error))
         _log.error("%s", error)  # the text already says what ended and why
         return 1
     except DomainError as error:
         storage = "PostgreSQL" if loaded.mode == "cloud" else f"the disk that holds {loaded.data_dir}"
-        return fail(f"the first write failed ({text_of(error)}): check {storage}")
+        reason = f"the first write failed ({text_of(error)}): check {storage}"
+        manager.failed(reason)
+        return fail(reason)
     return 0
 
 
@@ -73,14 +81,17 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
             work.close()  # if no loop could be created, Python would warn about it
 
 
-async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline | None) -> None:
+async def _serve(loaded: settings.Settings, signals: Signals, manager: Manager, lifeline: Lifeline | None) -> None:
     stop, reload = asyncio.Event(), asyncio.Event()
     signals.listen(stop, reload)
     if lifeline is not None:
         lifeline.watch(stop)
+        manager = notify.of_worker(lifeline, os.environ)
+    progress = Progress()
     async with contextlib.AsyncExitStack() as stack:
         try:
-            running = await run_until_stopped(stop, stack.enter_async_context(build(loaded)))
+            with manager.starting(progress):
+                running = await run_until_stopped(stop, stack.enter_async_context(build(loaded, progress)))
         except StoppedError:
             _log.info("stopped before it was ready")
             return
@@ -96,18 +107,18 @@ async def _serve(loaded: settings.Settings, signals: Signals, lifeline: Lifeline
             },
         )
         await running.complete()
-        if lifeline is not None:
-            lifeline.ready()
-        _calm_garbage_collection()
-        with contextlib.suppress(StoppedError):
-            await run_until_stopped(stop, _run_until_it_ends(running, reload))
+        words = notify.words(running.http, running.grpc)
+        async with manager.serving(words, running.fault, lambda: not progress.is_stuck(notify.STUCK_SECONDS)):
+            _calm_garbage_collection()
+            with contextlib.suppress(StoppedError):
+                await run_until_stopped(stop, _run_until_it_ends(running, reload, manager))
         _log.info("stopping")
     _log.info("stopped")
 
 
-async def _run_until_it_ends(running: Running, reload: asyncio.Event) -> None:
+async def _run_until_it_ends(running: Running, reload: asyncio.Event, manager: Manager) -> None:
     """Reload certificates when `reload` is set, until a server ends."""
-    await asyncio.gather(running.ended(), run_on_event(reload, running.reload))
+    await asyncio.gather(running.ended(), run_on_event(reload, partial(manager.reload, running.reload)))
 
 
 def _calm_garbage_collection() -> None:

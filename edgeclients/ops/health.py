@@ -36,6 +36,8 @@ class StorageState(NamedTuple):
     last_commit_at: int | None
     incomplete: str = ""
     """The kind of data that was lost before, as one word; empty if no loss is known."""
+    fault: str = ""
+    """Why writes fail, in words; empty if they do not."""
 
 
 async def no_relay() -> dict[str, Any]:
@@ -95,6 +97,12 @@ class Readiness:
             "events": await self._events(),
             **{key: value for part in self._parts for key, value in part().items()},
         }
+
+    def fault(self) -> str:
+        """Why the process is not ready, judged without a probe; empty if it is."""
+        state = self._storage()
+        faults = (f"storage fails: {state.fault}" if state.failing else "", "" if self.grpc() else "gRPC is not served")
+        return "; ".join(filter(None, faults))
 
     async def _probe_once(self) -> None:
         if self._probing is None:

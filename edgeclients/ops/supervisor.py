@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import enum
 import logging
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgeclients.errors import StartError
 
 _FIRST_DELAY = 1.0  # seconds until the first restart
 _LONGEST_DELAY = 30.0
 _SOUND = 60.0  # seconds of running that reset the back-off
-_READY = b"."
+_RELOAD = 30.0  # seconds to wait for reloads
+_REPORTS = 1024  # bytes read at a time
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +24,18 @@ class WorkerError(Exception):
     """A worker has ended before it was ready. It has logged the reason, unless it was killed."""
 
 
+class Report(enum.IntEnum):
+    """One byte of a worker to its supervisor."""
+
+    STEP = ord("s")  # of a slow start
+    READY = ord(".")
+    FAILING = ord("!")  # it runs and is not ready
+    SOUND = ord("w")  # it is not stuck
+    RELOADED = ord("r")
+
+
 class Lifeline:
-    """A worker's socket to its supervisor: it reports readiness, and notices when the supervisor ends.
+    """A worker's socket to its supervisor: it sends reports, and notices when the supervisor ends.
 
     Args:
         descriptor: the number of the inherited socket.
@@ -49,10 +61,10 @@ class Lifeline:
 
         loop.add_reader(self._line, gone)
 
-    def ready(self) -> None:
-        """Report to the supervisor that the worker serves."""
+    def send(self, what: Report) -> None:
+        """Send one byte to the supervisor."""
         with contextlib.suppress(OSError):  # the supervisor has ended: `watch` handles that
-            self._line.send(_READY)
+            self._line.send(bytes((what,)))
 
 
 class Supervisor:
@@ -63,12 +75,21 @@ class Supervisor:
         env: the environment of a worker.
         count: the number of workers.
         grace: seconds for a worker to stop; its own shutdown takes at most 10.
+        on_step: called when a worker reports a step of its start.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], count: int, grace: float = 15) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        count: int,
+        grace: float = 15,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
         self._command = command
         self._env = env
         self._grace = grace
+        self._on_step = on_step
         self._slots = [_Slot(number, self) for number in range(1, count + 1)]
 
     async def start(self) -> None:
@@ -94,10 +115,21 @@ class Supervisor:
         """Restart ended workers, until this is cancelled."""
         await asyncio.gather(*(one.keep() for one in self._slots))
 
+    def is_sound(self, seconds: float) -> bool:
+        """Whether every worker was heard of within `seconds`; a start counts, so that a restart has time."""
+        return all(one.is_sound(seconds) for one in self._slots)
+
+    def fault(self) -> str:
+        """How many workers are not ready, in words; empty if all are."""
+        unready = sum(not one.is_ready() for one in self._slots)
+        return f"{unready} of {len(self._slots)} workers are not ready: the log has the reason" if unready else ""
+
     async def reload(self) -> None:
-        """Make all workers reload their certificates and keys."""
-        for one in self._slots:
-            one.reload()
+        """Make all workers reload their certificates and keys; returns when those that serve have done so."""
+        reloads = [asyncio.ensure_future(one.reload()) for one in self._slots]
+        _, late = await asyncio.wait(reloads, timeout=_RELOAD)
+        for one in late:
+            one.cancel()
 
     async def stop(self) -> None:
         """Stop all workers, and return when they have ended."""
@@ -121,28 +153,54 @@ class Supervisor:
             except BaseException:
                 writer.close()
                 raise
-        return _Worker(process, reader, writer)
+        return _Worker(process, reader, writer, self._on_step)
 
 
 class _Worker:
     """One worker process, and the supervisor's end of its lifeline."""
 
-    def __init__(self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_step: Callable[[], None],
+    ) -> None:
         self.process = process
+        self.ready = False
+        self.heard_at = time.monotonic()
         self._reader = reader
         self._writer = writer
-        self._serving = asyncio.ensure_future(self._serves())
+        self._on_step = on_step
+        self._serving: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._reloaded = asyncio.Event()
+        self._listening = asyncio.ensure_future(self._listen())
 
-    async def is_ready(self) -> bool:
+    async def serves(self) -> bool:
         """Wait until the worker serves: True; or has ended: False."""
         return await asyncio.shield(self._serving)
 
-    async def _serves(self) -> bool:
+    async def _listen(self) -> None:
         with contextlib.suppress(ConnectionError):
-            if await self._reader.read(len(_READY)):
-                return True
+            while reports := await self._reader.read(_REPORTS):
+                self.heard_at = time.monotonic()
+                for one in reports:
+                    self._hear(one)
+        self.ready = False
         await self.process.wait()
-        return False
+        self._reloaded.set()
+        if not self._serving.done():
+            self._serving.set_result(False)
+
+    def _hear(self, one: int) -> None:
+        if one == Report.STEP:
+            self._on_step()
+        elif one == Report.RELOADED:
+            self._reloaded.set()
+        elif one in {Report.READY, Report.FAILING}:
+            self.ready = one == Report.READY
+            if not self._serving.done():
+                self._serving.set_result(True)
 
     async def ended(self) -> str:
         """Wait until the process has ended, and return its exit code or signal as text."""
@@ -150,10 +208,17 @@ class _Worker:
         self._writer.close()
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
-    def reload(self) -> None:
-        """Send SIGHUP as soon as the worker serves: before, it may have no handler, and SIGHUP would kill it."""
+    async def reload(self) -> None:
+        """Send SIGHUP as soon as the worker serves: before, it may have no handler, and SIGHUP would kill it.
+
+        Returns when a worker that serves has reloaded, or has ended.
+        """
         if self._serving.done():
+            if self.process.returncode is not None:
+                return
+            self._reloaded.clear()
             self._hang_up()
+            await self._reloaded.wait()
         else:
             self._serving.add_done_callback(lambda _: self._hang_up())
 
@@ -180,11 +245,20 @@ class _Slot:
         self._supervisor = supervisor
         self._worker: _Worker | None = None
         self._delay = _FIRST_DELAY
+        self._heard_at = time.monotonic()
 
     async def start(self) -> None:
         self._worker = await self._supervisor.spawn()
-        if not await self._worker.is_ready():
+        if not await self._worker.serves():
             raise WorkerError(f"worker {self._number}: {await self._worker.ended()} before it was ready")
+
+    def is_sound(self, seconds: float) -> bool:
+        if self._worker is not None:
+            self._heard_at = self._worker.heard_at
+        return time.monotonic() - self._heard_at <= seconds
+
+    def is_ready(self) -> bool:
+        return self._worker is not None and self._worker.ready
 
     async def keep(self) -> None:
         while True:
@@ -201,6 +275,7 @@ class _Slot:
         if worker is None:
             return
         how = await worker.ended()
+        self._heard_at = time.monotonic()
         self._worker = None
         if time.monotonic() - started >= _SOUND:
             self._delay = _FIRST_DELAY
@@ -209,9 +284,9 @@ class _Slot:
             extra={"worker": self._number, "ended_with": how, "seconds": self._delay},
         )
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         if self._worker is not None:
-            self._worker.reload()
+            await self._worker.reload()
 
     async def stop(self, grace: float) -> None:
         if self._worker is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from edgeclients.settings.conflicts import conflicts_in
 from edgeclients.settings.slips import meant, slip
-from edgeclients.settings.tokens import check_token, fault_of_token, fault_of_token_file, read_token
+from edgeclients.settings.tokens import check_token, credential, fault_of_token, fault_of_token_file, read_token
 from edgeclients.settings.values import duration, parse, shown
 from edgeclients.settings.variables import PEERS, SHORTEST_TOKEN, Duration, Field, Settings, Var, fields
 from edgeclients.text import BYTE_ORDER_MARK
@@ -66,6 +66,8 @@ def load(environment: Mapping[str, str]) -> Settings:
     loaded = Settings(**values)
     if "mode" not in values and loaded.auth_grpc_url and loaded.authenticator != "standalone":
         loaded = msgspec.structs.replace(loaded, mode="cloud")
+    if token := credential(loaded, environment):
+        loaded = msgspec.structs.replace(loaded, standalone_token_file=token)
     faults += conflicts_in(loaded)
     if faults:
         raise Faults(faults)

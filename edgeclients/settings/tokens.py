@@ -1,11 +1,13 @@
 """The standalone operator's token: validation, and the file that may hold it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeclients.settings.variables import SHORTEST_TOKEN, Settings
 from edgeclients.text import decoded
 
 _FILE = "MG_CLIENTS_STANDALONE_TOKEN_FILE"
+_CREDENTIAL = "edgeclients.token"
 
 
 def check_token(token: str) -> None:
@@ -32,6 +34,15 @@ def read_token(path: Path) -> str:
     token = decoded(path.read_bytes()).strip()
     check_token(token)
     return token
+
+
+def credential(loaded: Settings, environment: Mapping[str, str]) -> Path | None:
+    """The token's file among the unit's systemd credentials, if there is one and the settings need it."""
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    if not folder or loaded.standalone_token or loaded.standalone_token_file or loaded.authenticator != "standalone":
+        return None
+    path = Path(folder) / _CREDENTIAL
+    return path if path.exists() else None
 
 
 def fault_of_token_file(loaded: Settings) -> str:

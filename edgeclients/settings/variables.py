@@ -98,7 +98,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Var("MG_CLIENTS_STANDALONE_TOKEN", "the operator's token, at least 16 characters", secret=True)
     ] = ""
     standalone_token_file: Annotated[
-        Path | None, Var("MG_CLIENTS_STANDALONE_TOKEN_FILE", "a file that holds the operator's token")
+        Path | None,
+        Var(
+            "MG_CLIENTS_STANDALONE_TOKEN_FILE",
+            "a file that holds the operator's token; unset: systemd's credential `edgeclients.token`, if there is one",
+        ),
     ] = None
     standalone_domains: Annotated[
         tuple[str, ...], Var("MG_CLIENTS_STANDALONE_DOMAINS", "the only domains allowed, separated by `,`; unset: any")

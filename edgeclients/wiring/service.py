@@ -16,6 +16,7 @@ from edgeclients.ops.metrics import Metrics
 from edgeclients.ops.reload import Reloading
 from edgeclients.peers.link import Link
 from edgeclients.ports import Transaction
+from edgeclients.progress import Progress
 from edgeclients.rpc.server import runtime
 from edgeclients.settings import Settings
 from edgeclients.store.datadir import DataDirectory
@@ -40,11 +41,16 @@ class Running(NamedTuple):
     complete: Callable[[], Awaitable[object]]  # returns when every route is available
     reload: Callable[[], Awaitable[None]]  # reloads certificates and keys
     ended: Callable[[], Coroutine[Any, Any, None]]  # raises EndedError when a port is no longer served
+    fault: Callable[[], str]  # why changes cannot be made or calls not served now; empty if they can
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Running]:
+async def build(settings: Settings, progress: Progress | None = None) -> AsyncIterator[Running]:
     """The service, running until the context is left; then it finishes running requests and closes.
+
+    Args:
+        settings: the settings.
+        progress: hears of the steps of a migration at the start, and of the writer afterwards.
 
     Raises:
         StartError: the service cannot start; the text has the reason.
@@ -63,7 +69,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
 
         commits = Commits()
         directory = _data_directory(context)
-        storage = await stack.enter_async_context(opened(settings, commits, reloading, directory))
+        storage = await stack.enter_async_context(opened(settings, commits, reloading, directory, progress or Progress()))
         await storage.store.run(_write_check)
         store = tracing.of_store(traces, storage.store, storage.backend)
         operators = OperatorTokens(store, storage.keyring)
@@ -91,6 +97,7 @@ async def build(settings: Settings) -> AsyncIterator[Running]:
             serving.complete,
             reloading.reload,
             serving.ended,
+            readiness.fault,
         )
 
 

@@ -16,6 +16,7 @@ from edgeclients.ops import tls
 from edgeclients.ops.health import PROBE_SECONDS, StorageState
 from edgeclients.ops.reload import Reloading
 from edgeclients.ports import Store
+from edgeclients.progress import Progress
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.clock import Clock
@@ -50,6 +51,10 @@ class Writes(Protocol):
     def failing(self) -> bool:
         """Whether the last attempt failed in the storage."""
 
+    @property
+    def fault(self) -> str:
+        """Why it failed, in words; empty if it did not."""
+
 
 class Flushes(Protocol):
     """The number of writes of last-seen times."""
@@ -72,12 +77,16 @@ class Storage(NamedTuple):
 
     def state(self) -> StorageState:
         """The storage's part of `/ready`."""
-        return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at, self.incomplete)
+        return StorageState(self.backend, self.writes.failing, self.writes.last_commit_at, self.incomplete, self.writes.fault)
 
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading, directory: DataDirectory | None
+    settings: Settings,
+    on_commit: Callable[[Effects], None],
+    reloading: Reloading,
+    directory: DataDirectory | None,
+    progress: Progress,
 ) -> AsyncIterator[Storage]:
     """The storage that the settings name, migrated to the current schema.
 
@@ -86,22 +95,24 @@ async def opened(
         on_commit: called after each commit, before its caller gets the result.
         reloading: reloads the certificates of the connection.
         directory: the data directory, if it is used.
+        progress: of the migration, then of the writer.
 
     Raises:
         StartError: the storage cannot be used; the text has the reason.
     """
-    storages = (
-        _postgres(settings, on_commit, reloading) if settings.mode == "cloud" else _sqlite(settings, on_commit, directory)
-    )
+    if settings.mode == "cloud":
+        storages = _postgres(settings, on_commit, reloading, progress)
+    else:
+        storages = _sqlite(settings, on_commit, directory, progress)
     async with storages as storage:
         yield storage
 
 
 @contextlib.asynccontextmanager
 async def _sqlite(
-    settings: Settings, on_commit: Callable[[Effects], None], directory: DataDirectory | None
+    settings: Settings, on_commit: Callable[[Effects], None], directory: DataDirectory | None, progress: Progress
 ) -> AsyncIterator[Storage]:
-    with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE)) as database:
+    with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE, progress=progress)) as database:
         incomplete = _incompleteness(database, directory.left if directory else ())
         keyring = _recorded_keyring(settings, database)
         database.use()
@@ -136,9 +147,11 @@ def _recorded_keyring(settings: Settings, database: SqliteDatabase) -> Keyring:
 
 
 @contextlib.asynccontextmanager
-async def _postgres(settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading) -> AsyncIterator[Storage]:
+async def _postgres(
+    settings: Settings, on_commit: Callable[[Effects], None], reloading: Reloading, progress: Progress
+) -> AsyncIterator[Storage]:
     keyring = keyring_of(settings, given_peppers(settings))
-    database = await postgres_database(settings, reloading)
+    database = await postgres_database(settings, reloading, progress=progress)
     try:
         await database.check_connections(settings.db_max_connections, settings.workers)
         await database.record_peppers(keyring.check_values())
@@ -150,9 +163,9 @@ async def _postgres(settings: Settings, on_commit: Callable[[Effects], None], re
 
 
 async def postgres_database(
-    settings: Settings, reloading: Reloading | None = None, *, upgrade: bool = True
+    settings: Settings, reloading: Reloading | None = None, *, upgrade: bool = True, progress: Progress | None = None
 ) -> "PostgresDatabase":
-    """The PostgreSQL database that the settings name.
+    """The PostgreSQL database that the settings name; `progress` hears of its migration.
 
     Raises:
         StartError: the database cannot be used, or asyncpg is not installed.
@@ -160,7 +173,7 @@ async def postgres_database(
     require_asyncpg()
     from edgeclients.store.postgres.store import PostgresDatabase
 
-    return await PostgresDatabase.opened(address_of(settings, reloading), upgrade=upgrade)
+    return await PostgresDatabase.opened(address_of(settings, reloading), upgrade=upgrade, progress=progress)
 
 
 def require_asyncpg() -> None:
@@ -180,7 +193,7 @@ def postgres_store(
     from edgeclients.store.postgres.store import PostgresStore
 
     most = connections or settings.db_max_connections
-    return PostgresStore(database.address, most, store_limits(settings), on_commit, database.time)
+    return PostgresStore(database.address, most, store_limits(settings), on_commit, database.time, progress=database.progress)
 
 
 def given_peppers(settings: Settings) -> Sequence[Path]:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from edgeclients import __version__
 from edgeclients.addresses import authority
@@ -12,16 +13,19 @@ from edgeclients.concurrency import StoppedError, run_on_event, run_until_stoppe
 from edgeclients.ops.health import health_document
 from edgeclients.ops.listen import bind
 from edgeclients.ops.supervisor import Lifeline, Supervisor, WorkerError
+from edgeclients.progress import Progress
 from edgeclients.settings import Settings
 from edgeclients.signals import Signals
+from edgeclients.wiring import notify
+from edgeclients.wiring.notify import Manager
 
 __all__ = ["Lifeline", "WorkerError", "supervise"]
 
 _log = logging.getLogger(__name__)
 
 
-async def supervise(settings: Settings, environ: Mapping[str, str], signals: Signals) -> None:
-    """Run `settings.workers` worker processes until `signals` request a stop.
+async def supervise(settings: Settings, environ: Mapping[str, str], signals: Signals, manager: Manager) -> None:
+    """Run `settings.workers` worker processes until `signals` request a stop; `manager` gets reports.
 
     Raises:
         StartError: a port is not available.
@@ -34,35 +38,34 @@ async def supervise(settings: Settings, environ: Mapping[str, str], signals: Sig
         grpc_port = _hold(held, settings.grpc_host, settings.grpc_port, "MG_CLIENTS_GRPC")
         env = {
             **environ,
+            **manager.worker_environment,
             "MG_CLIENTS_HTTP_PORT": str(http_port),
             "MG_CLIENTS_GRPC_PORT": str(grpc_port),
             "MG_CLIENTS_INSTANCE_ID": health_document(settings.instance_id)["instance_id"],  # the workers are one instance
         }
-        supervisor = Supervisor(_command(), env, settings.workers)
+        progress = Progress()
+        supervisor = Supervisor(_command(), env, settings.workers, on_step=progress.step)
         try:
-            await run_until_stopped(stop, supervisor.start())
+            with manager.starting(progress):
+                await run_until_stopped(stop, supervisor.start())
         except StoppedError:
             return
-        _log.info(
-            "ready",
-            extra={
-                "version": __version__,
-                "http": f"{'https' if settings.http_cert else 'http'}://{authority(settings.http_host, http_port)}",
-                "grpc": authority(settings.grpc_host, grpc_port),
-                "workers": settings.workers,
-            },
-        )
+        http = f"{'https' if settings.http_cert else 'http'}://{authority(settings.http_host, http_port)}"
+        grpc = authority(settings.grpc_host, grpc_port)
+        _log.info("ready", extra={"version": __version__, "http": http, "grpc": grpc, "workers": settings.workers})
         try:
-            with contextlib.suppress(StoppedError):
-                await run_until_stopped(stop, _run(supervisor, reload))
+            sound = partial(supervisor.is_sound, notify.STUCK_SECONDS)
+            async with manager.serving(notify.words(http, grpc), supervisor.fault, sound):
+                with contextlib.suppress(StoppedError):
+                    await run_until_stopped(stop, _run(supervisor, reload, manager))
         finally:
             _log.info("stopping")
             await supervisor.stop()
     _log.info("stopped")
 
 
-async def _run(supervisor: Supervisor, reload: asyncio.Event) -> None:
-    await asyncio.gather(supervisor.run(), run_on_event(reload, supervisor.reload))
+async def _run(supervisor: Supervisor, reload: asyncio.Event, manager: Manager) -> None:
+    await asyncio.gather(supervisor.run(), run_on_event(reload, partial(manager.reload, supervisor.reload)))
 
 
 def _command() -> Sequence[str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from edgeclients.files import schema_path
+from edgeclients.progress import Progress
 from edgeclients.store.migrate import available
 from edgeclients.store.sqlite.migration import migrate
 from tests.conftest import authenticate
@@ -48,7 +49,7 @@ def with_schema_1(used: Path, data: Path, scratch: Path) -> Path:
     (first,) = schema_path("sqlite").glob("0001_*.sql")
     shutil.copy(first, scratch)
     with opened(data / "clients.db") as file:
-        migrate(file, data / "clients.db", scratch)
+        migrate(file, data / "clients.db", scratch, Progress())
         file.execute("ATTACH ? AS later", (str(used / "clients.db"),))
         for table in FIRST:
             file.execute(f"DELETE FROM main.{table}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients.store.postgres.connect import connect
 from tests.support.api import basic
 from tests.support.postgres import Server
 from tests.support.service import Service
@@ -60,6 +61,18 @@ def cloud_on(server: Server, folder: Path) -> Iterator[Cloud]:
             yield Cloud(server, name, {**server.settings(name), **given})
         finally:
             runner.run(stack.aclose())
+
+
+@contextlib.contextmanager
+def held(cloud: Cloud, lock: int) -> Iterator[None]:
+    """Another session holds an advisory lock of the database meanwhile."""
+    with asyncio.Runner() as runner:
+        link = runner.run(connect(cloud.server.address(cloud.name)))
+        try:
+            runner.run(link.execute(f"SELECT pg_advisory_lock({lock})"))
+            yield
+        finally:
+            link.terminate()
 
 
 def secret_works(service: Service, client: dict[str, Any]) -> bool:

@@ -27,8 +27,8 @@ SET jit = off
 _CHECK_CLIENT = "SET client_connection_check_interval = '2s'"
 
 
-class PostgresConnection(Protocol):
-    """The part of asyncpg's connection that is used here."""
+class Statements(Protocol):
+    """Runs statements: the part of a connection that a unit of work uses."""
 
     async def execute(self, query: str, *args: object) -> str:
         """Run one statement, or several without arguments; returns the command tag."""
@@ -45,6 +45,10 @@ class PostgresConnection(Protocol):
     async def fetchval(self, query: str, *args: object) -> Any:
         """The first column of the first row."""
 
+
+class PostgresConnection(Statements, Protocol):
+    """The part of asyncpg's connection that is used here."""
+
     def cursor(self, query: str, *args: object, prefetch: int = 50) -> AsyncIterator[Sequence[Any]]:
         """Rows, `prefetch` at a time; within a transaction."""
 
@@ -52,6 +56,9 @@ class PostgresConnection(Protocol):
         self, table_name: str, *, records: Sequence[Sequence[object]], columns: Sequence[str]
     ) -> str:
         """Add many rows to a table; returns the command tag."""
+
+    def get_server_pid(self) -> int:
+        """The id of the server's process for this session."""
 
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open."""

@@ -10,7 +10,7 @@ from edgeclients.errors import TokenNameTaken
 from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role
 from edgeclients.ports import OperatorTransaction
 from edgeclients.store.postgres import roles
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import TOKEN_COLUMNS, count_from_now, operators_where, to_operators
@@ -36,13 +36,13 @@ _PUT = (
 )
 
 
-async def token(connection: PostgresConnection, digests: Sequence[bytes]) -> OperatorToken | None:
+async def token(connection: Statements, digests: Sequence[bytes]) -> OperatorToken | None:
     """`ports.OperatorStore.operator_token`."""
     row = await connection.fetchrow(TOKEN, digests)
     return OperatorToken(*row) if row else None
 
 
-async def standing(connection: PostgresConnection, operator_id: str, domain_id: str) -> DomainStanding | None:
+async def standing(connection: Statements, operator_id: str, domain_id: str) -> DomainStanding | None:
     """`ports.OperatorStore.operator_standing`."""
     kind = await connection.fetchval(STANDING, key(operator_id), key(domain_id))
     return None if kind is None else DomainStanding(kind)
@@ -53,7 +53,7 @@ class PostgresOperators(OperatorTransaction):
 
     roles_changed = False
 
-    def __init__(self, connection: PostgresConnection, now: int) -> None:
+    def __init__(self, connection: Statements, now: int) -> None:
         self._connection = connection
         self.now = now
 

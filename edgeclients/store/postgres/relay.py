@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.ports import OutboxTransaction
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
 from edgeclients.times import DAY
@@ -31,7 +31,7 @@ WHERE id = 1
 """
 
 
-async def state(connection: PostgresConnection) -> OutboxState:
+async def state(connection: Statements) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
     row = await connection.fetchrow(OUTBOX_STATE)
     if row is None:
@@ -39,7 +39,7 @@ async def state(connection: PostgresConnection) -> OutboxState:
     return to_outbox_state(row)
 
 
-async def note_dropped(connection: PostgresConnection, gap: Gap) -> None:
+async def note_dropped(connection: Statements, gap: Gap) -> None:
     """Extend the unreported gap by `gap`, which is newer than all of it."""
     await connection.execute(_NOTE_DROPPED, gap.first, gap.last, gap.count)
 
@@ -47,7 +47,7 @@ async def note_dropped(connection: PostgresConnection, gap: Gap) -> None:
 class PostgresRelay(OutboxTransaction):
     """`ports.OutboxTransaction` on one connection."""
 
-    _connection: PostgresConnection
+    _connection: Statements
     now: int
 
     @override

@@ -12,7 +12,7 @@ from typing_extensions import override
 from edgeclients.errors import RoleNameTaken
 from edgeclients.model import Action, NewRole, Role
 from edgeclients.ports import RoleTransaction
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.rows import key
 from edgeclients.store.rows import ROLE_COLUMNS, to_role
@@ -48,13 +48,13 @@ _UPDATE = (
 _INSERT_MEMBER = "INSERT INTO clients_role_members (entity_id, member_id, role_id) VALUES ($1, $2, $3)"
 
 
-async def role(connection: PostgresConnection, client_id: str, role_id: str) -> Role | None:
+async def role(connection: Statements, client_id: str, role_id: str) -> Role | None:
     """`ports.RoleStore.role`."""
     row = await connection.fetchrow(_ROLE, key(client_id), key(role_id))
     return to_role(row) if row else None
 
 
-async def held(connection: PostgresConnection, client_id: str, member_id: str) -> Role | None:
+async def held(connection: Statements, client_id: str, member_id: str) -> Role | None:
     """`ports.RoleStore.role_held`."""
     row = await connection.fetchrow(_HELD, key(client_id), key(member_id))
     return to_role(row) if row else None
@@ -68,7 +68,7 @@ class PostgresRoles(RoleTransaction):
 
     roles_changed = False
 
-    def __init__(self, connection: PostgresConnection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     @override
@@ -135,7 +135,7 @@ class PostgresRoles(RoleTransaction):
         return tuple(member for (member,) in removed)
 
 
-async def insert(connection: PostgresConnection, roles: Sequence[NewRole]) -> None:
+async def insert(connection: Statements, roles: Sequence[NewRole]) -> None:
     """Write roles with their members.
 
     Raises:
@@ -147,7 +147,7 @@ async def insert(connection: PostgresConnection, roles: Sequence[NewRole]) -> No
     await connection.executemany(_INSERT_MEMBER, [(r.entity_id, member, r.id) for r in roles for member in r.members])
 
 
-async def leave_all(connection: PostgresConnection, member_id: str, now: int, by: str) -> tuple[Role, ...]:
+async def leave_all(connection: Statements, member_id: str, now: int, by: str) -> tuple[Role, ...]:
     """`ports.OperatorTransaction.leave_roles`."""
     clients = await connection.fetch("SELECT entity_id FROM clients_role_members WHERE member_id = $1", member_id)
     await connection.execute(LOCK_CLIENTS, [client_id for (client_id,) in clients])

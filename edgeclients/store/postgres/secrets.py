@@ -11,7 +11,7 @@ import asyncpg
 
 from edgeclients.errors import SecretTaken
 from edgeclients.model import Client, Retirement, StoredSecret
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.rows import count_from_now
 from edgeclients.times import DAY
@@ -34,9 +34,7 @@ _TOUCH = (
 )
 
 
-async def ensure_unused(
-    connection: PostgresConnection, domains: Sequence[str], new: Sequence[StoredSecret], purge_cutoff: int
-) -> None:
+async def ensure_unused(connection: Statements, domains: Sequence[str], new: Sequence[StoredSecret], purge_cutoff: int) -> None:
     """Ensure, until the transaction ends, that no retiring secret of these domains is one of `new`.
 
     Those that expired by `purge_cutoff` do not count, and are deleted.
@@ -52,13 +50,13 @@ async def ensure_unused(
     await _refuse_current(connection, equivalents, "")
 
 
-async def current(connection: PostgresConnection, client_id: str) -> StoredSecret:
+async def current(connection: Statements, client_id: str) -> StoredSecret:
     """The current secret of a client that exists."""
     (row,) = await connection.fetch("SELECT secret, secret_lookup, secret_scheme FROM clients WHERE id = $1", client_id)
     return StoredSecret(*row)
 
 
-async def replace(connection: PostgresConnection, client: Client, secret: StoredSecret, purge_cutoff: int) -> None:
+async def replace(connection: Statements, client: Client, secret: StoredSecret, purge_cutoff: int) -> None:
     """Make `secret` the current one of `client`.
 
     Raises:
@@ -88,7 +86,7 @@ async def replace(connection: PostgresConnection, client: Client, secret: Stored
         raise SecretTaken from error
 
 
-async def retire(connection: PostgresConnection, retirement: Retirement, domain_id: str, now: int) -> None:
+async def retire(connection: Statements, retirement: Retirement, domain_id: str, now: int) -> None:
     """Add a secret that retires from now on, and was current until this transaction replaced it."""
     secret = retirement.secret
     await connection.execute(
@@ -104,12 +102,12 @@ async def retire(connection: PostgresConnection, retirement: Retirement, domain_
     )
 
 
-async def touch_retirement(connection: PostgresConnection, client_id: str, kept: str, now: int) -> None:
+async def touch_retirement(connection: Statements, client_id: str, kept: str, now: int) -> None:
     """`ports.Transaction.touch_retirement`."""
     await connection.execute(_TOUCH, now, now + DAY, client_id, kept)
 
 
-async def retiring(connection: PostgresConnection, client_id: str, now: int) -> tuple[Retirement, ...]:
+async def retiring(connection: Statements, client_id: str, now: int) -> tuple[Retirement, ...]:
     """The valid retiring secrets of a client, in the order of their expiry."""
     rows = await connection.fetch(
         "SELECT secret, lookup, secret_scheme, expires_at FROM secret_retirements"
@@ -120,13 +118,13 @@ async def retiring(connection: PostgresConnection, client_id: str, now: int) -> 
     return tuple(Retirement(client_id, StoredSecret(*row[:3]), row[3]) for row in rows)
 
 
-async def _refuse_retiring(connection: PostgresConnection, lookups: Sequence[bytes], purge_cutoff: int) -> None:
+async def _refuse_retiring(connection: Statements, lookups: Sequence[bytes], purge_cutoff: int) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM secret_retirements WHERE lookup = ANY ($1) AND expires_at > $2)"
     if await connection.fetchval(sql, lookups, purge_cutoff):
         raise SecretTaken
 
 
-async def _refuse_current(connection: PostgresConnection, equivalents: Sequence[bytes], own_id: str) -> None:
+async def _refuse_current(connection: Statements, equivalents: Sequence[bytes], own_id: str) -> None:
     sql = "SELECT EXISTS (SELECT 1 FROM clients WHERE secret_lookup = ANY ($1) AND id <> $2)"
     if equivalents and await connection.fetchval(sql, equivalents, own_id):
         raise SecretTaken

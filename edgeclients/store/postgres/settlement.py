@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edgeclients.model import Event
 from edgeclients.store.clock import Reading, StoredTime
 from edgeclients.store.limits import OutboxBounds
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.relay import note_dropped
 from edgeclients.store.postgres.rows import NOW
 from edgeclients.store.rows import happened_at, keep_time
@@ -64,7 +64,7 @@ class Settled(NamedTuple):
 
 
 async def settle(
-    connection: PostgresConnection,
+    connection: Statements,
     now: int,
     clock: Reading,
     revoked: Sequence[str],
@@ -97,7 +97,7 @@ async def settle(
     )
 
 
-async def _trim(connection: PostgresConnection, surplus: Surplus, through: int) -> None:
+async def _trim(connection: Statements, surplus: Surplus, through: int) -> None:
     """Drop the oldest events after number `through`; all up to that one were dropped before."""
     while surplus.remains:
         if not surplus.take(await connection.fetch(OLDEST, through)):

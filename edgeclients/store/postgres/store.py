@@ -32,10 +32,12 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Store, Unit
+from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, StoredTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import listing, operators, peppers, reader, relay, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
+from edgeclients.store.postgres.answers import ServerWatch
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
 from edgeclients.store.postgres.faults import start_errors
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
@@ -68,24 +70,31 @@ class StoreTime(NamedTuple):
 class PostgresDatabase:
     """An open, migrated database, before the service uses it. Made by `opened`; other starting processes wait until `close`."""
 
-    def __init__(self, address: PostgresAddress, connection: PostgresConnection, time: StoreTime) -> None:
+    def __init__(
+        self, address: PostgresAddress, connection: PostgresConnection, time: StoreTime, watch: ServerWatch, progress: Progress
+    ) -> None:
         self.address = address
         self.time = time
+        self.progress = progress
         self._connection = connection
+        self._watch = watch
 
     @classmethod
-    async def opened(cls, address: PostgresAddress, *, upgrade: bool = True) -> Self:
+    async def opened(cls, address: PostgresAddress, *, upgrade: bool = True, progress: Progress | None = None) -> Self:
         """The database at `address`.
 
         Args:
             address: of the database.
             upgrade: whether to apply missing migrations; otherwise a missing one is an error.
+            progress: hears of slow statements until `close`, and of the writer of a store that gets it afterwards.
 
         Raises:
             StartError: it cannot be reached or used, its schema is newer than the program, or it is another program's.
         """
         with start_errors(address):
             connection = await first(address)
+        progress = progress or Progress()
+        watch = ServerWatch(address, connection.get_server_pid(), progress)
         try:
             with start_errors(address):
                 if upgrade:
@@ -96,8 +105,9 @@ class PostgresDatabase:
                 server_time.observe(rows[0][2], asked)
         except BaseException:
             connection.terminate()
+            await watch.stop()
             raise
-        return cls(address, connection, StoreTime(StoredTime(*rows[0][:2]), server_time))
+        return cls(address, connection, StoreTime(StoredTime(*rows[0][:2]), server_time), watch, progress)
 
     async def knows_pepper(self, key_id: str) -> bool:
         """Whether the service has used the pepper with this key id."""
@@ -133,6 +143,7 @@ class PostgresDatabase:
     async def close(self) -> None:
         """Close the connection, so that other processes can start."""
         self._connection.terminate()
+        await self._watch.stop()
 
 
 class PostgresStore(Store):
@@ -145,6 +156,7 @@ class PostgresStore(Store):
         on_commit: called after each commit, before its caller gets the result.
         time: the database's time as it was read; None: not read yet.
         source: a clock that replaces the server's.
+        progress: hears of the writer.
     """
 
     # Bound to the methods of the clock and the activity: every cache hit calls them.
@@ -159,6 +171,7 @@ class PostgresStore(Store):
         on_commit: Callable[[Effects], None],
         time: StoreTime | None = None,
         source: TimeSource | None = None,
+        progress: Progress | None = None,
     ) -> None:
         stored, self._server_time = time or StoreTime(StoredTime(), ServerTime())
         self.clock = Clock(stored, source or self._server_time)
@@ -166,7 +179,7 @@ class PostgresStore(Store):
         self._query_seconds = limits.query_seconds
         self._pool = Pool(address, max(connections, MIN_CONNECTIONS), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
-        self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed)
+        self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed, progress)
         self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
         self.note_seen = self.activity.note
 

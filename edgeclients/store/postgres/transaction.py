@@ -11,7 +11,7 @@ from edgeclients.model import Client, Connection, Event, NewClient, Retirement, 
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.postgres import roles, secrets
-from edgeclients.store.postgres.connect import PostgresConnection
+from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.operators import PostgresOperators
 from edgeclients.store.postgres.relay import PostgresRelay
@@ -48,7 +48,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
     `revoked`, `events`, `granted` and `removed` are settled after the unit.
     """
 
-    def __init__(self, connection: PostgresConnection, clock: Clock) -> None:
+    def __init__(self, connection: Statements, clock: Clock) -> None:
         self._connection = connection
         self.now = clock.now()
         self._purge_cutoff = clock.purge_cutoff()

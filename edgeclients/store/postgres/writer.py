@@ -7,11 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from edgeclients.errors import DomainError, StorageFull, Unavailable
+from edgeclients.errors import DomainError, StorageFull, Unavailable, reason_of
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
+from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, ticks
 from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.postgres.answers import Answered
 from edgeclients.store.postgres.connect import PostgresConnection, roll_back
 from edgeclients.store.postgres.faults import is_transient
 from edgeclients.store.postgres.pool import Pool
@@ -38,6 +40,7 @@ class PostgresWriter:
         server_time: the source of the clock; updated with the server's answers.
         bounds: of the outbox.
         on_commit: called in the event loop after each commit, before its caller gets the result.
+        progress: hears of each answer of the server.
     """
 
     def __init__(
@@ -47,23 +50,38 @@ class PostgresWriter:
         server_time: ServerTime,
         bounds: OutboxBounds,
         on_commit: Callable[[Effects], None],
+        progress: Progress | None = None,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._server_time = server_time
         self._bounds = bounds
         self._on_commit = on_commit
+        self._progress = progress or Progress()
         self.last_commit_at: int | None = None
-        self.failing = False
+        self.fault = ""
         self.commits = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last change failed in the storage; `fault` has the reason."""
+        return bool(self.fault)
 
     async def run(self, unit: Unit[T]) -> T:
         """`Store.run`."""
         try:
-            return await self._pool.run(self._pool.changes, partial(self._attempts, unit))
+            return await self._pool.run(self._pool.changes, partial(self._watched, unit))
         except DomainError as error:
-            self.failing = self.failing or isinstance(error, Unavailable | StorageFull)
+            if isinstance(error, Unavailable | StorageFull):
+                self.fault = reason_of(error)
             raise
+
+    async def _watched(self, unit: Unit[T], connection: PostgresConnection) -> T:
+        self._progress.begin()
+        try:
+            return await self._attempts(unit, connection)
+        finally:
+            self._progress.end()
 
     async def _attempts(self, unit: Unit[T], connection: PostgresConnection) -> T:
         for attempt in range(1, ATTEMPTS):
@@ -76,12 +94,13 @@ class PostgresWriter:
         return await self._once(unit, connection)
 
     async def _once(self, unit: Unit[T], connection: PostgresConnection) -> T:
-        transaction = PostgresTransaction(connection, self._clock)
-        await connection.execute(_BEGIN)
+        answered = Answered(connection, self._progress)
+        transaction = PostgresTransaction(answered, self._clock)
+        await answered.execute(_BEGIN)
         try:
             result = await unit(transaction)
             asked, reading = ticks(), self._clock.reading()
-            settled = await settle(connection, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
+            settled = await settle(answered, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
             self._server_time.observe(settled.server_time, asked)
         except BaseException:
             await roll_back(connection)
@@ -97,7 +116,7 @@ class PostgresWriter:
         self._clock.committed(settled.time)
         self.last_commit_at = self._clock.now()
         self.commits += 1
-        self.failing = False
+        self.fault = ""
         self._announce(effects)
         return result
 

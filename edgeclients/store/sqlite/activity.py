@@ -15,8 +15,9 @@ from typing import TypeAlias
 from typing_extensions import override
 
 from edgeclients.errors import StartError
+from edgeclients.progress import Progress
 from edgeclients.store.activity import Activity
-from edgeclients.store.sqlite.connect import read_only
+from edgeclients.store.sqlite.connect import read_only, report_steps
 from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.rows import fetch
 
@@ -90,8 +91,8 @@ class SqliteActivity(Activity):
             connection.execute("DETACH registry")
 
 
-def prepare(database: Path) -> None:
-    """Create the file next to `database` if it is missing, and recreate it if it is damaged.
+def prepare(database: Path, progress: Progress) -> None:
+    """Create the file next to `database` if it is missing, and recreate it if it is damaged; `progress` hears of the check.
 
     Raises:
         StartError: it cannot be created or read.
@@ -99,11 +100,11 @@ def prepare(database: Path) -> None:
     path = database.with_name(FILE)
     try:
         try:
-            _create(path)
+            _create(path, progress)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            _recreate(path)
+            _recreate(path, progress)
     except (sqlite3.Error, OSError) as error:
         raise StartError(
             f"{path} cannot be used ({_reason(error)}): check that the disk has space and this user may write it, or remove it"
@@ -147,20 +148,21 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _recreate(path: Path) -> None:
+def _recreate(path: Path, progress: Progress) -> None:
     _log.warning("the file of last-seen times is damaged and is recreated", extra={"file": str(path)})
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
-    _create(path)
+    _create(path, progress)
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:
     return error.strerror or "" if isinstance(error, OSError) else str(error)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, progress: Progress) -> None:
     path.touch(mode=0o600, exist_ok=True)
     with contextlib.closing(_open(path)) as connection:
+        report_steps(connection, progress)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute(_TABLE)
         if fetch(connection, "PRAGMA quick_check(1)", ()) != [("ok",)]:

@@ -5,8 +5,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgeclients.errors import StartError
+from edgeclients.progress import Progress
 
 OLDEST = (3, 37, 0)  # STRICT tables
+
+_STEP_OPERATIONS = 500_000  # of SQLite's virtual machine: some 10 ms on a server, a second on the slowest board
 
 _COMMON = """
 PRAGMA foreign_keys = ON;
@@ -20,8 +23,12 @@ _CACHE_KIB = 16 * 1024
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
     """The connection for changes; it creates the file if there is none. Use it in one thread at a time.
+
+    Args:
+        path: of the file.
+        progress: hears of long statements.
 
     Raises:
         StartError: SQLite is too old.
@@ -31,6 +38,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         raise StartError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed")
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
+        report_steps(connection, progress)
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}").fetchall()
@@ -40,6 +48,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def report_steps(connection: sqlite3.Connection, progress: Progress) -> None:
+    """Report steps to `progress` while a long statement runs."""
+    connection.set_progress_handler(progress.step, _STEP_OPERATIONS)
 
 
 def read_only(path: Path) -> str:

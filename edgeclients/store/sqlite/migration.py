@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeclients.errors import StartError
+from edgeclients.progress import Progress
 from edgeclients.store.migrate import Migration, available, pending
+
+_COPIED_PAGES = 1024  # between two reports of progress
 
 _RECORD = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -18,10 +21,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
-def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, folder: Path, progress: Progress) -> None:
     """Apply the migrations of `folder` that the database at `path` lacks, each in one transaction.
 
-    A database that has some is first copied to `<name>.schema-<version>`.
+    A database that has some is first copied to `<name>.schema-<version>`. `progress` hears of each part of the copy, and of
+    each statement.
 
     Raises:
         StartError: its schema is newer than this program, or it is another program's.
@@ -33,9 +37,9 @@ def migrate(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
     applied = _applied(connection)
     wanted = pending(available(folder), applied, str(path))
     if wanted and applied:
-        _backup(connection, path.with_name(f"{path.name}.schema-{max(applied)}"))
+        _backup(connection, path.with_name(f"{path.name}.schema-{max(applied)}"), progress)
     for migration in wanted:
-        _apply(connection, migration)
+        _apply(connection, migration, progress)
 
 
 def check_current(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
@@ -68,11 +72,12 @@ def _applied(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+def _apply(connection: sqlite3.Connection, migration: Migration, progress: Progress) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements(migration.sql):
             connection.execute(statement)
+            progress.step()
         connection.execute(
             "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
             (migration.version, migration.name, migration.checksum, time.time_ns() // 1000),
@@ -96,11 +101,11 @@ def _statements(sql: str) -> Iterator[str]:
         yield statement
 
 
-def _backup(connection: sqlite3.Connection, target: Path) -> None:
+def _backup(connection: sqlite3.Connection, target: Path, progress: Progress) -> None:
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     copy = sqlite3.connect(target)
     try:
-        connection.backup(copy)
+        connection.backup(copy, pages=_COPIED_PAGES, progress=lambda *_: progress.step())
     finally:
         copy.close()

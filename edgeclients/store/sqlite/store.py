@@ -34,6 +34,7 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.ports import Store, Unit
+from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, StoredTime, SystemTime, TimeSource
 from edgeclients.store.datadir import LOCK
 from edgeclients.store.limits import StoreLimits
@@ -60,25 +61,29 @@ class SqliteDatabase:
     Args:
         path: the file; it is created if it does not exist.
         upgrade: whether to apply missing migrations; otherwise a missing one is an error.
+        progress: hears of the migration, and of the writer that uses the connection afterwards.
 
     Raises:
         StartError: its schema is newer than the program, it is another program's, corrupt, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, upgrade: bool = True) -> None:
+    def __init__(self, path: Path, *, upgrade: bool = True, progress: Progress | None = None) -> None:
         self.path = path
+        self.progress = progress or Progress()
         had_log = completeness.has_log(path)
         try:
             if upgrade:
                 path.touch(mode=0o600, exist_ok=True)
-            self.connection = open_writer(path)
+            self.connection = open_writer(path, self.progress)
         except (sqlite3.Error, OSError) as error:
             raise _start_error(path, error) from error
         try:
             with self.start_errors():
                 if upgrade:
-                    activity.prepare(path)
-                (migrate if upgrade else check_current)(self.connection, path, schema_path("sqlite"))
+                    activity.prepare(path, self.progress)
+                    migrate(self.connection, path, schema_path("sqlite"), self.progress)
+                else:
+                    check_current(self.connection, path, schema_path("sqlite"))
                 marked = completeness.is_marked(self.connection)
                 self.lacks_log = marked and not had_log
                 if marked and had_log and not upgrade:
@@ -177,7 +182,13 @@ class SqliteStore(Store):
             self._reader = Reader(database.path)
             opened.callback(self._reader.close)
             self.writer = SqliteWriter(
-                database.connection, self.clock, limits.outbox, self._committed, limits.waiting_writes, final
+                database.connection,
+                self.clock,
+                limits.outbox,
+                self._committed,
+                limits.waiting_writes,
+                final,
+                database.progress,
             )
             opened.pop_all()
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 from typing_extensions import override
 
+from edgeclients.progress import Progress
 from edgeclients.store.sqlite import activity, search
 from edgeclients.store.sqlite import peppers as kept_peppers
 from edgeclients.store.sqlite.connect import open_reader
@@ -115,7 +116,7 @@ async def target(path: Path) -> AsyncIterator[SqliteRows]:
         connection = database.connection
         rows = SqliteRows(connection, database.start_errors)
         await check_empty(rows, f"database {path}")
-        activity.prepare(path)
+        activity.prepare(path, Progress())
         with database.start_errors():
             connection.execute("ATTACH ? AS activity", (str(path.with_name(activity.FILE)),))
             connection.execute("BEGIN IMMEDIATE")

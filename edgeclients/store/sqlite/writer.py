@@ -12,11 +12,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable
+from edgeclients.errors import Busy, DomainError, StorageFull, Unavailable, reason_of
 from edgeclients.model import Effects
 from edgeclients.ports import Unit
+from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, StoredTime
 from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.rows import keep_time
@@ -56,6 +58,7 @@ class SqliteWriter:
         on_commit: called in the event loop after each commit, before its callers get their results.
         longest_queue: how many units may wait.
         final_statements: run before the connection is closed.
+        progress: hears of each unit and each commit.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class SqliteWriter:
         on_commit: Callable[[Effects], None],
         longest_queue: int,
         final_statements: Sequence[str] = (),
+        progress: Progress | None = None,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -73,6 +77,7 @@ class SqliteWriter:
         self._on_commit = on_commit
         self._longest_queue = longest_queue
         self._final_statements = final_statements
+        self._progress = progress or Progress()
         self._batches: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         # Used in the event loop only: jobs collected while the thread works, and the state of handing them over.
@@ -85,8 +90,13 @@ class SqliteWriter:
         self._ended = asyncio.Event()
         threading.Thread(target=self._serve, name="sqlite-writer", daemon=True).start()
         self.last_commit_at: int | None = None
-        self.failing = False
+        self.fault = ""
         self.commits = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last transaction failed; `fault` has the reason."""
+        return bool(self.fault)
 
     async def run(self, unit: Unit[T]) -> T:
         """`Store.run`."""
@@ -119,11 +129,13 @@ class SqliteWriter:
         jobs = [self._collected.popleft() for _ in range(min(BATCH, len(self._collected)))]
         if jobs:
             self._under_way = len(jobs)
+            self._progress.begin()
             self._batches.put(jobs)
         else:
             self._idle.set()
 
     def _serve(self) -> None:
+        self._progress.counter = partial(_transferred, threading.get_native_id())
         while (jobs := self._batches.get()) is not None:
             self._commit(jobs)
         try:
@@ -155,10 +167,16 @@ class SqliteWriter:
         if failure is not None:
             outcomes = [_Outcome(job, error=failure) for job in jobs]
             done = []
-        self._announce(outcomes, [transaction.effects() for transaction in done], committed_at, failed=failure is not None)
+        self._announce(outcomes, [transaction.effects() for transaction in done], committed_at, failure)
 
-    def _announce(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
-        if not self._in_loop(partial(self._resolve, outcomes, effects, committed_at, failed=failed)):
+    def _announce(
+        self,
+        outcomes: list[_Outcome],
+        effects: list[Effects],
+        committed_at: int | None,
+        failure: BaseException | None,
+    ) -> None:
+        if not self._in_loop(partial(self._resolve, outcomes, effects, committed_at, failure)):
             _log.warning("a commit finished after the event loop had closed")
 
     def _in_loop(self, work: Callable[[], None]) -> bool:
@@ -182,6 +200,7 @@ class SqliteWriter:
         Raises:
             sqlite3.Error: the whole transaction was rolled back, including the other units of the batch.
         """
+        self._progress.step()
         if job.future.cancelled():
             return _Outcome(job)
         transaction = SqliteTransaction(self._connection, self._clock)
@@ -206,13 +225,22 @@ class SqliteWriter:
             except sqlite3.Error as error:
                 _log.error("rollback failed", extra={"error": str(error)})
 
-    def _resolve(self, outcomes: list[_Outcome], effects: list[Effects], committed_at: int | None, *, failed: bool) -> None:
+    def _resolve(
+        self,
+        outcomes: list[_Outcome],
+        effects: list[Effects],
+        committed_at: int | None,
+        failure: BaseException | None,
+    ) -> None:
         self._under_way = 0
+        self._progress.end()
         if committed_at is not None:
             self.last_commit_at = committed_at
             self.commits += 1
-        if failed or committed_at is not None:
-            self.failing = failed
+        if failure is not None:
+            self.fault = reason_of(failure)
+        elif committed_at is not None:
+            self.fault = ""
         for effect in effects:
             try:
                 self._on_commit(effect)
@@ -232,6 +260,14 @@ class SqliteWriter:
 def _is_refusal(outcome: _Outcome) -> bool:
     """Whether the storage had no fault: the unit succeeded, or a domain error refused it."""
     return outcome.error is None or (isinstance(outcome.error, DomainError) and not isinstance(outcome.error, _FAULTS))
+
+
+def _transferred(thread: int) -> str:
+    """What a thread has read and written, as the kernel counts it: a commit or a checkpoint runs no statement."""
+    try:
+        return Path(f"/proc/self/task/{thread}/io").read_text()
+    except OSError:  # this kernel does not count it, or the thread has ended
+        return ""
 
 
 def _copy_of(error: BaseException) -> BaseException:
