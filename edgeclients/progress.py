@@ -1,4 +1,4 @@
-"""How far long work has come, for callers who must tell slow from stuck."""
+"""The progress of long work, for callers who must distinguish slow work from stuck work."""
 
 import time
 from collections.abc import Callable

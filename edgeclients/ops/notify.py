@@ -33,13 +33,13 @@ class NotifySocket:
         except OSError as error:
             self._log_failure(str(error))
 
-    def tell(self, *lines: str) -> None:
+    def send(self, *lines: str) -> None:
         """Send a message that must arrive, in order: if the queue of systemd is full, `resend` sends it later."""
         self._unsent.append(_encoded(lines))
         self.resend()
 
     def resend(self) -> None:
-        """Send the messages of `tell` that could not be sent yet."""
+        """Send the messages of `send` that could not be sent yet."""
         while self._unsent and self._send(self._unsent[0]):
             self._unsent.popleft()
 
@@ -77,7 +77,7 @@ def status(text: str) -> str:
 
 
 def watchdog_seconds(environ: Mapping[str, str], process: int) -> float:
-    """How often systemd wants to hear of this process; 0 if it does not.
+    """The longest pause between two reports of this process, in seconds; 0 if systemd wants none.
 
     Args:
         environ: the environment.

@@ -1,4 +1,4 @@
-"""Reports the state of the process to whoever manages it: systemd, or in a worker the supervisor.
+"""Reports the state of the process to its manager: systemd, or in a worker the supervisor.
 
 systemd gets messages only if it passes `NOTIFY_SOCKET`, which the unit's `Type=notify` means (systemd/README.md#notify).
 """
@@ -66,7 +66,7 @@ class Systemd(Manager):
 
     Args:
         notify: the socket.
-        watchdog: seconds within which systemd wants to hear of the process; 0: it does not.
+        watchdog: the longest pause between two reports, in seconds; 0: systemd wants none.
     """
 
     def __init__(self, notify: "NotifySocket", watchdog: float) -> None:
@@ -80,7 +80,7 @@ class Systemd(Manager):
     @override
     @contextlib.contextmanager
     def starting(self, progress: Progress) -> Iterator[None]:
-        self._socket.tell(self._status("starting"))
+        self._socket.send(self._status("starting"))
         progress.on_step = self._extend
         try:
             yield
@@ -94,7 +94,7 @@ class Systemd(Manager):
     @contextlib.asynccontextmanager
     async def serving(self, words: str, fault: Callable[[], str], sound: Callable[[], bool]) -> AsyncIterator[None]:
         self._words = words
-        self._socket.tell("READY=1", self._status(words))
+        self._socket.send("READY=1", self._status(words))
         work: list[Coroutine[Any, Any, None]] = [self._keep_status(fault)]
         if self._watchdog:
             work.append(beat(self._watchdog / 2, sound, lambda: self._socket.hint("WATCHDOG=1")))
@@ -107,19 +107,19 @@ class Systemd(Manager):
     @override
     async def reload(self, work: Callable[[], Awaitable[None]]) -> None:
         words, self._words = self._words, "reloading certificates and keys"
-        self._socket.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", self._status(self._words))
+        self._socket.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", self._status(self._words))
         try:
             await work()
         finally:
             self._words = words
-            self._socket.tell("READY=1", self._status(words))
+            self._socket.send("READY=1", self._status(words))
 
     @override
     def failed(self, reason: str) -> None:
-        self._socket.tell(self._status(reason))
+        self._socket.send(self._status(reason))
 
     def _stopping(self) -> None:
-        self._socket.tell("STOPPING=1", self._status("stopping"))
+        self._socket.send("STOPPING=1", self._status("stopping"))
 
     def _extend(self) -> None:
         now = time.monotonic()
@@ -132,7 +132,7 @@ class Systemd(Manager):
             self._socket.resend()
             text = fault() or self._words
             if text != self._shown:
-                self._socket.tell(self._status(text))
+                self._socket.send(self._status(text))
             await asyncio.sleep(_LOOK_EVERY)
 
     def _status(self, text: str) -> str:
@@ -147,7 +147,7 @@ class Supervised(Manager):
 
     Args:
         lifeline: the worker's end.
-        watchdog: seconds within which the supervisor wants to hear of the worker; 0: it does not; None: nor of its faults.
+        watchdog: the longest pause between two reports, in seconds; 0: it wants none; None: nor reports of faults.
     """
 
     def __init__(self, lifeline: Lifeline, watchdog: float | None) -> None:

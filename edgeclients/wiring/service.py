@@ -50,7 +50,7 @@ async def build(settings: Settings, progress: Progress | None = None) -> AsyncIt
 
     Args:
         settings: the settings.
-        progress: hears of the steps of a migration at the start, and of the writer afterwards.
+        progress: receives the steps of a migration at the start, and those of the writer afterwards.
 
     Raises:
         StartError: the service cannot start; the text has the reason.

@@ -165,7 +165,7 @@ async def _postgres(
 async def postgres_database(
     settings: Settings, reloading: Reloading | None = None, *, upgrade: bool = True, progress: Progress | None = None
 ) -> "PostgresDatabase":
-    """The PostgreSQL database that the settings name; `progress` hears of its migration.
+    """The PostgreSQL database that the settings name; `progress` receives the steps of its migration.
 
     Raises:
         StartError: the database cannot be used, or asyncpg is not installed.

@@ -41,7 +41,7 @@ def received(listening: socket.socket) -> list[str]:
 
 
 def test_a_message_is_its_lines(listening: socket.socket, notify: NotifySocket) -> None:
-    notify.tell("READY=1", status("serving"))
+    notify.send("READY=1", status("serving"))
     assert received(listening) == ["READY=1\nSTATUS=serving"]
 
 
@@ -51,7 +51,7 @@ def test_a_status_is_one_line_that_is_not_too_long() -> None:
 
 
 def test_what_is_no_unicode_is_replaced(listening: socket.socket, notify: NotifySocket) -> None:
-    notify.tell(status("bad \udcff"))
+    notify.send(status("bad \udcff"))
     assert received(listening) == ["STATUS=bad ?"]
 
 
@@ -60,8 +60,8 @@ def test_a_full_socket_delays_what_must_arrive_and_loses_hints(listening: socket
     while len(notify._unsent) == 0:
         notify.hint(f"WATCHDOG={hints}")
         hints += 1
-        notify.tell("STATUS=filling")
-    notify.tell("READY=1")
+        notify.send("STATUS=filling")
+    notify.send("READY=1")
     notify.hint("WATCHDOG=lost")
     got = received(listening)
     assert "READY=1" not in got
@@ -78,7 +78,7 @@ def test_a_socket_that_cannot_be_used_is_logged_once(address: str, caplog: pytes
     with caplog.at_level(logging.ERROR):
         notify = NotifySocket(address)
         for _ in range(3):
-            notify.tell("READY=1")
+            notify.send("READY=1")
             notify.hint("WATCHDOG=1")
         notify.close()
     assert caplog.messages == ["systemd cannot be notified"]

@@ -61,7 +61,7 @@ class ServerWatch:
     Args:
         address: of the database.
         session: the server's process id of the session.
-        progress: hears of the steps.
+        progress: receives the steps.
     """
 
     def __init__(self, address: PostgresAddress, session: int, progress: Progress) -> None:

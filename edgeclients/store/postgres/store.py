@@ -86,7 +86,7 @@ class PostgresDatabase:
         Args:
             address: of the database.
             upgrade: whether to apply missing migrations; otherwise a missing one is an error.
-            progress: hears of slow statements until `close`, and of the writer of a store that gets it afterwards.
+            progress: receives the steps of slow statements until `close`, then those of the store's writer.
 
         Raises:
             StartError: it cannot be reached or used, its schema is newer than the program, or it is another program's.
@@ -156,7 +156,7 @@ class PostgresStore(Store):
         on_commit: called after each commit, before its caller gets the result.
         time: the database's time as it was read; None: not read yet.
         source: a clock that replaces the server's.
-        progress: hears of the writer.
+        progress: receives the steps of the writer.
     """
 
     # Bound to the methods of the clock and the activity: every cache hit calls them.

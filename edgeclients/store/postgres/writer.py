@@ -40,7 +40,7 @@ class PostgresWriter:
         server_time: the source of the clock; updated with the server's answers.
         bounds: of the outbox.
         on_commit: called in the event loop after each commit, before its caller gets the result.
-        progress: hears of each answer of the server.
+        progress: receives a step for each answer of the server.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class SqliteActivity(Activity):
 
 
 def prepare(database: Path, progress: Progress) -> None:
-    """Create the file next to `database` if it is missing, and recreate it if it is damaged; `progress` hears of the check.
+    """Create the file next to `database` if it is missing, and recreate it if it is damaged; `progress` receives steps.
 
     Raises:
         StartError: it cannot be created or read.

@@ -28,7 +28,7 @@ def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
 
     Args:
         path: of the file.
-        progress: hears of long statements.
+        progress: receives the steps of long statements.
 
     Raises:
         StartError: SQLite is too old.

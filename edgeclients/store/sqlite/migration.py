@@ -24,8 +24,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 def migrate(connection: sqlite3.Connection, path: Path, folder: Path, progress: Progress) -> None:
     """Apply the migrations of `folder` that the database at `path` lacks, each in one transaction.
 
-    A database that has some is first copied to `<name>.schema-<version>`. `progress` hears of each part of the copy, and of
-    each statement.
+    A database that has some is first copied to `<name>.schema-<version>`. `progress` receives a step for each part of the
+    copy, and for each statement.
 
     Raises:
         StartError: its schema is newer than this program, or it is another program's.

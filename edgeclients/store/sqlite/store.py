@@ -61,7 +61,7 @@ class SqliteDatabase:
     Args:
         path: the file; it is created if it does not exist.
         upgrade: whether to apply missing migrations; otherwise a missing one is an error.
-        progress: hears of the migration, and of the writer that uses the connection afterwards.
+        progress: receives the steps of the migration, and of the writer that uses the connection afterwards.
 
     Raises:
         StartError: its schema is newer than the program, it is another program's, corrupt, or cannot be written.

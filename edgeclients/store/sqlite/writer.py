@@ -58,7 +58,7 @@ class SqliteWriter:
         on_commit: called in the event loop after each commit, before its callers get their results.
         longest_queue: how many units may wait.
         final_statements: run before the connection is closed.
-        progress: hears of each unit and each commit.
+        progress: receives a step for each unit and each commit.
     """
 
     def __init__(
