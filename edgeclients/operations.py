@@ -7,19 +7,16 @@ from msgspec import Struct
 
 from edgeclients.model import ALL_ACTIONS, NO_ACTIONS, Action
 
-CLIENT, DOMAIN, GROUP = "client", "domain", "group"
-
 
 class _Row(Struct, frozen=True):
     """An operation.
 
-    `action` is the action that it requires. `about` is the kind of its target. `callout` is its name for callouts, and `scope`
-    its name in scopes of personal access tokens. Both default to `name`; a `callout` of "" means that no callout is asked.
+    `action` is the action that it requires. `callout` is its name for callouts, and `scope` its name in scopes of personal
+    access tokens. Both default to `name`; a `callout` of "" means that no callout is asked.
     """
 
     name: str
     action: Action = NO_ACTIONS
-    about: str = CLIENT
     callout: str | None = None
     scope: str | None = None
     several: bool = False
@@ -36,17 +33,16 @@ class Operation(StrEnum):
 
     Attributes:
         action: the action that the caller needs; for a list, on each client that is shown.
-        about: the kind of its target: a client, a domain or a group.
         callout: its name for callouts; "" if no callout is asked.
         scope: its name in scopes of personal access tokens.
         several: whether it acts on several clients at once; for a callout it then acts on the domain.
         shows_actions: whether it also shows every action that the caller may take.
     """
 
-    CREATE_CLIENTS = _Row("create_clients", about=DOMAIN)
-    LIST_CLIENTS = _Row("list_clients", Action.READ, DOMAIN)
-    LIST_USER_CLIENTS = _Row("list_user_clients", Action.READ, DOMAIN)
-    LIST_AVAILABLE_ACTIONS = _Row("list_available_actions", about=DOMAIN)
+    CREATE_CLIENTS = _Row("create_clients")
+    LIST_CLIENTS = _Row("list_clients", Action.READ)
+    LIST_USER_CLIENTS = _Row("list_user_clients", Action.READ)
+    LIST_AVAILABLE_ACTIONS = _Row("list_available_actions")
 
     VIEW = _Row("view", Action.READ)
     VIEW_WITH_ROLES = _Row("view_with_roles", Action.READ, callout="view", scope="view", shows_actions=True)
@@ -76,11 +72,10 @@ class Operation(StrEnum):
     ROLE_REMOVE_MEMBERS = _role("remove_members", Action.REMOVE_ROLE_USERS)
     ROLE_REMOVE_ALL_MEMBERS = _role("remove_all_members", Action.REMOVE_ROLE_USERS)
 
-    SET_CHILD_CLIENT = _Row("set_child_client", about=GROUP, callout="")
-    REMOVE_CHILD_CLIENT = _Row("remove_child_client", about=GROUP, callout="")
+    SET_CHILD_CLIENT = _Row("set_child_client", callout="")
+    REMOVE_CHILD_CLIENT = _Row("remove_child_client", callout="")
 
     action: Action
-    about: str
     callout: str
     scope: str
     several: bool
@@ -91,7 +86,6 @@ class Operation(StrEnum):
         self = str.__new__(cls, row.name)
         self._value_ = row.name
         self.action = row.action
-        self.about = row.about
         self.callout = row.name if row.callout is None else row.callout
         self.scope = row.scope or row.name
         self.several = row.several
@@ -108,9 +102,6 @@ class Operation(StrEnum):
         """Whether it acts on roles of a client."""
         return self.startswith("role_")
 
-
-ON_A_CLIENT: Final = tuple(operation for operation in Operation if operation.about == CLIENT)
-"""The operations on one or more clients."""
 
 # Magistrala's Clients service has these two in its settings, but no route for them (schema/README.md#callouts).
 _WITHOUT_ROUTE: Final = {"check_actions_exists", "check_members_exists"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from edgeclients.concurrency import StoppedError
+from edgeclients.concurrency import StoppedError, cancel_and_wait
 from edgeclients.ops.supervisor import Lifeline, Report
 from edgeclients.progress import Progress
 
@@ -24,6 +24,21 @@ _EXTENSION_SECONDS = 60  # of the time-out of the start, from each step of a mig
 _EXTEND_EVERY = 5.0  # seconds
 _LOOK_EVERY = 2.0  # seconds between two looks for a new fault
 _WATCHDOG = "WATCHDOG_USEC"
+
+
+class _Throttle:
+    """Passes one step every few seconds."""
+
+    def __init__(self) -> None:
+        self._passed_at = float("-inf")
+
+    def passes(self) -> bool:
+        """Whether a step that is made now is to be reported."""
+        now = time.monotonic()
+        if now - self._passed_at < _EXTEND_EVERY:
+            return False
+        self._passed_at = now
+        return True
 
 
 class Manager:
@@ -74,7 +89,7 @@ class Systemd(Manager):
         self._watchdog = watchdog
         self._words = ""
         self._shown = ""
-        self._extended_at = float("-inf")
+        self._steps = _Throttle()
         self.worker_environment = {_WATCHDOG: str(int(watchdog * 1_000_000))}
 
     @override
@@ -122,9 +137,7 @@ class Systemd(Manager):
         self._socket.send("STOPPING=1", self._status("stopping"))
 
     def _extend(self) -> None:
-        now = time.monotonic()
-        if now - self._extended_at >= _EXTEND_EVERY:
-            self._extended_at = now
+        if self._steps.passes():
             self._socket.hint(self._status("preparing the database"), f"EXTEND_TIMEOUT_USEC={_EXTENSION_SECONDS * 1_000_000}")
 
     async def _keep_status(self, fault: Callable[[], str]) -> None:
@@ -153,7 +166,7 @@ class Supervised(Manager):
     def __init__(self, lifeline: Lifeline, watchdog: float | None) -> None:
         self._lifeline = lifeline
         self._watchdog = watchdog
-        self._stepped_at = float("-inf")
+        self._steps = _Throttle()
 
     @override
     @contextlib.contextmanager
@@ -186,9 +199,7 @@ class Supervised(Manager):
             self._lifeline.send(Report.RELOADED)
 
     def _step(self) -> None:
-        now = time.monotonic()
-        if now - self._stepped_at >= _EXTEND_EVERY:
-            self._stepped_at = now
+        if self._steps.passes():
             self._lifeline.send(Report.STEP)
 
     async def _keep_faults(self, fault: Callable[[], str]) -> None:
@@ -239,7 +250,4 @@ async def running(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancel_and_wait(tasks)

@@ -28,6 +28,16 @@ async def commit(store: Store) -> int:
     return await store.run(unit)
 
 
+async def lives_an_hour_from_now(harness: Harness, client: Client, kept: str) -> None:
+    """A secret that is used now ends in an hour, and another use changes nothing."""
+    await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+    first = await ends(harness.store, client, kept)
+    assert near(first or 0, harness.clock.now() + HOUR)
+    harness.clock.move(30 * MINUTE)
+    await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
+    assert await ends(harness.store, client, kept) == first
+
+
 async def rotate(store: Store, client: Client, grace: int) -> str:
     """Give a client another secret; the hash of the one it had, which lives for `grace` microseconds."""
 
@@ -158,12 +168,7 @@ class ClockContract:
         harness.clock.move(10 * YEAR)
         kept = await rotate(harness.store, client, HOUR)
         harness.clock.move(-10 * YEAR)
-        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
-        first = await ends(harness.store, client, kept)
-        assert near(first or 0, harness.clock.now() + HOUR)
-        harness.clock.move(30 * MINUTE)
-        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
-        assert await ends(harness.store, client, kept) == first
+        await lives_an_hour_from_now(harness, client, kept)
 
     async def test_a_use_does_not_lengthen_what_was_retired_in_time(self, harness: Harness) -> None:
         (client,) = await add(harness.store, new_client())
@@ -213,12 +218,7 @@ class ClockContract:
         harness.clock.show(RELEASED_AT + YEAR)
         for _ in range(3):
             await add(harness.store, new_client())
-        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
-        first = await ends(harness.store, client, kept)
-        assert near(first or 0, harness.clock.now() + HOUR)
-        harness.clock.move(30 * MINUTE)
-        await harness.store.run(lambda tx: tx.touch_retirement(client.id, kept))
-        assert await ends(harness.store, client, kept) == first
+        await lives_an_hour_from_now(harness, client, kept)
 
     async def test_a_clock_that_was_evidently_wrong_is_in_doubt_for_a_day(self, harness: Harness) -> None:
         (client,) = await add(harness.store, new_client())

@@ -37,7 +37,7 @@ from edgeclients.model import (
     TagFilter,
     Viewer,
 )
-from edgeclients.operations import ON_A_CLIENT
+from edgeclients.operations import Operation
 from edgeclients.ports import Authorizer, Store, Transaction
 from tests.conformance.harness import KEYRING, ONE_STORE, OPERATOR, Harness, add, change, new_client
 from tests.conformance.roles import bare, give, new_role
@@ -49,6 +49,8 @@ ANN = Viewer("ann", everything=False)
 ADMIN = Viewer("ann", everything=True)
 FAR = 2**63 - 1
 OF_ALL = tuple(Status)
+OF_A_DOMAIN = {Operation.LIST_CLIENTS, Operation.LIST_USER_CLIENTS}
+ON_A_CLIENT = tuple(one for one in Operation if one.action and one not in OF_A_DOMAIN)
 
 
 class Plant(NamedTuple):

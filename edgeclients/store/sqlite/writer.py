@@ -167,15 +167,7 @@ class SqliteWriter:
         if failure is not None:
             outcomes = [_Outcome(job, error=failure) for job in jobs]
             done = []
-        self._announce(outcomes, [transaction.effects() for transaction in done], committed_at, failure)
-
-    def _announce(
-        self,
-        outcomes: list[_Outcome],
-        effects: list[Effects],
-        committed_at: int | None,
-        failure: BaseException | None,
-    ) -> None:
+        effects = [transaction.effects() for transaction in done]
         if not self._in_loop(partial(self._resolve, outcomes, effects, committed_at, failure)):
             _log.warning("a commit finished after the event loop had closed")
 
