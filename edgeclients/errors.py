@@ -260,8 +260,12 @@ def row_of(error: DomainError) -> Row:
 
 
 def reason_of(error: BaseException) -> str:
-    """The reason for an operator, never empty."""
-    return getattr(error, "detail", "") or str(error) or type(error).__name__
+    """The reason for an operator, in one line and never empty.
+
+    What a server adds in further lines may hold values of the row; anybody on the machine can read the status of a unit.
+    """
+    text = getattr(error, "detail", "") or str(error)
+    return next((line for line in text.splitlines() if line.strip()), type(error).__name__)
 
 
 def text_of(error: DomainError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeclients import settings
-from edgeclients.errors import TABLE, DomainError, row_of
+from edgeclients.errors import TABLE, DomainError, Unavailable, reason_of, row_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,3 +68,10 @@ def test_every_setting_is_in_the_readme_with_its_default(field: settings.Field) 
     default = settings.shown(field, field.default)
     help_text = field.variable.help.replace("|", "\\|")
     assert f"| `{field.variable.name}` | {f'`{default}`' if default else ''} | {help_text} |" in readme
+
+
+def test_a_reason_is_one_line() -> None:
+    """Further lines of PostgreSQL's hold values of the row."""
+    assert reason_of(Unavailable("XX001 invalid page\nDETAIL:  Failing row contains (secret).")) == "XX001 invalid page"
+    assert reason_of(OSError(5, "Input/output error")) == "[Errno 5] Input/output error"
+    assert reason_of(TimeoutError()) == "TimeoutError"
