@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgeclients.settings.conflicts import conflicts_in
+from edgeclients.settings.secret_files import read_secrets
 from edgeclients.settings.slips import meant, slip
 from edgeclients.settings.tokens import check_token, credential, fault_of_token, fault_of_token_file, read_token
 from edgeclients.settings.values import duration, parse, shown
@@ -42,15 +43,16 @@ class Faults(Exception):  # noqa: N818 - holds several errors
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """The settings that `environment` holds.
+    """The settings that `environment` holds, or keeps in files.
 
     Raises:
         Faults: with every malformed variable, not only the first.
     """
     values: dict[str, Any] = {}
-    faults = []
+    secrets, faults = read_secrets(environment)
+    given = {**environment, **secrets}
     for field in fields():
-        text = environment.get(field.variable.name, "")
+        text = given.get(field.variable.name, "")
         if text:
             if not _is_text(text):
                 faults.append(f"{field.variable.name}: its value is not UTF-8")
@@ -61,8 +63,8 @@ def load(environment: Mapping[str, str]) -> Settings:
             try:
                 values[field.attribute] = parse(field, text)
             except ValueError as error:
-                given = "its value" if field.variable.secret else repr(text[:80])
-                faults.append(f"{field.variable.name}: {given} is not {error}")
+                quoted = "its value" if field.variable.secret else repr(text[:80])
+                faults.append(f"{field.variable.name}: {quoted} is not {error}")
     loaded = Settings(**values)
     if "mode" not in values and loaded.auth_grpc_url and loaded.authenticator != "standalone":
         loaded = msgspec.structs.replace(loaded, mode="cloud")

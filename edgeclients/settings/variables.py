@@ -122,6 +122,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_port: Annotated[int, Var("MG_CLIENTS_DB_PORT", "port of the PostgreSQL server", low=1, high=65535)] = 5432
     db_user: Annotated[str, Var("MG_CLIENTS_DB_USER", "PostgreSQL user")] = "magistrala"
     db_pass: Annotated[str, Var("MG_CLIENTS_DB_PASS", "password of the PostgreSQL user", secret=True)] = "magistrala"  # noqa: S105 - the published service's default
+    db_pass_file: Annotated[
+        Path | None, Var("MG_CLIENTS_DB_PASS_FILE", "a file that holds this password, instead of `MG_CLIENTS_DB_PASS`")
+    ] = None
     db_name: Annotated[str, Var("MG_CLIENTS_DB_NAME", "PostgreSQL database, used by this service alone")] = "clients"
     db_ssl_mode: Annotated[
         str,
@@ -205,6 +208,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
+    cache_url_file: Annotated[
+        Path | None, Var("MG_CLIENTS_CACHE_URL_FILE", "a file that holds this URL, instead of `MG_CLIENTS_CACHE_URL`")
+    ] = None
     cache_key_duration: Annotated[
         Duration, Var("MG_CLIENTS_CACHE_KEY_DURATION", "lifetime of a cached Authenticate result", low=0.001)
     ] = Duration(3600)
@@ -251,6 +257,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ""
+    events_url_file: Annotated[
+        Path | None, Var("MG_CLIENTS_ES_URL_FILE", "a file that holds this URL, instead of `MG_CLIENTS_ES_URL`")
+    ] = None
     shared_events_url: Annotated[
         str, Var("MG_ES_URL", "the same for all services of an installation; unset: events stay in the outbox", secret=True)
     ] = ""
