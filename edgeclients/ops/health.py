@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from edgeclients import __version__
+from edgeclients.build import this_build
 from edgeclients.errors import DomainError
 from edgeclients.model import rfc3339
 
@@ -18,12 +19,13 @@ PROBE_SECONDS = 3600  # a probe is a write, and SD cards wear out
 
 def health_document(instance_id: str) -> dict[str, str]:
     """The document that `GET /health` returns (schema/README.md#health)."""
+    build = this_build()
     return {
         "status": "pass",
         "version": __version__,
-        "commit": "ffffffff",
+        "commit": build.commit,
         "description": "clients service",
-        "build_time": "1970-01-01_00:00:00",
+        "build_time": build.time,
         "instance_id": instance_id or str(uuid.uuid4()),
     }
 
@@ -82,11 +84,9 @@ class Readiness:
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Whether the process is ready, and the document of `/ready`; may wait for a probe that all callers share."""
-        state = self._storage()
-        if self.serving and self._stale(state):
-            await self._probe_once()
-            state = self._storage()
-        ready = self.serving and self.grpc() and not state.failing
+        if probing := self._probing_if_due():
+            await asyncio.shield(probing)
+        state, ready = self._storage(), self.is_ready()
         incomplete = {"incomplete": state.incomplete} if state.incomplete else {}
         last = None if state.last_commit_at is None else rfc3339(state.last_commit_at)
         return ready, {
@@ -98,19 +98,28 @@ class Readiness:
             **{key: value for part in self._parts for key, value in part().items()},
         }
 
+    async def look(self) -> None:
+        """Start a probe if one is due, and do not wait for it: what reads `is_ready` again and again learns the outcome."""
+        self._probing_if_due()
+
+    def is_ready(self) -> bool:
+        """Whether the process is ready, as last known."""
+        return self.serving and not self.fault()
+
     def fault(self) -> str:
         """Why the process is not ready, judged without a probe; empty if it is."""
         state = self._storage()
         faults = (f"storage fails: {state.fault}" if state.failing else "", "" if self.grpc() else "gRPC is not served")
         return "; ".join(filter(None, faults))
 
-    async def _probe_once(self) -> None:
-        if self._probing is None:
-            if time.monotonic() - self._probed_at < self._every:
-                return
+    def _probing_if_due(self) -> "asyncio.Task[None] | None":
+        """The probe in progress; begins one if the last is old enough, and no write since has proved anything."""
+        if not self.serving or not self._stale(self._storage()):
+            return None
+        if self._probing is None and time.monotonic() - self._probed_at >= self._every:
             self._probed_at = time.monotonic()
             self._probing = asyncio.ensure_future(self._try_probe())
-        await asyncio.shield(self._probing)
+        return self._probing
 
     async def _try_probe(self) -> None:
         try:

@@ -1,19 +1,34 @@
 """Metrics and readiness of storage, clock and authentication."""
 
 from collections.abc import Callable, Sized
+from pathlib import Path
 from typing import Any
 
+from edgeclients import __version__
 from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.ops import disk
+from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
 from edgeclients.store.clock import Clock
 from edgeclients.wiring.storage import Storage
 
 
+def watch_service(metrics: Metrics, readiness: Readiness, data_dir: Path | None) -> None:
+    """Add the metrics of the process as a whole; `data_dir` is None if it has none."""
+    metrics.before(readiness.look)
+    metrics.gauge("clients_ready", "Whether changes can be made and gRPC is served, as last known", readiness.is_ready)
+    metrics.gauges("clients_build_info", "The version of the program; always 1", "version", lambda: {__version__: 1})
+    if data_dir is not None:
+        metrics.gauge(
+            "clients_disk_free_bytes", "Free bytes of the disk with the data directory", lambda: disk.free_bytes(data_dir)
+        )
+
+
 def watch_storage(metrics: Metrics, storage: Storage) -> None:
     """Add the metrics of writes, and of known losses."""
     metrics.counter("clients_store_commits", "Transactions committed", lambda: storage.writes.commits)
+    metrics.gauge("clients_store_changes_active", "Changes queued or being written", lambda: storage.writes.active)
     metrics.counter("clients_activity_flushes", "Writes of the clients' last-seen times", lambda: storage.activity.flushes)
     metrics.gauge("clients_store_writable", "Whether the last write was committed", lambda: not storage.writes.failing)
     metrics.gauge(

@@ -23,7 +23,7 @@ from edgeclients.store.datadir import DataDirectory
 from edgeclients.wiring import authenticators, cache, certificates, events, peers, servers, telemetry, tracing, use_cases
 from edgeclients.wiring.cache import Cached
 from edgeclients.wiring.context import Commits, Context
-from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch_clock, watch_storage
+from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch_clock, watch_service, watch_storage
 from edgeclients.wiring.servers import Certificates
 from edgeclients.wiring.storage import Storage, opened
 
@@ -83,6 +83,7 @@ async def build(settings: Settings, progress: Progress | None = None) -> AsyncIt
         watch_authentication(context.metrics, cached.tokens, core.authentication)
         watch_checks(context.metrics, core.authentication, core.checks)
         readiness = _readiness(context, storage, commits, cached, {**peers.of_authenticator(auth), **neighbours.links})
+        watch_service(context.metrics, readiness, directory.path if directory is not None else None)
 
         serving = await servers.start(context, core, auth, Operations(health, readiness, context.metrics), shown)
         stack.callback(asyncio.ensure_future(memory.keep_giving_back()).cancel)

@@ -44,6 +44,10 @@ class Writes(Protocol):
         """The number of committed transactions."""
 
     @property
+    def active(self) -> int:
+        """The number of changes that wait or are being written."""
+
+    @property
     def last_commit_at(self) -> int | None:
         """The time of the last commit, in microseconds since 1970."""
 

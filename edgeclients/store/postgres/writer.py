@@ -61,6 +61,8 @@ class PostgresWriter:
         self.last_commit_at: int | None = None
         self.fault = ""
         self.commits = 0
+        self.active = 0
+        """The number of units that wait or are being run."""
 
     @property
     def failing(self) -> bool:
@@ -69,12 +71,15 @@ class PostgresWriter:
 
     async def run(self, unit: Unit[T]) -> T:
         """`Store.run`."""
+        self.active += 1
         try:
             return await self._pool.run(self._pool.changes, partial(self._watched, unit))
         except DomainError as error:
             if isinstance(error, Unavailable | StorageFull):
                 self.fault = reason_of(error)
             raise
+        finally:
+            self.active -= 1
 
     async def _watched(self, unit: Unit[T], connection: PostgresConnection) -> T:
         self._progress.begin()

@@ -98,11 +98,16 @@ class SqliteWriter:
         """Whether the last transaction failed; `fault` has the reason."""
         return bool(self.fault)
 
+    @property
+    def active(self) -> int:
+        """The number of units that wait or are being run."""
+        return len(self._collected) + self._under_way
+
     async def run(self, unit: Unit[T]) -> T:
         """`Store.run`."""
         if self._closing:
             raise Unavailable("closing")
-        if len(self._collected) + self._under_way >= self._longest_queue:
+        if self.active >= self._longest_queue:
             raise Busy("write queue is full", retry_after=1)
         job = _Job(unit, self._loop.create_future())
         self._collected.append(job)
