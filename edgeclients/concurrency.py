@@ -51,6 +51,16 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=_RETRY_SECONDS)
 
 
+async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is short and ends even if the caller is cancelled meanwhile; the cancellation comes then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 class StoppedError(Exception):
     """Work was cancelled by a stop before it was complete."""
 

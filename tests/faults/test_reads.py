@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from edgeclients.store.sqlite import scanner
 from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import add, new_client
-from tests.support.waiting import come_true
+from tests.support.waiting import PATIENCE, come_true
+
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
 
 
 def _store(path: Path, query_seconds: float = 5.0) -> SqliteStore:
@@ -88,3 +91,35 @@ async def test_damage_is_told_as_unavailable(tmp_path: Path) -> None:
     async with _store(tmp_path) as store:
         with pytest.raises(Unavailable):
             await store.page("d1", ClientFilter(name="x"))
+
+
+async def test_a_stop_while_a_connection_opens_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread would answer to an event loop that is closed by then."""
+    SqliteDatabase(tmp_path / "clients.db").close()
+    begun, go_on = threading.Event(), threading.Event()
+    run, threads = threading.Thread.run, set[threading.Thread]()
+
+    def late(thread: threading.Thread) -> None:
+        threads.add(thread)
+        begun.set()
+        go_on.wait()
+        run(thread)
+
+    monkeypatch.setattr(threading.Thread, "run", late)
+    opening = asyncio.ensure_future(scanner.Scanner(tmp_path / "clients.db", 5.0).open())
+
+    async def has_begun() -> bool:
+        return begun.is_set()
+
+    await come_true(has_begun, "the thread to start")
+    opening.cancel()
+    for _ in range(10):  # turns of the loop
+        await asyncio.sleep(0)
+    waited = not opening.done()
+    go_on.set()
+    assert waited
+    await asyncio.wait([opening])
+    assert opening.cancelled()
+    (thread,) = threads
+    thread.join(PATIENCE)
+    assert not thread.is_alive()

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import msgspec
 
+from edgeclients.concurrency import run_to_end
 from edgeclients.errors import Busy
 from edgeclients.store.sqlite import activity
 from edgeclients.store.sqlite.connect import read_only
@@ -126,7 +127,11 @@ class _TimedConnection:
             connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
             timed = cls(aiosqlite.Connection(lambda: connection, iter_chunk_size=_ROWS_AT_A_TIME))
             connection.set_progress_handler(timed.expired, _STEPS)
-            await timed.connection
+            try:
+                await run_to_end(_start(timed.connection))
+            except asyncio.CancelledError:
+                await timed.connection.close()  # its thread answers to the event loop, which must not be closed before
+                raise
         except BaseException:
             connection.close()
             raise
@@ -142,6 +147,10 @@ class _TimedConnection:
 
     def expired(self) -> bool:
         return time.monotonic() > self.deadline
+
+
+async def _start(connection: aiosqlite.Connection) -> None:
+    await connection
 
 
 @lru_cache(maxsize=16)
