@@ -59,13 +59,14 @@ async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator
     """The storage in the data directory, used as the directory's owner."""
     data = settings.data_dir
     require_database(data)
-    # Before the change of user: the files that the settings name may be readable by root only.
-    named = keyring_of(settings, settings.pepper_files) if with_peppers and settings.pepper_files else None
+    # Before the change of user: files outside of the data directory may be readable by root only.
+    given = pepper.given(settings.pepper_files, pepper.systemd_credentials()) if with_peppers else ()
+    named = keyring_of(settings, given) if given else None
     become_owner(data)
     with contextlib.closing(SqliteDatabase(data / DATABASE, upgrade=False)) as database:
         keyring = None
         if with_peppers:
-            keyring = named or keyring_of(settings, pepper.locate(data, (), pepper.systemd_credentials()))
+            keyring = named or keyring_of(settings, pepper.locate(data, (), None))
             _check_pepper(known=database.knows_pepper(keyring.key_id))
         async with SqliteStore(database, store_limits(settings), _nothing) as store:
             yield Administration(LocalOperators(store, _standalone_id(settings)), store, keyring)
