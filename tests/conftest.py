@@ -1,6 +1,7 @@
 """What several suites use: one service for all that do not need their own."""
 
 import asyncio
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from edgeclients.store.postgres.store import PostgresDatabase
 from tests.support.api import Api
 from tests.support.on_postgres import Cloud, cloud_on
 from tests.support.postgres import Server, server
+from tests.support.program import EXECUTABLE, PROGRAM, fault
 from tests.support.service import Service, started
 
 # Examples have no deadline and are not called slow: the machine may be busy with something else.
@@ -42,18 +44,43 @@ class Shares(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Who runs what: a file's functions, or a class, on one storage, stay together, as they share what takes long to make."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(ON_PRINTED_PORTS):
+            return "printed ports"
         test, _, parameters = nodeid.partition("[")
         storage = next((storage for storage in STORAGES if parameters.startswith(storage)), "")
         return f"{super()._split_scope(test)} {storage}"
 
 
+# What starts services on the ports that the pages print: one after the other.
+ON_PRINTED_PORTS = ("tests/cli/test_readme.py", "tests/cli/test_pages.py")
+
 # What takes longest, begun first: at the end there is nothing left to do beside it.
-LONGEST = ("tests/perf/", "tests/rpc/test_storm.py")
+LONGEST = ("tests/perf/", "tests/rpc/test_storm.py", *ON_PRINTED_PORTS)
 
 
 @pytest.hookimpl(trylast=True)  # after those that share a service were put side by side
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    if EXECUTABLE:
+        config.hook.pytest_deselected(items=list(filter(is_of_the_sources, items)))
+        items[:] = itertools.filterfalse(is_of_the_sources, items)
+
+
+IN_PROCESS = ("unit", "conformance", "perf")  # suites that start no program, or measure that of the sources
+
+
+def is_of_the_sources(item: pytest.Item) -> bool:
+    """Whether a test says nothing of an executable; a marker gives the reason."""
+    return item.path.parent.name in IN_PROCESS or item.get_closest_marker("source_only") is not None
+
+
+def pytest_configure() -> None:
+    if fault():
+        raise pytest.UsageError(fault())
+
+
+def pytest_report_header() -> str:
+    return f"program: {' '.join(PROGRAM)}"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares:

@@ -87,6 +87,7 @@ def bearer(plant: Plant, owner: str, scopes: Sequence[Scope], role: int = 1) -> 
     return plant.caller(plant.world.pat(owner, *scopes, role=role), owner)
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_every_operation_has_a_name() -> None:
     assert set(NAMES) == set(OPERATIONS)
 

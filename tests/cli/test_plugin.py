@@ -1,29 +1,31 @@
-"""An authenticator of somebody else's: the README's, built into a wheel, installed and used."""
+"""An authenticator of somebody else's: that of the page on extensions, built into a wheel, installed and used."""
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.support.api import Api, error_of
 from tests.support.commands import ready_to_run, refused
+from tests.support.pages import in_language
+from tests.support.program import EXECUTABLE, LIBRARIES, PROGRAM, copied
 from tests.support.service import Service, started
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-(SOURCE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-(DECLARED,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+PAGE = "packaging/operations/extensions.md"
+(SOURCE,) = in_language(PAGE, "python")
+(DECLARED,) = in_language(PAGE, "toml")
 PEOPLE = {"chief's badge": ("chief", ["plant-7"]), "ann's badge": ("ann", ["plant-7", "plant-8"])}
 
 
 def wheel_of(folder: Path, source: str) -> Path:
-    """A wheel with this module, as a build makes it of the README's pyproject.toml."""
+    """A wheel with this module, as a build makes it of the page's pyproject.toml."""
     ((group, entries),) = tomllib.loads(DECLARED)["project"]["entry-points"].items()
     ((name, target),) = entries.items()
     module = target.partition(":")[0]
@@ -41,17 +43,27 @@ def wheel_of(folder: Path, source: str) -> Path:
     return wheel
 
 
-def install(folder: Path, source: str) -> dict[str, str]:
-    """The module, installed; the environment that has it."""
-    site = folder / "site"
+class Installed(NamedTuple):
+    """A module that was installed: what a program is told that has it, and what starts it."""
+
+    env: dict[str, str]
+    command: Sequence[str]
+
+
+def install(folder: Path, source: str) -> Installed:
+    """The module, installed: in a folder that the path names, or in a copy of the bundle."""
+    program, site = PROGRAM, folder / "site"
+    if EXECUTABLE:
+        executable = copied(folder / "bundle")
+        program, site = (str(executable),), executable.parent / LIBRARIES
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", f"--target={site}"]
     subprocess.run([*pip, str(wheel_of(folder, source))], check=True)
-    return {"PYTHONPATH": str(site), "MG_CLIENTS_AUTH_PLUGIN": "badges"}
+    return Installed({"PYTHONPATH": str(site), "MG_CLIENTS_AUTH_PLUGIN": "badges"}, (*program, "serve"))
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with the README's plugin."""
+    """A service with the page's plugin."""
     folder = tmp_path_factory.mktemp("plugin")
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -60,10 +72,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         for badge, (name, domains) in PEOPLE.items()
     }
     (data / "badges.json").write_text(json.dumps(people))
-    with started(data, install(folder, SOURCE)) as running:
+    with started(data, *install(folder, SOURCE)) as running:
         yield running
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_it_is_short() -> None:
     assert len(SOURCE.splitlines()) < 30
 
@@ -99,7 +112,7 @@ def test_what_it_opened_is_closed_with_the_service(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     (data / "badges.json").write_text("{}")
-    with started(data, install(tmp_path, source)) as running:
+    with started(data, *install(tmp_path, source)) as running:
         assert not (data / "closed").exists()
         assert running.stop() == 0
     assert (data / "closed").exists()

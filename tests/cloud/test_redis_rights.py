@@ -1,4 +1,4 @@
-"""Users of a Redis server that have the rights the README names: everything works, and what is taken from them is named."""
+"""Users of a Redis server that have the rights the page names: everything works, and what is taken from them is named."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -22,14 +22,15 @@ from edgeclients.model import Effects
 from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.on_postgres import Cloud
+from tests.support.pages import in_language
 from tests.support.redis import RedisServer
 from tests.support.service import Service, started
 from tests.support.streams import metric, relay_of, wait_until_all_is_sent
 from tests.support.waiting import come_true, wait_until
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+(COMMANDS,) = in_language("packaging/operations/events.md", "text")
 PASSWORD = "a-password"
-_LINES = [line.split() for line in README.splitlines() if line.startswith("ACL SETUSER ")]
+_LINES = [line.split() for line in COMMANDS.splitlines()]
 RIGHTS = {words[2]: words[3:] for words in _LINES}
 EVENTS, CACHE = "edgeclients-events", "edgeclients-cache"
 SOON = 0.05
@@ -121,6 +122,7 @@ async def cache(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await caller.aclose()
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 @pytest.mark.parametrize("right", needed(CACHE))
 async def test_a_right_the_cache_lacks_is_named_once(
     cache: tuple[Hints, RedisProofs], redis: RedisServer, caplog: pytest.LogCaptureFixture, right: str
@@ -144,6 +146,7 @@ async def test_a_right_the_cache_lacks_is_named_once(
     ]
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 @pytest.mark.parametrize("right", needed(EVENTS))
 async def test_a_right_the_relay_lacks_is_named(redis: RedisServer, right: str) -> None:
     define(redis, EVENTS, without=right)
@@ -156,6 +159,7 @@ async def test_a_right_the_relay_lacks_is_named(redis: RedisServer, right: str) 
     await sink.close()
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_where_it_may_the_relay_says_who_it_is(redis: RedisServer) -> None:
     sink = streams.connect(f"redis://{redis.address}")
     await sink.send([("events.magistrala.client.create", b"1")])

@@ -15,6 +15,8 @@ from tests.support.redis import RedisServer
 from tests.support.streams import GAP
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 STREAM = "client.update"
 
 

@@ -15,6 +15,8 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.support.redis import RedisServer
 from tests.support.waiting import PATIENCE, come_true
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 COUNT = 3000
 
 

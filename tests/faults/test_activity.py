@@ -19,6 +19,8 @@ from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
 from tests.conformance.harness import add, new_client
 from tests.support.database import opened
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 DAY_SECONDS, FLUSH_SECONDS, LOGIN_SECONDS = 24 * 3600, 900, 300
 DEVICES = 200
 MOST_BYTES_A_DAY = 5_000_000

@@ -20,6 +20,7 @@ from tests.support.stores import Held, Opened
 from tests.support.waiting import PATIENCE
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_change_that_has_begun_is_whole_though_its_caller_is_cancelled(opened: Opened) -> None:
     store = opened.store
     (client,) = await add(store, new_client())
@@ -38,6 +39,7 @@ async def test_a_change_that_has_begun_is_whole_though_its_caller_is_cancelled(o
     assert len(await store.outbox(0, 10)) == 1
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_change_that_has_not_begun_is_absent(opened: Opened) -> None:
     store, new = opened.store, new_client()
     async with Held(store) as held:

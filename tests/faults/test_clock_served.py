@@ -19,6 +19,8 @@ from tests.support.people import People
 from tests.support.service import Service, started
 from tests.support.streams import metric
 
+pytestmark = pytest.mark.source_only("the clock of the program is moved")
+
 YEARS = 10 * 365 * 86_400
 SINCE_1970 = 56 * 365 * 86_400
 SLOW = timedelta(minutes=10)  # a test may be

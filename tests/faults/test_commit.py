@@ -17,6 +17,8 @@ from tests.conformance.harness import event, new_client
 from tests.support.stores import Held, MakeStore, Opened, batch
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 
 def insert(new: NewClient) -> Unit[Client]:
     """A unit that writes one client."""

@@ -14,6 +14,8 @@ from tests.conformance.harness import event, new_client
 from tests.support.database import opened as opened_file
 from tests.support.stores import Opened, batch
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 _ALL = 2**32 - 2  # SQLite's most
 TABLES = ("clients", "clients_roles", "clients_role_members", "client_tags", "client_metadata", "outbox", "revocations")
 

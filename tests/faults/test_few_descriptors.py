@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,12 +13,13 @@ import pytest
 from tests.conftest import authenticate
 from tests.support.api import Api, basic
 from tests.support.callers import calling
+from tests.support.program import PROGRAM
 from tests.support.service import Service, started
 from tests.support.waiting import wait_until
 
 LIMIT = 64
 FEW = 7  # connections that each port has at least
-LIMITED = ("/bin/sh", "-c", f'ulimit -n {LIMIT} && exec "$@"', "sh", sys.executable, "-m", "edgeclients", "serve")
+LIMITED = ("/bin/sh", "-c", f'ulimit -n {LIMIT} && exec "$@"', "sh", *PROGRAM, "serve")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from tests.support.api import Api, basic
 from tests.support.service import Service, started
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.source_only("a fault is put into the program")
+
 
 def breaking(how: str) -> list[str]:
     return [sys.executable, "-m", "tests.support.breaking", how]

@@ -272,6 +272,7 @@ def _watches_too_many(caller: Http2) -> bool:
     return status_in(caller.end_of(caller.call(fields(WATCH), message(b"")))) == number(Code.RESOURCE_EXHAUSTED)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_who_asks_nothing_is_not_kept_for_ever(tmp_path: Path) -> None:
     """Nor is who only sends pings; who waits for an answer is."""
     with started(tmp_path / "data", command=[sys.executable, "-c", IMPATIENT]) as service, Http2(service.grpc) as watcher:

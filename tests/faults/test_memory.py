@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 _GROWS = """
 import asyncio
 from edgeclients.ops import memory

@@ -1,7 +1,6 @@
 """PostgreSQL goes away under a service that is at work, and comes back: callers are told, and it goes on by itself."""
 
 import asyncio
-import contextlib
 import select
 import signal
 import threading
@@ -31,7 +30,7 @@ from tests.support import asking
 from tests.support.api import Api, basic
 from tests.support.fronts import Front
 from tests.support.inflight import is_in_flight
-from tests.support.on_postgres import Cloud, cloud_on, secret_works
+from tests.support.on_postgres import Cloud, clients_locked, cloud_on, secret_works
 from tests.support.postgres import Packaged, Server, packaged
 from tests.support.proxy import Proxy
 from tests.support.raw import Raw, request
@@ -176,6 +175,7 @@ def test_sessions_that_an_administrator_ends_are_opened_anew(cloud: Cloud, tmp_p
             api.create()
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_line_that_goes_dead_is_told_to_those_who_read(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
         with Front(postgres, None) as front:
@@ -191,6 +191,7 @@ async def test_a_line_that_goes_dead_is_told_to_those_who_read(postgres: Server,
                 assert await store.client(new.client.id) == new.client
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, prepared_postgres: str) -> None:
     """As after a switch to another server: it is open, and of no use for changes."""
     async with (
@@ -213,6 +214,7 @@ async def test_a_session_that_can_only_read_is_not_used_again(postgres: Server, 
         assert sessions[0] == sessions[1] != sessions[2]
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_commit_of_unknown_outcome_voids_what_it_may_have_revoked(postgres: Server, prepared_postgres: str) -> None:
     async with postgres.database(prepared_postgres) as name:
         told: list[Effects] = []
@@ -278,7 +280,7 @@ def test_it_stops_though_the_database_is_silent(cloud: Cloud, tmp_path: Path) ->
         with started(tmp_path / "data", env) as service:
             with Api(service) as api:
                 assert secret_works(service, api.create())
-            with locked(cloud), Raw(service) as raw:
+            with clients_locked(cloud), Raw(service) as raw:
                 raw.send(request(service, "POST", "/d/clients", b"{}"))
                 wait_until(lambda: _waits_for_silence(service, raw, way), "a create that the database does not answer")
                 service.process.terminate()
@@ -302,18 +304,6 @@ def _waits_for_silence(service: Service, raw: Raw, way: Proxy) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def locked(cloud: Cloud) -> Iterator[None]:
-    """Nobody can change clients."""
-    with asyncio.Runner() as runner:
-        link = runner.run(connect(cloud.server.address(cloud.name)))
-        try:
-            runner.run(link.execute("BEGIN; LOCK TABLE clients IN EXCLUSIVE MODE"))
-            yield
-        finally:
-            link.terminate()
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_one_that_waits_for_its_turn_can_be_stopped(cloud: Cloud, tmp_path: Path, workers: str) -> None:
     with asyncio.Runner() as runner:
@@ -329,6 +319,7 @@ def test_one_that_waits_for_its_turn_can_be_stopped(cloud: Cloud, tmp_path: Path
             link.terminate()
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres: Server, tmp_path: Path) -> None:
     (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (id int);")
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id int); SELECT 1 / 0;")
@@ -350,6 +341,7 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres: Server,
         assert await postgres.rows(name, tables) == [("good",), ("schema_migrations",), ("whole",)]
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_server_that_is_stopped_is_told_at_the_start(own: Packaged) -> None:
     own.stop()
     with pytest.raises(StartError, match="cannot be reached"):

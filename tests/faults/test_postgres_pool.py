@@ -17,6 +17,8 @@ from tests.support.postgres import Server
 from tests.support.proxy import Proxy
 from tests.support.waiting import PATIENCE, come_true
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 SOON = 0.5  # seconds: in place of the limits, which are longer
 SIZE = 3  # a connection for each kind of work
 

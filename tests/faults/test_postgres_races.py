@@ -40,6 +40,8 @@ from tests.conformance.roles import bare, give, new_role
 from tests.support.postgres import Server
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 ROUNDS = 20
 
 _SEEN = "SELECT (SELECT revision FROM store_state), (SELECT count(*) FROM revocations), sum(length(name)) FROM clients"

@@ -16,6 +16,8 @@ from tests.conformance.roles import bare, new_role
 from tests.faults.test_disk_full import Writing, allow
 from tests.support.stores import Held, Opened
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 
 def refused(error: type[Exception]) -> Unit[None]:
     """A unit that changes much before it turns out that it may not."""

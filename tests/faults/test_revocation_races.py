@@ -18,6 +18,8 @@ from tests.support.database import opened
 from tests.support.lanes import HeldThreads, settle
 from tests.support.proving import SESSION, Known, Proving, proving
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 RACES = 10_000
 TOGETHER = 25  # races, which share commits
 AT_ONCE = 8  # authentications of the client under way while it is changed

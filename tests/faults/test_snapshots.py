@@ -15,6 +15,8 @@ from tests.conformance.harness import chosen, event, new_client
 from tests.support.database import opened as opened_file
 from tests.support.stores import Held, Opened
 
+pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
+
 Read = Callable[[SqliteStore, NewClient], Awaitable[Any]]
 
 READS: dict[str, tuple[Read, str]] = {

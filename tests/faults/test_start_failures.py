@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import failing
 from tests.support.on_postgres import Cloud
+from tests.support.program import PROGRAM
 from tests.support.service import START_SECONDS, environment
 
 
@@ -47,6 +48,7 @@ def starts(
     assert process.returncode == 0
 
 
+@pytest.mark.source_only("a fault is put into the program")
 @pytest.mark.parametrize("kind", failing.STEPS)
 def test_every_step_can_fail(kind: str, tmp_path: Path) -> None:
     steps = 0
@@ -56,6 +58,7 @@ def test_every_step_can_fail(kind: str, tmp_path: Path) -> None:
     assert steps > 1
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_any_number_of_descriptors(tmp_path: Path) -> None:
     ends = list(starts("descriptors", tmp_path))
     for end in ends:
@@ -71,7 +74,7 @@ def test_any_number_of_descriptors(tmp_path: Path) -> None:
 def test_few_descriptors_for_the_interpreter_too(limit: int, tmp_path: Path) -> None:
     done = subprocess.run(
         # Set by a shell: between fork and exec gRPC, which has threads in this process, would say something, too.
-        ["/bin/sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh", sys.executable, "-m", "edgeclients", "serve"],
+        ["/bin/sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh", *PROGRAM, "serve"],
         env=environment(tmp_path / "data"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -83,6 +86,7 @@ def test_few_descriptors_for_the_interpreter_too(limit: int, tmp_path: Path) -> 
     assert done.returncode == 1
 
 
+@pytest.mark.source_only("a fault is put into the program")
 @pytest.mark.parametrize(
     ("kind", "workers"), [("files", "1"), ("sockets", "1"), ("threads", "1"), ("sockets", "2"), ("threads", "2")]
 )
@@ -92,6 +96,7 @@ def test_every_step_can_fail_in_the_cloud(cloud: Cloud, kind: str, workers: str,
         check(start)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_is_heard_at_every_step(number: signal.Signals, tmp_path: Path) -> None:
     kind = "files" if number == signal.SIGTERM else "database"
@@ -99,6 +104,7 @@ def test_a_signal_is_heard_at_every_step(number: signal.Signals, tmp_path: Path)
         check_stopped(start)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_signal_is_heard_at_every_step_in_the_cloud(cloud: Cloud, workers: str, tmp_path: Path) -> None:
     env = {**cloud.env, "MG_CLIENTS_DB_MAX_CONNECTIONS": "3", "MG_CLIENTS_WORKERS": workers}

@@ -55,6 +55,7 @@ def change_under_way(service: Service, end: Callable[[], object], token: str = "
         assert made.result()["id"]
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_no_ping_while_the_event_loop_is_blocked(notified: Notified, hang: Path, tmp_path: Path) -> None:
     with started(tmp_path / "data", notified.env(PERIOD), hanging("loop", hang)) as service:
         notified.wait_for(PING)
@@ -65,6 +66,7 @@ def test_no_ping_while_the_event_loop_is_blocked(notified: Notified, hang: Path,
         notified.wait_for(PING)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_no_ping_while_the_writer_hangs(notified: Notified, hang: Path, tmp_path: Path) -> None:
     with started(tmp_path / "data", notified.env(PERIOD), hanging("writer", hang)) as service:
         notified.wait_for(PING)
@@ -75,6 +77,7 @@ def test_no_ping_while_the_writer_hangs(notified: Notified, hang: Path, tmp_path
         notified.wait_for(PING)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_a_slow_statement_is_no_hang(notified: Notified, hang: Path, tmp_path: Path) -> None:
     with started(tmp_path / "data", notified.env(PERIOD), hanging("slow", hang)) as service:
         hang.touch()
@@ -83,6 +86,7 @@ def test_a_slow_statement_is_no_hang(notified: Notified, hang: Path, tmp_path: P
                 notified.wait_for(PING)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_no_ping_while_the_server_does_not_answer_the_writer(
     cloud: Cloud, notified: Notified, hang: Path, tmp_path: Path
 ) -> None:
@@ -98,6 +102,7 @@ def test_no_ping_while_the_server_does_not_answer_the_writer(
             notified.wait_for(PING)
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_no_ping_while_a_worker_hangs(cloud: Cloud, notified: Notified, hang: Path, tmp_path: Path) -> None:
     env = {**cloud.env, **WORKERS, **notified.env(PERIOD)}
     with started(tmp_path / "data", env, hanging("nothing", hang)) as service:
@@ -110,6 +115,7 @@ def test_no_ping_while_a_worker_hangs(cloud: Cloud, notified: Notified, hang: Pa
         assert {one.sender for one in notified.messages} == {service.process.pid}
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_a_slow_migration_extends_the_time_of_the_start(notified: Notified, hang: Path, tmp_path: Path) -> None:
     """Whenever the time-out would have come: the first extension is there before, and others follow until the end."""
     with started(tmp_path / "data"):
@@ -130,6 +136,7 @@ def test_a_slow_migration_extends_the_time_of_the_start(notified: Notified, hang
     assert list((tmp_path / "data").glob("clients.db.schema-*")), "a backup came before"
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_a_migration_that_hangs_extends_nothing(notified: Notified, hang: Path, tmp_path: Path) -> None:
     hang.touch()
     service = Service.launch(tmp_path / "data", notified.env(), hanging("migration", hang))
@@ -144,6 +151,7 @@ def test_a_migration_that_hangs_extends_nothing(notified: Notified, hang: Path, 
         assert service.stop() == 0
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_a_slow_migration_on_a_server_extends_it_as_long_as_the_server_works(
     cloud: Cloud, notified: Notified, hang: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +200,7 @@ def test_the_status_has_the_fault_of_the_storage(notified: Notified, tmp_path: P
         assert notified.wait_for("STATUS", "serving")["STATUS"] == serving
 
 
+@pytest.mark.source_only("a fault is put into the program")
 def test_the_status_tells_that_grpc_is_down(notified: Notified, tmp_path: Path) -> None:
     breaking = [sys.executable, "-m", "tests.support.breaking", "for_good"]
     service = Service.launch(tmp_path / "data", notified.env(), breaking).wait_ready()

@@ -38,15 +38,18 @@ def every_schema(part: Any = DOCUMENT) -> Iterator[dict[str, Any]]:
             yield from every_schema(value)
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_it_is_valid() -> None:
     openapi_spec_validator.validate(DOCUMENT)
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_it_says_whose_it_is_and_where() -> None:
     assert DOCUMENT["info"]["license"] == {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     assert [server["url"] for server in DOCUMENT["servers"]] == ["."]
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_every_operation_is_explained() -> None:
     told = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
     for operation in OPERATIONS:
@@ -55,12 +58,14 @@ def test_every_operation_is_explained() -> None:
         assert set(operation["tags"]) <= told
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_it_says_which_operations_need_a_token() -> None:
     open_to_all = {operation["operationId"] for operation in OPERATIONS if operation["security"] == []}
     assert open_to_all == {"health", "ready", "metrics"}
     assert all(operation["security"] == [{"operator": []}] for operation in OPERATIONS if operation["security"])
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_no_schema_misleads_generators() -> None:
     for schema in every_schema():
         assert schema.get("default", "") is not None
@@ -71,6 +76,7 @@ def test_no_schema_misleads_generators() -> None:
         assert not [key for key in schema if key.startswith("x-")]
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 @pytest.mark.parametrize(
     ("name", "required"),
     [
@@ -93,6 +99,7 @@ def test_it_says_what_must_be_there(name: str, required: list[str]) -> None:
         assert schema["type"] != "array" or schema["minItems"] == 1
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_it_says_which_words_there_are() -> None:
     assert SCHEMAS["CreateClient"]["properties"]["status"]["enum"] == ["", "enabled", "disabled"]
     assert SCHEMAS["ClientBody"]["properties"]["status"]["enum"] == ["enabled", "disabled", "deleted"]
@@ -203,7 +210,9 @@ def test_the_page_finds_what_it_shows_and_where_to_try_it(browser: httpx.Client,
     (beside,) = re.findall(r'new URL\("([^"]+)", document\.currentScript\.src\)', answers[start].text)
     description = urljoin(start, beside)
     assert description == f"{root}/openapi.json"
-    (server,) = browser.get(description).json()["servers"]
+    served = browser.get(description).json()
+    assert served == DOCUMENT
+    (server,) = served["servers"]
     base = urljoin(description, server["url"])
     assert base == f"{root}/"
     tried = browser.post(f"{base}{api.domain}/clients", headers=api.service.headers, json={"name": "tried"})

@@ -24,6 +24,7 @@ def town(people: People) -> Town:
     return people.town()
 
 
+@pytest.mark.source_only("it looks into a file of the sources")
 def test_every_operation_is_looked_at() -> None:
     assert set(OPERATIONS) == set(NEEDS)
 

@@ -4,10 +4,10 @@ import contextlib
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.support.program import PROGRAM
 from tests.support.service import Service
 
 _MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
@@ -32,8 +32,7 @@ def service_on_small_disk(mount: Path, size: str, env: Mapping[str, str] = {}) -
     """A service whose data directory is a disk of this size, seen by nobody else."""
     assert WAY is not None
     mount.mkdir()
-    serve = [sys.executable, "-m", "edgeclients", "serve"]
-    service = Service.launch(mount / "data", env, [*WAY, "sh", "-c", _MOUNT, "sh", size, str(mount), *serve])
+    service = Service.launch(mount / "data", env, [*WAY, "sh", "-c", _MOUNT, "sh", size, str(mount), *PROGRAM, "serve"])
     try:
         service.wait_ready()
         # Its files as it sees them.

@@ -7,11 +7,13 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.commands import Ended
+from tests.support.program import EXECUTABLE, copied
 from tests.support.service import Service, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,10 +21,10 @@ NOBODY = 65534  # a user who is not root
 
 
 class Elsewhere(NamedTuple):
-    """A data directory that belongs to a user without rights, and a Python that this user can run."""
+    """A data directory that belongs to a user without rights, and an `edgeclients` that this user can run."""
 
     data: Path
-    python: str
+    program: Sequence[str]
 
     def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
         """What a process there is told."""
@@ -32,7 +34,7 @@ class Elsewhere(NamedTuple):
     def run(self, *arguments: str, env: Mapping[str, str] = {}, user: int = 0) -> Ended:
         """`edgeclients` with these arguments, as root or another user without rights."""
         ended = subprocess.run(
-            [self.python, "-m", "edgeclients", *arguments],
+            [*self.program, *arguments],
             env=self.environment(env),
             capture_output=True,
             text=True,
@@ -54,7 +56,7 @@ class Elsewhere(NamedTuple):
     def started(self) -> Iterator[Service]:
         """The service, as that user."""
         process = subprocess.Popen(
-            [self.python, "-m", "edgeclients", "serve"],
+            [*self.program, "serve"],
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,13 +81,25 @@ class Elsewhere(NamedTuple):
         )
 
 
+@contextlib.contextmanager
+def program_for_everybody() -> Iterator[Sequence[str]]:
+    """What a user without rights can run; nothing if there is no such program."""
+    if not EXECUTABLE:
+        python = _python_for_everybody()
+        yield (python, "-m", "edgeclients") if python else ()
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield (str(copied(Path(folder) / "program")),)
+
+
 @functools.cache
-def python_for_everybody() -> str:
+def _python_for_everybody() -> str:
     """An interpreter that a user without rights can run with what is installed here; "" if there is none."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
         probe = [python or "", "-c", "import edgeclients.cli.serve"]
-        env = Elsewhere(Path("/"), "").environment()
+        env = Elsewhere(Path("/"), ()).environment()
         with contextlib.suppress(OSError):
             as_nobody = subprocess.run(
                 probe, env=env, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False

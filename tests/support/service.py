@@ -6,12 +6,12 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from tests.support.program import PROGRAM
 from tests.support.waiting import PATIENCE
 
 START_SECONDS = PATIENCE
@@ -34,7 +34,7 @@ class Service:
     def launch(cls, data: Path, env: Mapping[str, str] = {}, command: Sequence[str] = ()) -> "Service":
         """Start the process; `wait_ready` says when it serves."""
         process = subprocess.Popen(
-            command or [sys.executable, "-m", "edgeclients", "serve"],
+            command or [*PROGRAM, "serve"],
             env=environment(data, env),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -106,6 +106,10 @@ class Service:
         self._queue.put(None)
 
 
+# On a busy machine a test may say nothing for a while; those that are about a limit set it.
+_PATIENT: Final = {f"MG_CLIENTS_HTTP_SERVER_{limit}_TIMEOUT": "10m" for limit in ("READ", "READ_HEADER", "WRITE", "IDLE")}
+
+
 def environment(data: Path, env: Mapping[str, str] = {}) -> dict[str, str]:
     """What the process is told: this data directory, free ports, nothing of ours from outside."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MG_")}
@@ -115,6 +119,7 @@ def environment(data: Path, env: Mapping[str, str] = {}) -> dict[str, str]:
         "MG_CLIENTS_HTTP_PORT": "0",
         "MG_CLIENTS_GRPC_PORT": "0",
         "MG_CLIENTS_HTTP_WRONG_TOKENS": "1000000",  # tests share an address
+        **_PATIENT,
         **env,
     }
 

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
-_SERVE = (sys.executable, "-m", "edgeclients", "serve")
+from tests.support.program import PROGRAM
+
 _PROGRAM = """
 import os, signal, sys
 path, streams, nohup, *command = sys.argv[1:]
@@ -21,7 +22,7 @@ os.execv(command[0], command)
 
 
 def _command(path: str, streams: str, *, nohup: bool) -> Sequence[str]:
-    return (sys.executable, "-c", _PROGRAM, path, streams, "nohup" if nohup else "", *_SERVE)
+    return (sys.executable, "-c", _PROGRAM, path, streams, "nohup" if nohup else "", *PROGRAM, "serve")
 
 
 WITHOUT: Sequence[str] = _command("", "", nohup=False)

@@ -123,6 +123,7 @@ def _handler(authentication: Authentication, traced: TracedCalls | None) -> Hand
     return Calls(Requests(), Receiving(), 1).handler(on_bytes.NAME, on_bytes.work(authentication, traced))
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
     """Function by function, it is what it is without; of a miss the same look shows that it would be seen."""
     with collecting() as collector:

@@ -126,6 +126,7 @@ def test_many_are_sent_together(tmp_path: Path) -> None:
         assert len(collector.callee.asked) < 60
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 def test_no_more_wait_than_there_is_room_for() -> None:
     with collecting() as collector:
         collector.callee.reply = collector.callee.silent

@@ -38,12 +38,14 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 def test_every_operation_has_the_contract_s_name() -> None:
     paths = json.loads(schema_path("openapi.json").read_bytes())["paths"]
     operations = {one["operationId"] for path, item in paths.items() if "{" in path for one in item.values()}
     assert {span_name(operation) for operation in operations} == set(f"{OF_CLIENTS} {OF_CHANNELS}".split())
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 async def test_whatever_the_store_is_asked_is_a_span(tmp_path: Path) -> None:
     """Each coroutine of the port; what needs no waiting is the store's own."""
     with collecting() as collector:

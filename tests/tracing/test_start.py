@@ -11,6 +11,7 @@ from tests.support.service import Service, started
 _WITHOUT = "import sys; sys.modules[{missing!r}] = None; from edgeclients.cli.main import main; sys.exit(main(['serve']))"
 
 
+@pytest.mark.source_only("a package is hidden from the program")
 @pytest.mark.parametrize("missing", ["opentelemetry", "requests", "opentelemetry.exporter"])
 def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
     command = (sys.executable, "-c", _WITHOUT.format(missing=missing))
@@ -22,6 +23,7 @@ def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
     assert "geheim" not in line["msg"]
 
 
+@pytest.mark.source_only("a package is hidden from the program")
 def test_without_a_collector_nothing_is_missing(tmp_path: Path) -> None:
     """A caller's trace is nobody's business then."""
     command = (sys.executable, "-c", _WITHOUT.format(missing="opentelemetry"))
