@@ -1,0 +1,63 @@
+"""The architectures that a bundle is made for, under Debian's names."""
+
+import platform
+from dataclasses import dataclass
+
+from builder.problem import Problem
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    Attributes:
+        name: Debian's name.
+        machine: what the kernel calls it.
+        qemu: the interpreter's name; `qemu-NAME-static` is its program.
+        magic: the first 20 bytes of its ELF files, and which of their bits count, as binfmt_misc wants them.
+        compiled: distributions without a wheel for it, which are compiled.
+        tools: Debian's packages that compile them.
+    """
+
+    name: str
+    machine: str
+    qemu: str
+    magic: tuple[str, str]
+    compiled: frozenset[str] = frozenset()
+    tools: tuple[str, ...] = ()
+
+
+_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+
+
+def _magic(bits: int, machine: str) -> tuple[str, str]:
+    return rf"\x7fELF\x0{bits}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00{machine}\x00", _MASK
+
+
+ARCHITECTURES = {
+    one.name: one
+    for one in (
+        Architecture("amd64", "x86_64", "x86_64", _magic(2, r"\x3e")),
+        Architecture("arm64", "aarch64", "aarch64", _magic(2, r"\xb7")),
+        Architecture(
+            "armhf",
+            "armv7l",
+            "arm",
+            _magic(1, r"\x28"),
+            frozenset({"argon2-cffi-bindings", "pyinstaller", "asyncpg", "cffi", "httptools", "msgspec", "pyyaml", "uvloop"}),
+            ("gcc", "libc6-dev", "libffi-dev", "make", "python3-dev", "zlib1g-dev"),
+        ),
+    )
+}
+
+
+def native() -> Architecture:
+    """This machine's architecture.
+
+    Raises:
+        Problem: no bundle is made for it.
+    """
+    for one in ARCHITECTURES.values():
+        if one.machine == platform.machine():
+            return one
+    raise Problem(f"this machine is {platform.machine()}: use --arch with one of {', '.join(ARCHITECTURES)}")
