@@ -30,6 +30,7 @@ imports:
 drift:
     python .ci/generate_protos.py --check
     python -m edgeclients.http.openapi --check
+    python .ci/generate_pages.py --check
 
 # Build the one-directory bundle, and use it
 bundle:
@@ -55,6 +56,15 @@ format:
 generate:
     python .ci/generate_protos.py
     python -m edgeclients.http.openapi
+    python .ci/generate_pages.py
+
+# Choose the versions that go into the executables
+lock:
+    python -m pip install --quiet "uv>=0.9"
+    uv pip compile {{lock_options}} pyproject.toml --extra cloud --output-file packaging/requirements.lock
+    uv pip compile {{lock_options}} packaging/tools.in --output-file packaging/tools.lock
+
+lock_options := "--quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url"
 
 # Measure; arguments go to the bench
 bench *arguments:

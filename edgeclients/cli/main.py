@@ -40,23 +40,24 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse ignores write errors
         try:
-            return _parser().parse_args(arguments)
+            return parser().parse_args(arguments)
         except SystemExit as end:
             if end.code:
                 raise
     raise SystemExit(print_result(printed.getvalue().removesuffix("\n")))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line. A parsed command is a namespace with its `run`."""
     from edgeclients.cli import config, events, move, operators  # after the standard streams are open
 
-    parser = argparse.ArgumentParser(
+    program = argparse.ArgumentParser(
         prog="edgeclients",
         description="Manages and authenticates the clients of an IoT installation.",
         epilog="Settings are environment variables; `edgeclients serve --help` lists them.",
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    program.add_argument("--version", action="version", version=__version__)
+    commands = program.add_subparsers(metavar="COMMAND", required=True)
 
     serve = commands.add_parser(
         "serve",
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(
         run=_health
     )
-    return parser
+    return program
 
 
 def _show_any_character() -> None:

@@ -37,7 +37,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     change = command(sub, "change", "change an operator's name or domains", _change)
     change.add_argument("operator", metavar="ID")
-    change.add_argument("--name")
+    change.add_argument("--name", help="new display name")
     _add_domain_argument(change, "give or change access to DOMAIN, as `admin` or `member`; repeatable")
     change.add_argument("--without", metavar="DOMAIN", action="append", default=[], help="revoke access to DOMAIN; repeatable")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ready_to_run
-from tests.support.elsewhere import NOBODY, Elsewhere, python_for_everybody
+from tests.support.elsewhere import NOBODY, Elsewhere, program_for_everybody
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -23,11 +23,11 @@ def elsewhere() -> Iterator[Elsewhere]:
     """An empty data directory where its owner can reach it."""
     if os.geteuid() != 0:
         pytest.skip("only root can act for somebody else")
-    if not python_for_everybody():
-        pytest.skip("no Python here that other users can run")
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, program_for_everybody() as program:
+        if not program:
+            pytest.skip("no Python here that other users can run")
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
         data.mkdir(mode=0o700)
         os.chown(data, NOBODY, NOBODY)
-        yield Elsewhere(data, python_for_everybody())
+        yield Elsewhere(data, program)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pages import in_language
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "systemd"
 UNIT = "edgeclients.service"
 HOST_UNITS = Path("/usr/lib/systemd/system")
 MOST_EXPOSURE = 15  # tenths, of 10.0
 PAGE = (FOLDER / "README.md").read_text()
-DROP_INS = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+DROP_INS = in_language("systemd/README.md", "ini")
 NEWER = {"RestartSteps": 254}  # a key, and the version that knows it first
 
 
@@ -30,7 +32,7 @@ def root(tmp_path: Path) -> Path:
     """A root directory in which the unit is installed, as systemd/README.md says."""
     shutil.copytree(HOST_UNITS, tmp_path / "usr/lib/systemd/system", symlinks=True)
     shutil.copy(FOLDER / UNIT, tmp_path / "usr/lib/systemd/system")
-    for program in ("usr/bin/edgeclients", "bin/kill"):
+    for program in ("usr/bin/edgeclients", "bin/sh"):
         path = tmp_path / program
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")

@@ -15,13 +15,13 @@ import pytest
 
 from edgeclients import __version__
 from tests.support.on_postgres import Cloud
+from tests.support.program import EXECUTABLE, LAUNCHER, PROGRAM
 from tests.support.service import START_SECONDS, environment, started
 from tests.support.waiting import wait_until
 
 COMBINATIONS = [closed for count in (1, 2, 3) for closed in itertools.combinations((0, 1, 2), count)]
-MODULE = (sys.executable, "-m", "edgeclients")
 SCRIPT = (str(Path(sys.executable).with_name("edgeclients")),)
-LAUNCHER = (sys.executable, str(Path(__file__).parents[2] / "packaging" / "launcher.py"))
+BEGINNINGS = {"program": PROGRAM} if EXECUTABLE else {"module": PROGRAM, "script": SCRIPT, "launcher": LAUNCHER}
 
 
 class Ended(NamedTuple):
@@ -62,7 +62,7 @@ def in_every_combination(command: Sequence[str], env: Mapping[str, str]) -> list
     return ends
 
 
-@pytest.mark.parametrize("program", [MODULE, SCRIPT, LAUNCHER], ids=["module", "script", "launcher"])
+@pytest.mark.parametrize("program", BEGINNINGS.values(), ids=BEGINNINGS.keys())
 def test_version(program: tuple[str, ...], tmp_path: Path) -> None:
     for ended in in_every_combination([*program, "version"], environment(tmp_path)):
         assert 1 in ended.closed or (ended.code, ended.out) == (0, f"{__version__}\n"), ended
@@ -78,11 +78,11 @@ def test_commands_beside_the_service(tmp_path: Path) -> None:
             (["operators", "list"], "ID"),
             (["events", "status"], "waiting:"),
         ):
-            for ended in in_every_combination([*MODULE, *command], env):
+            for ended in in_every_combination([*PROGRAM, *command], env):
                 assert 1 in ended.closed or (ended.code == 0 and said in ended.out), (command, ended)
         # A token that nobody sees is of no use: with standard output closed it may be refused.
         for number, closed in enumerate([(0,), (2,), (0, 2)]):
-            add = [*MODULE, "operators", "add", f"o{number}", "--output", "json"]
+            add = [*PROGRAM, "operators", "add", f"o{number}", "--output", "json"]
             done = subprocess.run(closing(closed, add), env=env, capture_output=True, text=True, check=True)
             assert json.loads(done.stdout)["id"] == f"o{number}"
 
@@ -92,7 +92,7 @@ def test_commands_that_fail(tmp_path: Path) -> None:
     env = environment(tmp_path / "data", {"MG_CLIENTS_HTTP_PORT": "1"})
     pepper = str(tmp_path / "pepper")
     for command in (["health"], ["operators", "list"], ["move", "--to", "postgres://u@localhost:1/d", "--pepper", pepper]):
-        for ended in in_every_combination([*MODULE, *command], env):
+        for ended in in_every_combination([*PROGRAM, *command], env):
             assert ended.code == 1, (command, ended)
             assert 2 in ended.closed or ended.err.startswith("edgeclients: "), (command, ended)
 
@@ -111,7 +111,7 @@ def check_descriptors(process: psutil.Process, closed: Sequence[int]) -> None:
 @pytest.mark.parametrize("closed", COMBINATIONS, ids=lambda closed: "".join(map(str, closed)))
 def test_serve(closed: tuple[int, ...], tmp_path: Path) -> None:
     with subprocess.Popen(
-        closing(closed, [*MODULE, "serve"]),
+        closing(closed, [*PROGRAM, "serve"]),
         env=environment(tmp_path / "data"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -133,7 +133,7 @@ def test_serve(closed: tuple[int, ...], tmp_path: Path) -> None:
 def test_workers(cloud: Cloud, tmp_path: Path) -> None:
     closed = (0, 1, 2)
     env = {**cloud.env, "MG_CLIENTS_WORKERS": "2", "MG_CLIENTS_DB_MAX_CONNECTIONS": "3"}
-    with subprocess.Popen(closing(closed, [*MODULE, "serve"]), env=environment(tmp_path / "data", env)) as process:
+    with subprocess.Popen(closing(closed, [*PROGRAM, "serve"]), env=environment(tmp_path / "data", env)) as process:
         try:
             supervisor = psutil.Process(process.pid)
 

@@ -16,6 +16,7 @@ from tests.support import asking
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, refused, run
 from tests.support.on_postgres import OPERATOR, Cloud, secret_works
+from tests.support.pages import in_language
 from tests.support.service import started
 
 PASSWORD = "quite secret, this"
@@ -201,6 +202,7 @@ def test_a_user_who_may_not_create_is_told_so(cloud: Cloud, tmp_path: Path) -> N
         cloud.execute(f"DROP OWNED BY {user}; DROP USER {user}")
 
 
+@pytest.mark.source_only("a package is hidden from the program")
 def test_what_is_not_installed_is_named(tmp_path: Path, cloud: Cloud) -> None:
     """Without asyncpg, as after an installation without the extra `cloud`."""
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['asyncpg'] = None")
@@ -211,9 +213,9 @@ def test_what_is_not_installed_is_named(tmp_path: Path, cloud: Cloud) -> None:
     assert done.stderr == "edgeclients: PostgreSQL needs asyncpg, which is not installed: install edgeclients[cloud]\n"
 
 
-def test_the_readmes_example_names_settings() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    example = readme.split("```ini\n")[1].split("```")[0]
+@pytest.mark.source_only("it looks into a file of the sources")
+def test_the_example_of_the_page_names_settings() -> None:
+    (example,) = in_language("packaging/operations/cloud-mode.md", "ini")
     parser = configparser.ConfigParser()
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(f"[cloud]\n{example}")

@@ -2,13 +2,13 @@
 
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edgeclients import __version__, settings
 from tests.support.commands import run
+from tests.support.program import PROGRAM
 from tests.support.raw import Raw, request
 from tests.support.service import started
 
@@ -21,8 +21,7 @@ def mode(path: Path) -> int:
 
 def test_version(tmp_path: Path) -> None:
     assert run("version", data=tmp_path).out.strip() == __version__
-    as_users_do = [sys.executable, "-m", "edgeclients", "version"]
-    assert subprocess.check_output(as_users_do, text=True).strip() == __version__
+    assert subprocess.check_output([*PROGRAM, "version"], text=True).strip() == __version__
 
 
 def test_help_lists_every_variable(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from edgeclients import __version__
 
+pytestmark = pytest.mark.source_only("it installs or builds the sources")
+
 ROOT = Path(__file__).resolve().parents[2]
 METADATA = f"edgeclients-{__version__}.dist-info"
 LICENCE = f"{METADATA}/licenses/packaging/LICENSE"

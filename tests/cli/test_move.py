@@ -8,7 +8,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.support.database import opened
 from tests.support.elsewhere import Elsewhere
 from tests.support.on_postgres import Cloud, secret_works
 from tests.support.postgres import Server
+from tests.support.program import PROGRAM
 from tests.support.service import Service, environment, started
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -309,7 +309,7 @@ def test_one_that_is_stopped_leaves_nothing_behind(
         env["MG_CLIENTS_PEPPER_FILE"] = str(pepper)
     with _held_up(cloud, "outbox"):
         # Whoever is started in the background by a shell is deaf to SIGINT.
-        command = ["env", "--default-signal=INT", sys.executable, "-m", "edgeclients", "move", *arguments]
+        command = ["env", "--default-signal=INT", *PROGRAM, "move", *arguments]
         process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
         wait_until(lambda: _waits_for(cloud, "outbox"), "the copying to reach the last table")
         process.send_signal(how)
@@ -329,7 +329,7 @@ def test_a_disk_that_takes_no_more_is_told(home: Home, cloud: Cloud, tmp_path: P
     pepper, again = tmp_path / "pepper.cloud", tmp_path / "again"
     _done(_out(home.data, cloud, pepper))
     env = environment(again, {**_password(cloud), "MG_CLIENTS_PEPPER_FILE": str(pepper)})
-    command = [sys.executable, "-m", "edgeclients", "move", "--from", _url(cloud), "--pepper", str(again / "pepper")]
+    command = [*PROGRAM, "move", "--from", _url(cloud), "--pepper", str(again / "pepper")]
     limited = ["bash", "-c", 'ulimit -f 300; exec "$@"', "bash", *command]  # files of 300 KiB
     done = subprocess.run(limited, env=env, capture_output=True, text=True, check=False)
     ended = Ended(done.returncode, done.stdout, done.stderr)

@@ -1,7 +1,6 @@
 """What systemd hears of a service with `Type=notify`, at a socket of the test's own."""
 
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.support import asking
 from tests.support.commands import run
 from tests.support.notified import Notified
 from tests.support.on_postgres import Cloud, held
+from tests.support.program import PROGRAM
 from tests.support.service import Service, started
 from tests.support.terminals import WITHOUT
 
@@ -94,7 +94,7 @@ def test_a_start_that_fails_tells_why(notified: Notified, tmp_path: Path) -> Non
 def test_a_storage_that_cannot_be_written_is_not_ready(notified: Notified, tmp_path: Path) -> None:
     with started(tmp_path / "data"):
         pass
-    command = ["prlimit", "--fsize=1", sys.executable, "-m", "edgeclients", "serve"]
+    command = ["prlimit", "--fsize=1", *PROGRAM, "serve"]
     service = Service.launch(tmp_path / "data", notified.env(), command)
     assert service.end() == 1
     notified.wait_for("STATUS", "cannot be")

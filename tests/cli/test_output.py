@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from edgeclients import __version__
 from tests.support.commands import Ended, run
 from tests.support.database import opened
+from tests.support.program import PROGRAM
 from tests.support.service import START_SECONDS, environment, started
 
 READERS = ("full", "closed", "gone")
@@ -47,7 +47,7 @@ def ran(*arguments: str, data: Path, output: str, buffered: bool = True) -> Ende
     try:
         # By a shell: between fork and exec gRPC, which has threads in this process, would say something, too.
         ended = subprocess.run(
-            ["/bin/sh", "-c", f'exec "$@" {REDIRECTIONS[output]}', "sh", sys.executable, "-m", "edgeclients", *arguments],
+            ["/bin/sh", "-c", f'exec "$@" {REDIRECTIONS[output]}', "sh", *PROGRAM, *arguments],
             env={**environment(data), "PYTHONUNBUFFERED": "" if buffered else "1"},
             stdout=writer,
             stderr=subprocess.PIPE,
@@ -103,7 +103,7 @@ def test_the_exit_code_of_health_is_about_the_service(tmp_path: Path, output: st
         port = service.http.rpartition(":")[2]
         env = {"MG_CLIENTS_HTTP_PORT": port}
         assert run("health", data=tmp_path, env=env).code == 0
-        command = ["env", f"MG_CLIENTS_HTTP_PORT={port}", sys.executable, "-m", "edgeclients", "health"]
+        command = ["env", f"MG_CLIENTS_HTTP_PORT={port}", *PROGRAM, "health"]
         redirection = {"full": ">/dev/full", "closed": ">&-", "gone": "| :"}[output]
         ended = subprocess.run(
             ["bash", "-o", "pipefail", "-c", f'"$@" {redirection}', "sh", *command], capture_output=True, text=True, check=False
@@ -113,7 +113,7 @@ def test_the_exit_code_of_health_is_about_the_service(tmp_path: Path, output: st
 
 def test_standard_error_may_be_full_too(data: Path) -> None:
     for command, code in ((("version",), 1), (("operators", "remove", "nobody"), 1), (("--no-such-option",), 2)):
-        shell = ["sh", "-c", '"$@" >/dev/full 2>/dev/full', "sh", sys.executable, "-m", "edgeclients", *command]
+        shell = ["sh", "-c", '"$@" >/dev/full 2>/dev/full', "sh", *PROGRAM, *command]
         assert subprocess.run(shell, env=environment(data), check=False, timeout=START_SECONDS).returncode == code
 
 
@@ -122,7 +122,7 @@ def test_a_service_goes_on_without_its_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Path("/dev/full").open("w") as full:
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgeclients", "serve"],
+            [*PROGRAM, "serve"],
             env=environment(data, {"MG_CLIENTS_LOG_LEVEL": "debug"}),
             stdout=full,
             stderr=subprocess.PIPE,

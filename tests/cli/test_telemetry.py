@@ -81,6 +81,7 @@ def test_it_says_version_mode_platform_and_a_random_id_and_nothing_else(tmp_path
             assert own not in everything
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 def test_the_id_is_not_what_a_store_s_events_say() -> None:
     store_id = str(uuid.uuid4())
     sent = document("gateway", store_id)
@@ -97,6 +98,7 @@ def test_it_is_not_sent_where_it_is_switched_off_or_nobody_is_named(tmp_path: Pa
     assert said(service) == []
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 def test_it_is_sent_again_and_again_until_it_is_stopped() -> None:
     """Once a day; here at once."""
     assert DAY == 86400
@@ -141,6 +143,7 @@ def test_a_server_that_does_not_answer_keeps_nobody_waiting(tmp_path: Path) -> N
             assert service.stop() == 0
 
 
+@pytest.mark.source_only("it calls parts of the program, without the program")
 @pytest.mark.parametrize("secured", [False, True])
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nx-slow: "])
 def test_one_attempt_has_an_end_though_the_answer_has_none(
@@ -205,8 +208,9 @@ def test_with_tls_the_server_has_to_prove_who_it_is(tmp_path: Path, trusted: boo
         assert trusted or line["error"] == "SSLCertVerificationError"
 
 
-def test_what_is_said_is_where_and_how_to_switch_it_off_in_the_readme() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    section = re.split(r"^## ", readme.split("## Telemetry\n")[1], flags=re.MULTILINE)[0]
+@pytest.mark.source_only("it looks into a file of the sources")
+def test_what_is_said_is_where_and_how_to_switch_it_off_in_the_page() -> None:
+    page = (Path(__file__).resolve().parents[2] / "packaging/operations/observe.md").read_text()
+    section = re.split(r"^## ", page.split("## Telemetry\n")[1], flags=re.MULTILINE)[0]
     assert {word for word in document("gateway", "s") if f"`{word}`" in section} == set(document("gateway", "s"))
     assert "`MG_SEND_TELEMETRY=false` switches it off" in section

@@ -75,6 +75,18 @@ def held(cloud: Cloud, lock: int) -> Iterator[None]:
             link.terminate()
 
 
+@contextlib.contextmanager
+def clients_locked(cloud: Cloud) -> Iterator[None]:
+    """Nobody can change clients meanwhile."""
+    with asyncio.Runner() as runner:
+        link = runner.run(connect(cloud.server.address(cloud.name)))
+        try:
+            runner.run(link.execute("BEGIN; LOCK TABLE clients IN EXCLUSIVE MODE"))
+            yield
+        finally:
+            link.terminate()
+
+
 def secret_works(service: Service, client: dict[str, Any]) -> bool:
     """Whether a client as it was created gets in."""
     token = basic(client["id"], client["credentials"]["secret"])

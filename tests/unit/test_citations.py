@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.documents import anchors, explicit_anchors, links, slugs
+from tests.support.pages import FOLDERS
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = (".ci", ".github", "edgeclients", "packaging", "proto", "schema", "systemd", "tests")
 
 _OUTSIDE = re.compile(r"\b(contract|design) [A-Z]?\d")
 _CITATION = re.compile(r"(?<![\w./:-])((?:[\w.-]+/)*[\w.-]+\.md)#([\w-]+)")

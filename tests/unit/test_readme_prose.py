@@ -1,16 +1,16 @@
-"""README.md is plain English: short sentences, links that lead somewhere, and none of the phrases that only we would use."""
+"""Pages for users are plain English: short sentences, links that lead somewhere, and no phrase that only we would use."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from tests.support import documents
+from tests.support.pages import ROOT, pages
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+FOR_USERS = ("README.md", "packaging/monitoring.md", "packaging/operations/", "systemd/README.md")
+PAGES = [page for page in pages() if page.startswith(FOR_USERS)]
 
 MEAN_WORDS = 15
 MOST_WORDS = 25
@@ -78,8 +78,15 @@ def words(sentence: str) -> int:
     return sum(any(map(str.isalnum, word)) for word in sentence.split())
 
 
-SENTENCES = [sentence for block in blocks(README) for sentence in sentences(block)]
-LINKS = sorted({target for _, target in _LINK.findall(_CODE.sub("", _FENCE.sub("", README))) if "://" not in target})
+def of_page(page: str) -> list[str]:
+    """The sentences of a page."""
+    return [sentence for block in blocks((ROOT / page).read_text()) for sentence in sentences(block)]
+
+
+def links(page: str) -> list[str]:
+    """Where its links lead to in this repository."""
+    prose = _CODE.sub("", _FENCE.sub("", (ROOT / page).read_text()))
+    return sorted({target for _, target in _LINK.findall(prose) if "://" not in target})
 
 
 @pytest.mark.parametrize(
@@ -128,24 +135,27 @@ def test_anchors_are_those_of_github() -> None:
     assert list(documents.slugs(markdown)) == ["time--clock", "ready-and-more", "data", "data-1"]
 
 
-def test_no_sentence_is_long() -> None:
-    long = [f"{words(sentence)} words: {sentence}" for sentence in SENTENCES if words(sentence) > MOST_WORDS]
+@pytest.mark.parametrize("page", PAGES)
+def test_no_sentence_is_long(page: str) -> None:
+    long = [f"{words(sentence)} words: {sentence}" for sentence in of_page(page) if words(sentence) > MOST_WORDS]
     assert not long, "\n".join(long)
 
 
-def test_sentences_are_short_in_the_mean() -> None:
-    assert fmean(map(words, SENTENCES)) <= MEAN_WORDS
+@pytest.mark.parametrize("page", PAGES)
+def test_sentences_are_short_in_the_mean(page: str) -> None:
+    assert fmean(map(words, of_page(page))) <= MEAN_WORDS
 
 
-@pytest.mark.parametrize("target", LINKS)
-def test_a_link_leads_somewhere(target: str) -> None:
-    path, _, anchor = target.partition("#")
-    linked = ROOT / path if path else ROOT / "README.md"
-    assert linked.exists(), target
-    assert not anchor or anchor in documents.anchors(linked.read_text()), target
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_leads_somewhere(page: str) -> None:
+    for target in links(page):
+        path, _, anchor = target.partition("#")
+        linked = (ROOT / page).parent / path if path else ROOT / page
+        assert linked.exists(), target
+        assert not anchor or anchor in documents.anchors(linked.read_text()), target
 
 
-@pytest.mark.parametrize("phrase", BANNED)
-def test_a_phrase_of_our_own_does_not_occur(phrase: str) -> None:
-    found = re.search(rf"\b{phrase}\b.*", " ".join(README.split()), re.IGNORECASE)
-    assert not found, found[0][:80] if found else ""
+@pytest.mark.parametrize("page", PAGES)
+def test_a_phrase_of_our_own_does_not_occur(page: str) -> None:
+    text = " ".join((ROOT / page).read_text().split())
+    assert [found[0][:80] for phrase in BANNED for found in re.finditer(rf"\b{phrase}\b.*", text, re.IGNORECASE)] == []

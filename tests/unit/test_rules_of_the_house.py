@@ -29,6 +29,10 @@ def test_the_description_agrees_with_the_routes() -> None:
     _run(sys.executable, "-m", "edgeclients.http.openapi", "--check")
 
 
+def test_pages_agree_with_settings_and_commands() -> None:
+    _run(sys.executable, ".ci/generate_pages.py", "--check")
+
+
 def test_a_gateway_imports_nothing_it_does_not_need(tmp_path: Path) -> None:
     """After a start, a create and an Authenticate with a generated secret."""
     program = f"""
