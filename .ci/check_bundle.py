@@ -6,7 +6,6 @@ import queue
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ from tests.support.cloud.world import World
 from tests.support.collector import collecting
 from tests.support.on_postgres import cloud_on
 from tests.support.postgres import server
-from tests.support.program import VARIABLE
+from tests.support.program import tested, unpacked
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
 
@@ -99,9 +98,7 @@ def build(scratch: Path) -> Path:
         raise BundleError(f"packaging/build ended with {done.returncode}, and should have nothing to say but sizes")
     print(f"built in {time.monotonic() - began:.1f} s")
     (archive,) = (scratch / "dist").glob("*.tar.xz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(scratch / "unpacked", filter="data")
-    return scratch / "unpacked" / archive.name.removesuffix(".tar.xz") / "edgeclients"
+    return unpacked(archive, scratch) / "edgeclients"
 
 
 def use(program: Path, data: Path) -> None:
@@ -248,15 +245,7 @@ def ask_over_grpc(service: Service) -> None:
 def test(program: Path) -> None:
     """What only the bundle can get wrong; `tests/ship/suites.py` runs all suites."""
     files = [str(ROOT / "tests" / "cli" / name) for name in ("executable.py", "test_authorities.py", "test_plugin.py")]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
-        cwd=ROOT,
-        env={**os.environ, VARIABLE: str(program)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = tested(program, ["-q", *files])
     if done.returncode:
         raise BundleError(f"its tests fail:\n{done.stdout}")
 

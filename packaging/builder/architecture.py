@@ -14,7 +14,8 @@ class Architecture:
         name: Debian's name.
         machine: what the kernel calls it.
         qemu: the interpreter's name; `qemu-NAME-static` is its program.
-        magic: the first 20 bytes of its ELF files, and which of their bits count, as binfmt_misc wants them.
+        bits: of its addresses.
+        elf: its number in ELF files (`e_machine`).
         compiled: distributions without a wheel for it, which are compiled.
         tools: Debian's packages that compile them.
     """
@@ -22,28 +23,32 @@ class Architecture:
     name: str
     machine: str
     qemu: str
-    magic: tuple[str, str]
+    bits: int
+    elf: int
     compiled: frozenset[str] = frozenset()
     tools: tuple[str, ...] = ()
+
+    @property
+    def magic(self) -> tuple[str, str]:
+        """The first 20 bytes of its ELF files, and which of their bits count, as binfmt_misc wants them."""
+        size = {32: 1, 64: 2}[self.bits]
+        return rf"\x7fELF\x0{size}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{self.elf:02x}\x00", _MASK
 
 
 _MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 
 
-def _magic(bits: int, machine: str) -> tuple[str, str]:
-    return rf"\x7fELF\x0{bits}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00{machine}\x00", _MASK
-
-
 ARCHITECTURES = {
     one.name: one
     for one in (
-        Architecture("amd64", "x86_64", "x86_64", _magic(2, r"\x3e")),
-        Architecture("arm64", "aarch64", "aarch64", _magic(2, r"\xb7")),
+        Architecture("amd64", "x86_64", "x86_64", 64, 0x3E),
+        Architecture("arm64", "aarch64", "aarch64", 64, 0xB7),
         Architecture(
             "armhf",
             "armv7l",
             "arm",
-            _magic(1, r"\x28"),
+            32,
+            0x28,
             frozenset({"argon2-cffi-bindings", "pyinstaller", "asyncpg", "cffi", "httptools", "msgspec", "pyyaml", "uvloop"}),
             ("gcc", "libc6-dev", "libffi-dev", "make", "python3-dev", "zlib1g-dev"),
         ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from builder import sources
 from builder.architecture import ARCHITECTURES, Architecture, native
 from builder.archive import pack, sums
+from builder.cache import cache
 from builder.commands import reason
 from builder.freeze import PACKAGING
 from builder.glibc import needed
@@ -63,13 +64,11 @@ def _freeze_here(architecture: Architecture, wheel: Path, frozen: Path) -> None:
 
 def _freeze_in_debian(architecture: Architecture, wheel: Path, frozen: Path) -> None:
     frozen.mkdir()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeclients" / f"pip-{architecture.name}"
-    cache.mkdir(parents=True, exist_ok=True)
     binds = {
         PACKAGING: f"{_INSIDE}/packaging",
         wheel.parent: f"{_INSIDE}/wheel",
         frozen: f"{_INSIDE}/frozen",
-        cache: "/root/.cache/pip",  # with the wheels that were compiled
+        cache(f"pip-{architecture.name}"): "/root/.cache/pip",  # with the wheels that were compiled
     }
     with debian_root(architecture.name, include=[*_DEBIAN, *architecture.tools]) as root:
         command = _freeze(architecture, _INSIDE / "wheel" / wheel.name, _INSIDE / "frozen")

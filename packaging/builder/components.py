@@ -4,13 +4,13 @@ import functools
 import gzip
 import platform
 import re
-import subprocess
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from builder.dpkg import Package, owners
 from builder.problem import Problem
 
 _IS_LICENCE = re.compile(r"(licen[sc]e|copying|notice|authors)[^/]*$", re.IGNORECASE)
@@ -48,18 +48,18 @@ def components(bundled: Iterable[Path]) -> list[Component]:
     Raises:
         Problem: a file is of nobody, or a component has no text of its licence.
     """
-    owners = _owners()
+    distributed = _distributed()
     found = {_pyinstaller()}
     for path in bundled:
         if path.name.startswith("swagger-ui-bundle"):
             found.add(_swagger_ui(path))
-        distribution = owners.get(path.resolve())
+        distribution = distributed.get(path.resolve())
         if distribution:
             found.add(_of_distribution(distribution.name))
         elif _is_of_python(path):
             found.add(_python())
         elif not path.is_relative_to(Path(__file__).parents[1]):
-            found.add(_of_debian(path))
+            found.add(_of_system(path))
     result = sorted(one for one in found if one.name != "edgeclients")
     for one in result:
         if not one.texts:
@@ -67,7 +67,7 @@ def components(bundled: Iterable[Path]) -> list[Component]:
     return result
 
 
-def _owners() -> dict[Path, Distribution]:
+def _distributed() -> dict[Path, Distribution]:
     return {
         Path(str(distribution.locate_file(file))).resolve(): distribution
         for distribution in distributions()
@@ -113,37 +113,25 @@ def _is_of_python(path: Path) -> bool:
 @functools.cache
 def _python() -> Component:
     """Python itself: Debian's package, or what was installed from its sources."""
-    module = _STDLIB / "os.py"
-    if _debian_package(module):
-        return _of_debian(module)
+    package = _debian_package(_STDLIB / "os.py")
+    if package:
+        return _of_debian(package)
     text = _STDLIB / "LICENSE.txt"
     return Component("python", platform.python_version(), "generic", "PSF-2.0", (text,) if text.exists() else ())
 
 
-@functools.cache
-def _of_debian(path: Path) -> Component:
+def _of_system(path: Path) -> Component:
     package = _debian_package(path)
-    if not package:
+    if package is None:
         raise Problem(f"{path} is of no Debian package: make the bundle with --arch, in a Debian system of its own")
-    name = package.partition(":")[0]
-    version = _said(["dpkg-query", "--show", "--showformat", "${Version}", package])
-    text = Path("/usr/share/doc") / name / "copyright"
-    return Component(name, version, "deb", "", (text,) if text.exists() else ())
+    return _of_debian(package)
+
+
+def _of_debian(package: Package) -> Component:
+    texts = (package.copyright,) if package.copyright.exists() else ()
+    return Component(package.name, package.version, "deb", "", texts)
 
 
 @functools.cache
-def _debian_package(path: Path) -> str:
-    """The name of the package; the merged `/usr` has two paths for one file, of which Debian knows one."""
-    real = path.resolve()
-    for one in (path, real, Path(str(real).removeprefix("/usr"))):
-        said = _said(["dpkg-query", "--search", str(one)])
-        if said:
-            return said.partition(": ")[0].split(",")[0]
-    return ""
-
-
-def _said(command: list[str]) -> str:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:
-        return ""
+def _debian_package(path: Path) -> Package | None:
+    return next(iter(owners([path.resolve()], Path("/"))), None)

@@ -1,20 +1,16 @@
 """The file system of an image: the bundle, and what it needs of a system."""
 
-import re
 import shutil
-import tarfile
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from builder.dpkg import owners
 from builder.libraries import libraries
 from builder.problem import Problem
+from builder.unpack import Bundle, identify, unpack
 
 USER = 65532  # far from the users of a host
 PLACE = "usr/lib/edgeclients"
 
-_NAME = re.compile(r"(edgeclients-(?P<version>[^/]+)-linux-(?P<arch>[a-z0-9]+))\.tar\.xz")
-_SAFELY: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # the first releases of 3.11 lack it
 _AUTHORITIES = Path("/usr/share/ca-certificates/mozilla")
 _EMPTY = {"dev": 0o755, "proc": 0o755, "run": 0o755, "sys": 0o755, "tmp": 0o1777}
 _TEXTS = {
@@ -24,65 +20,26 @@ _TEXTS = {
 }
 
 
-class Bundle(NamedTuple):
-    """A one-directory bundle as an archive."""
-
-    path: Path
-    name: str
-    version: str
-    arch: str
-
-    @classmethod
-    def named(cls, path: Path) -> "Bundle":
-        """The bundle in a file, whose name says which one it is.
-
-        Raises:
-            Problem: there is no such file, or it has another name.
-        """
-        found = _NAME.fullmatch(path.name)
-        if found is None:
-            raise Problem(f"{path} is no bundle: name a file such as edgeclients-1.0.0-linux-amd64.tar.xz")
-        if not path.is_file():
-            raise Problem(f"there is no file {path}: make it with packaging/build")
-        return cls(path, found[1], found["version"], found["arch"])
-
-    def unpack(self, place: Path) -> int:
-        """Lay its content at `place`; returns when its newest file was written.
-
-        Raises:
-            Problem: the archive is damaged, or another one.
-        """
-        beside = place.with_name(f".{place.name}")
-        beside.mkdir(parents=True)
-        try:
-            with tarfile.open(self.path, "r:xz") as archive:
-                archive.extractall(beside, **_SAFELY)  # noqa: S202 - it is ours
-                newest = max((member.mtime for member in archive.getmembers()), default=0)
-        except (tarfile.TarError, EOFError, ValueError) as error:
-            raise Problem(f"{self.path} cannot be unpacked ({error}): copy or build it again") from error
-        if [one.name for one in beside.iterdir()] != [self.name] or not (beside / self.name / "edgeclients").is_file():
-            raise Problem(f"{self.path} does not hold {self.name}/edgeclients: name a bundle of packaging/build")
-        (beside / self.name).rename(place)
-        beside.rmdir()
-        return int(newest)
-
-
-def lay_out(bundle: Bundle, context: Path) -> int:
-    """Begin the context of Containerfile with the bundle; returns when its newest file was written.
+def lay_out(archive: Path, context: Path) -> Bundle:
+    """Begin the context of Containerfile with the bundle in `archive`.
 
     Args:
-        bundle: what the image runs.
+        archive: what packaging/build made.
         context: an empty folder.
 
     Raises:
-        Problem: the bundle is damaged, or another one.
+        Problem: the bundle is damaged, or another one than its name says.
     """
-    files = context / "files"
+    place = context / "files" / PLACE
+    place.parent.mkdir(parents=True)
     (context / "data").mkdir(mode=0o700)
-    newest = bundle.unpack(files / PLACE)
-    (files / "usr/bin").mkdir()
-    (files / "usr/bin/edgeclients").symlink_to("../lib/edgeclients/edgeclients")
-    return newest
+    bundle = unpack(archive, place)
+    if (bundle.version, bundle.architecture) != identify(archive):
+        found = f"edgeclients {bundle.version} for {bundle.architecture}"
+        raise Problem(f"{archive} does not hold what its name says, but {found}: name a bundle of packaging/build")
+    (context / "files/usr/bin").mkdir()
+    (context / "files/usr/bin/edgeclients").symlink_to("../lib/edgeclients/edgeclients")
+    return bundle
 
 
 def add_system(context: Path, system: Path, arch: str) -> None:

@@ -12,6 +12,11 @@ class Package(NamedTuple):
     record: str
     copyright: Path
 
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return next(line.removeprefix("Version: ") for line in self.record.splitlines() if line.startswith("Version: "))
+
 
 def owners(files: Iterable[Path], system: Path) -> list[Package]:
     """The packages that `files` of `system` belong to; none if it is not Debian."""

@@ -9,12 +9,13 @@ from pathlib import Path
 from builder.architecture import native
 from builder.commands import need_program
 from builder.containers import podman
-from builder.context import Bundle, add_system, lay_out
+from builder.context import add_system, lay_out
 from builder.freeze import PACKAGING
 from builder.oci import write_archive
 from builder.output import all_or_nothing, need_space
 from builder.problem import Problem
 from builder.root import debian_root
+from builder.unpack import identify
 
 _PLATFORMS = {"amd64": "linux/amd64", "arm64": "linux/arm64"}
 _WORK, _RESULT = 600, 100  # megabytes
@@ -23,16 +24,16 @@ _WORK, _RESULT = 600, 100  # megabytes
 def main() -> None:
     """Make the image of the bundle that the command line names."""
     arguments = _parsed()
-    bundle = Bundle.named(arguments.bundle)
-    if bundle.arch not in _PLATFORMS:
-        raise Problem(f"images are made for {' and '.join(_PLATFORMS)}, not for {bundle.arch}: name another bundle")
+    version, arch = identify(arguments.bundle)
+    if arch not in _PLATFORMS:
+        raise Problem(f"images are made for {' and '.join(_PLATFORMS)}, not for {arch}: name another bundle")
     need_program("podman", "podman")
     need_space(Path(tempfile.gettempdir()), _WORK)
     need_space(arguments.output, _RESULT)
+    name = f"edgeclients-{version}-{arch}.oci.tar"
     with all_or_nothing(arguments.output) as results:
-        result = results / f"edgeclients-{bundle.version}-{bundle.arch}.oci.tar"
-        _make(bundle, result)
-    print(arguments.output / result.name)
+        _make(arguments.bundle, results / name)
+    print(arguments.output / name)
 
 
 def _parsed() -> argparse.Namespace:
@@ -42,14 +43,15 @@ def _parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _make(bundle: Bundle, result: Path) -> None:
-    """Write the image of `bundle` to the file `result`."""
+def _make(archive: Path, result: Path) -> None:
+    """Write the image of the bundle in `archive` to the file `result`."""
     with tempfile.TemporaryDirectory(prefix="edgeclients-image-") as folder, podman() as builder:
         context = Path(folder)
-        newest = lay_out(bundle, context)
-        with _system(bundle.arch) as root:
-            add_system(context, root, bundle.arch)
-        image = builder.build(PACKAGING / "Containerfile", context, _PLATFORMS[bundle.arch], bundle.version, newest)
+        bundle = lay_out(archive, context)
+        with _system(bundle.architecture) as root:
+            add_system(context, root, bundle.architecture)
+        platform = _PLATFORMS[bundle.architecture]
+        image = builder.build(PACKAGING / "Containerfile", context, platform, bundle.version, bundle.newest)
         write_archive(image, f"localhost/edgeclients:{bundle.version}", result)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builder.architecture import ARCHITECTURES, Architecture, native
+from builder.cache import cache
 from builder.commands import need_program, run
 from builder.emulation import emulating
 from builder.output import need_space
@@ -138,11 +139,9 @@ def _kept(architecture: Architecture, suite: str, include: Sequence[str]) -> Pat
     """The archive of such a system, made if it is not there yet."""
     packages = ",".join(sorted(include))
     digest = hashlib.sha256(packages.encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeclients" / "roots"
-    archive = cache / f"{suite}-{architecture.name}-{digest}.tar"
+    archive = cache("roots") / f"{suite}-{architecture.name}-{digest}.tar"
     if archive.exists():
         return archive
-    cache.mkdir(parents=True, exist_ok=True)
     program = need_program("debootstrap", "debootstrap")
     with tempfile.TemporaryDirectory(prefix="edgeclients-root-") as folder:
         path = Path(folder) / "root"

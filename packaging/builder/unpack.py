@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from builder import elf
+from builder.architecture import ARCHITECTURES
 from builder.problem import Problem
 
 PROGRAM = "edgeclients"
+_SUFFIX = ".tar.xz"
 _NAME = re.compile(r"edgeclients-(?P<version>\d[\w.+]*)-linux-(?P<architecture>[a-z0-9]+)")
-_MACHINES = {"amd64": 62, "arm64": 183, "armhf": 40}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,20 @@ class Bundle:
         return self.folder / PROGRAM
 
 
+def identify(archive: Path) -> tuple[str, str]:
+    """Version and architecture of a bundle, as the name of its archive has them.
+
+    Raises:
+        Problem: there is no such file, or it has another name.
+    """
+    found = _NAME.fullmatch(archive.name.removesuffix(_SUFFIX))
+    if found is None or archive.suffixes[-2:] != [".tar", ".xz"]:
+        raise Problem(f"{archive} is no bundle: name a file such as edgeclients-1.0.0-linux-amd64{_SUFFIX}")
+    if not archive.is_file():
+        raise Problem(f"there is no file {archive}: make it with packaging/build")
+    return found["version"], found["architecture"]
+
+
 def debian_version(version: str) -> str:
     """Python's `version` as Debian writes it: `1.0rc1` and `1.0.dev1` come before `1.0`."""
     public, plus, local = version.partition("+")
@@ -61,13 +76,13 @@ def unpack(archive: Path, folder: Path) -> Bundle:
     except (tarfile.TarError, lzma.LZMAError, EOFError, _NotABundleError) as error:
         raise Problem(f"{archive} is not a bundle of packaging/build: {str(error) or 'it is cut short'}") from None
     found = _NAME.fullmatch(top)
-    if not found or found["architecture"] not in _MACHINES:
+    if not found or found["architecture"] not in ARCHITECTURES:
         raise Problem(f"{archive} is not a bundle of packaging/build: its folder is {top!r}")
     bundle = Bundle(folder, found["version"], found["architecture"], newest)
     program = elf.read(bundle.program) if bundle.program.is_file() else None
     if program is None:
         raise Problem(f"{archive} is not a bundle of packaging/build: it has no program {PROGRAM}")
-    if program.machine != _MACHINES[bundle.architecture]:
+    if program.machine != ARCHITECTURES[bundle.architecture].elf:
         raise Problem(f"{archive} holds a program for another architecture than {bundle.architecture}: build it again")
     return bundle
 

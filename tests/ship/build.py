@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from edgeclients import __version__
 from tests.ship.conftest import ROOT, checkout
 from tests.ship.pages import root_blocks
+from tests.support.program import unpacked as unpacked_in
 
 NAME = f"edgeclients-{__version__}-linux-amd64"
 PATIENCE = 3600  # seconds: two builds on a busy machine
@@ -50,10 +50,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle, unpacked."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(built / f"{NAME}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder / NAME
+    return unpacked_in(built / f"{NAME}.tar.xz", tmp_path_factory.mktemp("unpacked"))
 
 
 def test_there_is_what_there_should_be(built: Path) -> None:

@@ -1,9 +1,6 @@
 """The suites against what packaging/build has made: the bundle that is a folder, and the one file."""
 
-import os
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from edgeclients import __version__
-from tests.support.program import VARIABLE
+from tests.ship.conftest import ROOT
+from tests.support.program import tested, unpacked
 
-ROOT = Path(__file__).resolve().parents[2]
-ARCHIVE = ".tar.xz"
+sys.path.insert(0, str(ROOT / "packaging"))
+
+from builder.architecture import native
+
 SUITES = [f"tests/{name}" for name in ("http", "rpc", "auth", "cloud", "events", "tracing", "cli", "faults")]
 SUITES.append("tests/cli/executable.py")
 
@@ -28,8 +28,7 @@ pytestmark = pytest.mark.timeout(0)  # each test of the suites has its own
 @pytest.fixture(scope="module")
 def one_file(artefacts: Path) -> Path:
     """The executable that is one file."""
-    (archive,) = artefacts.glob(f"edgeclients-{__version__}-linux-*{ARCHIVE}")
-    return archive.with_name(archive.name.removesuffix(ARCHIVE))
+    return artefacts / f"edgeclients-{__version__}-linux-{native().name}"
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +36,12 @@ def one_folder(one_file: Path) -> Iterator[Path]:
     """The executable in the bundle, unpacked where every user can run it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        with tarfile.open(one_file.with_name(one_file.name + ARCHIVE)) as archive:
-            archive.extractall(folder, filter="tar")
-        yield Path(folder) / one_file.name / "edgeclients"
+        yield unpacked(one_file.with_name(f"{one_file.name}.tar.xz"), Path(folder)) / "edgeclients"
 
 
 def run_suites(program: Path, arguments: Sequence[str]) -> str:
     """The last line of pytest, when all has passed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT,
-        env={**os.environ, VARIABLE: str(program)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = tested(program, arguments)
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()[-1]
 

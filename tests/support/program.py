@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import subprocess
 import sys
+import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +33,26 @@ def fault() -> str:
 def is_one_file() -> bool:
     """Whether the executable unpacks itself at each start."""
     return EXECUTABLE is not None and not (EXECUTABLE.parent / LIBRARIES).is_dir()
+
+
+def unpacked(archive: Path, folder: Path) -> Path:
+    """The bundle in `archive`, in `folder`, where every user can run it."""
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder, filter="tar")
+    return folder / archive.name.removesuffix(".tar.xz")
+
+
+def tested(program: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """How pytest with `arguments` ended for an executable, with all that it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, VARIABLE: str(program)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def copied(folder: Path) -> Path:
