@@ -93,14 +93,13 @@ class Root:
 
 
 @contextlib.contextmanager
-def debian_root(arch: str = "", suite: str = SUITE, include: Sequence[str] = ()) -> Iterator[Root]:
+def debian_root(arch: str = "", include: Sequence[str] = ()) -> Iterator[Root]:
     """A fresh Debian system with the packages `include`, deleted at the end.
 
     The first one of a kind is kept as an archive in the user's cache, as debootstrap takes minutes.
 
     Args:
         arch: Debian's name of an architecture; this machine's if empty. Another one runs in qemu.
-        suite: Debian's name of a release.
         include: names of packages beside the minimal system.
 
     Raises:
@@ -116,7 +115,7 @@ def debian_root(arch: str = "", suite: str = SUITE, include: Sequence[str] = ())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeclients-root-")))
         path = folder / "root"
         path.mkdir()
-        run(["tar", "--extract", "--xattrs", "--file", _kept(architecture, suite, include), "--directory", path], "tar")
+        run(["tar", "--extract", "--xattrs", "--file", _kept(architecture, include), "--directory", path], "tar")
         for name in ("hosts", "resolv.conf"):
             shutil.copy(f"/etc/{name}", path / "etc" / name)
         _trust_what_we_trust(path)
@@ -129,49 +128,40 @@ def mirror() -> str:
     Raises:
         Problem: apt does not say.
     """
-    targets = run(["apt-get", "indextargets", "--format", "$(SITE)"], "apt-get").split()
+    debian = ("Origin: Debian", "Label: Debian")  # neither other sources nor Debian's security updates
+    targets = run(["apt-get", "indextargets", "--format", "$(SITE)", *debian], "apt-get").split()
     if not targets:
         raise Problem("apt has no package lists: run `apt-get update`")
     return targets[0]
 
 
-def _kept(architecture: Architecture, suite: str, include: Sequence[str]) -> Path:
+def _kept(architecture: Architecture, include: Sequence[str]) -> Path:
     """The archive of such a system, made if it is not there yet."""
     packages = ",".join(sorted(include))
     digest = hashlib.sha256(packages.encode()).hexdigest()[:12]
-    archive = cache("roots") / f"{suite}-{architecture.name}-{digest}.tar"
+    archive = cache("roots") / f"{SUITE}-{architecture.name}-{digest}.tar"
     if archive.exists():
         return archive
     program = need_program("debootstrap", "debootstrap")
     with tempfile.TemporaryDirectory(prefix="edgeclients-root-") as folder:
         path = Path(folder) / "root"
-        _bootstrap(program, architecture, suite, packages, path)
+        _bootstrap(program, architecture, packages, path)
         half_made = archive.with_suffix(f".{os.getpid()}")
         try:
-            pack: list[str | Path] = [
-                "tar",
-                "--create",
-                "--xattrs",
-                "--one-file-system",
-                "--sort=name",
-                "--file",
-                half_made,
-                "--directory",
-                path,
-            ]
-            run([*pack, "."], "tar")
+            what = ("--create", "--xattrs", "--one-file-system", "--sort=name")
+            run(["tar", *what, "--file", half_made, "--directory", path, "."], "tar")
             half_made.replace(archive)
         finally:
             half_made.unlink(missing_ok=True)
     return archive
 
 
-def _bootstrap(program: str, architecture: Architecture, suite: str, packages: str, path: Path) -> None:
+def _bootstrap(program: str, architecture: Architecture, packages: str, path: Path) -> None:
     options = ["--variant=minbase", f"--arch={architecture.name}", *([f"--include={packages}"] if packages else [])]
     foreign = architecture != native()
     inside = ["unshare", *_NAMESPACE, "--mount-proc", "--"]
-    what = f"debootstrap of {suite} for {architecture.name}"
-    run([*inside, program, *options, *(["--foreign"] if foreign else []), suite, path, mirror()], what)
+    what = f"debootstrap of {SUITE} for {architecture.name}"
+    run([*inside, program, *options, *(["--foreign"] if foreign else []), SUITE, path, mirror()], what)
     if foreign:
         run([*inside, "chroot", path, "/debootstrap/debootstrap", "--second-stage"], what, env=_INSIDE)
     shutil.rmtree(path / "var" / "cache" / "apt" / "archives", ignore_errors=True)
