@@ -1,4 +1,4 @@
-"""Private files that survive a power cut, and files installed with the program."""
+"""Private files that survive a power cut, files that settings name, and files installed with the program."""
 
 import errno
 import os
@@ -17,6 +17,9 @@ _REMEDIES = {
 }
 
 
+_LARGEST = 1024 * 1024  # bytes; a chain of certificates has some thousands
+
+
 def remedy(error: OSError, otherwise: str) -> str:
     """What to do about `error` when writing a file; `otherwise` for errors without a known remedy."""
     return _REMEDIES.get(error.errno or 0, otherwise)
@@ -28,6 +31,20 @@ def schema_path(*parts: str) -> Path:
     installed = Path(str(resources.files("edgeclients"))) / "schema"
     root = installed if installed.is_dir() else Path(__file__).resolve().parent.parent / "schema"
     return root.joinpath(*parts)
+
+
+def read_small(path: Path) -> bytes:
+    """The content of a file that somebody named: a secret, a certificate.
+
+    Raises:
+        OSError: it cannot be read, or is larger than 1 MiB.
+        ValueError: `path` cannot be one.
+    """
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def write_private(path: Path, content: bytes) -> None:

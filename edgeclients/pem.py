@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from edgeclients.errors import StartError
+from edgeclients.files import read_small
 from edgeclients.text import decoded
 
 _BEGIN = "-----BEGIN"
@@ -30,7 +31,7 @@ def read(text: str, variable: str) -> bytes:
     if is_pem(text):
         return text.encode()
     try:
-        content = Path(text).read_bytes()
+        content = read_small(Path(text))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise StartError(f"{variable} cannot be read ({reason}): set a path, or PEM") from error

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from edgeclients.errors import DomainForbidden, StartError, Unauthenticated
-from edgeclients.files import remedy, write_private
+from edgeclients.files import read_small, remedy, write_private
 from edgeclients.model import EVERYTHING, MEMBERSHIP, DomainStanding, Identity, Session, Standing
 from edgeclients.operations import Operation
 from edgeclients.ports import Authenticator, Authorizer, Operators
@@ -111,7 +111,7 @@ def _read_text(path: Path, read: Callable[[Path], str]) -> str:
 
 
 def _read_id(path: Path) -> str:
-    return decoded(path.read_bytes()).strip()
+    return decoded(read_small(path)).strip()
 
 
 def _checked(operator: Operator) -> Operator:

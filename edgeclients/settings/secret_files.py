@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgeclients.files import read_small
 from edgeclients.settings.slips import meant
 from edgeclients.text import decoded
 
@@ -37,7 +38,7 @@ def _read(path: Path) -> str:
         OSError: the file cannot be read.
         ValueError: "it …": the file holds no such text.
     """
-    text = decoded(path.read_bytes()).rstrip("\r\n")
+    text = decoded(read_small(path)).rstrip("\r\n")
     if not text:
         raise ValueError("it is empty: write the value into it")
     return text

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgeclients.files import read_small
 from edgeclients.settings.variables import SHORTEST_TOKEN, Settings
 from edgeclients.text import decoded
 
@@ -31,7 +32,7 @@ def read_token(path: Path) -> str:
         OSError: the file cannot be read.
         ValueError: "it …": the file holds no valid token.
     """
-    token = decoded(path.read_bytes()).strip()
+    token = decoded(read_small(path)).strip()
     check_token(token)
     return token
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgeclients.errors import StartError
-from edgeclients.files import remedy, write_private
+from edgeclients.files import read_small, remedy, write_private
 
 PEPPER_BYTES = 32
 CREDENTIAL = "edgeclients.pepper"
@@ -40,7 +40,7 @@ def read(path: Path) -> bytes:
         StartError: it is missing, unreadable, or not 32 bytes long.
     """
     try:
-        content = path.read_bytes()
+        content = read_small(path)
     except OSError as error:
         raise StartError(
             f"pepper {path} cannot be read ({error.strerror}): restore it from the backup, no secret works without it"
@@ -103,7 +103,7 @@ def _write_copy(path: Path, content: bytes) -> bool:
         if not path.exists():
             write_private(path, content)
             return True
-        if path.read_bytes() != content:
+        if read_small(path) != content:
             raise StartError(f"{path} holds something else than the pepper: name another file")
     except OSError as error:
         raise StartError(f"the pepper cannot be written to {path} ({error.strerror}): name another file") from error

@@ -53,6 +53,7 @@ def test_a_value_and_a_file_exclude_each_other(file: Path) -> None:
     ("content", "fault"),
     [
         (None, "cannot be read (No such file or directory)"),
+        (b"x" * (1024 * 1024 + 1), "cannot be read (File too large)"),
         (b"", "it is empty"),
         (b"\n", "it is empty"),
         (b"\xff", "it is not UTF-8"),
