@@ -102,7 +102,8 @@ def test_every_library_is_of_a_component(built: Path, unpacked: Path) -> None:
 
 def test_nothing_of_developers_is_inside(unpacked: Path) -> None:
     inside = "\n".join(str(path.relative_to(unpacked)) for path in unpacked.rglob("*"))
-    for name in ("pytest", "hatchling", "PyInstaller", "tkinter", "_codecs_jp", "readline", "pygments", "direct_url.json"):
+    noted = ("direct_url.json", "RECORD")
+    for name in ("pytest", "hatchling", "PyInstaller", "tkinter", "_codecs_jp", "readline", "pygments", *noted):
         assert name not in inside.replace("LICENSES/pyinstaller", "")
 
 

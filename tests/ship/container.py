@@ -1,6 +1,7 @@
 """The image, made and run by podman: as a gateway, in cloud mode, and as packaging/compose.yaml has it."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -480,8 +481,12 @@ def test_no_qemu_for_another_architecture(places: tuple[Path, Path], tmp_path: P
     output, temporary = places
     name = f"edgeclients-{__version__}-linux-arm64"
     bundle = tmp_path / f"{name}.tar.xz"
+    content = bytearray(Path(sys.executable).read_bytes())
+    content[18] = ARCHITECTURES["arm64"].elf
+    member = tarfile.TarInfo(f"{name}/edgeclients")
+    member.size = len(content)
     with tarfile.open(bundle, "w:xz") as archive:
-        archive.add(sys.executable, f"{name}/edgeclients")
+        archive.addfile(member, io.BytesIO(content))
     done = _make(bundle, output, _hidden("/usr/bin/qemu-aarch64-static"), env={"TMPDIR": str(temporary)})
     _assert_refused(done, "qemu-aarch64-static is needed: install Debian's package qemu-user-static")
 
@@ -515,7 +520,7 @@ def test_a_file_instead_of_a_folder(places: tuple[Path, Path], bundle: Path, tmp
 def test_an_interrupted_run_leaves_nothing(places: tuple[Path, Path], bundle: Path, how: signal.Signals) -> None:
     output, temporary = places
     process = subprocess.Popen(
-        [FOLDER / "image", "--bundle", bundle, "--output", output / "new"],
+        ["env", "--default-signal=INT", FOLDER / "image", "--bundle", bundle, "--output", output / "new"],
         env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
         text=True,
