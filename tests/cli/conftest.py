@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ready_to_run
-from tests.support.elsewhere import NOBODY, Elsewhere, program_for_everybody
+from tests.support.elsewhere import Elsewhere, program_for_everybody
+from tests.support.users import NOBODY, is_root
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -21,7 +22,7 @@ def _commands() -> Iterator[None]:
 @pytest.fixture
 def elsewhere() -> Iterator[Elsewhere]:
     """An empty data directory where its owner can reach it."""
-    if os.geteuid() != 0:
+    if not is_root():
         pytest.skip("only root can act for somebody else")
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, program_for_everybody() as program:
         if not program:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.elsewhere import NOBODY
 from tests.support.hidden import Hidden
 from tests.support.on_postgres import Cloud
 from tests.support.service import started
+from tests.support.users import NOBODY, is_root
 
 
 @pytest.fixture
 def hidden() -> Iterator[Hidden]:
     """With an operator, and a token of hers."""
-    if os.geteuid() != 0:
+    if not is_root():
         pytest.skip("only root can act for somebody else")
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)

@@ -23,10 +23,11 @@ from tests.cli.test_upgrade import with_schema_1
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, run
 from tests.support.database import opened, rows, write_locked
-from tests.support.elsewhere import NOBODY, Elsewhere
+from tests.support.elsewhere import Elsewhere
 from tests.support.program import PROGRAM
 from tests.support.raw import Answer, Raw, request
 from tests.support.service import Service, environment, started
+from tests.support.users import NOBODY
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.commands import refused, run
-from tests.support.elsewhere import NOBODY, Elsewhere
+from tests.support.elsewhere import Elsewhere
 from tests.support.listening import V4, V6, families, just_used, let_in, listening, named
 from tests.support.service import Service, started
+from tests.support.users import NOBODY
 
 HOSTS = {
     "0.0.0.0": {V4},

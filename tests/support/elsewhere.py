@@ -15,9 +15,9 @@ from typing import NamedTuple
 from tests.support.commands import Ended
 from tests.support.program import EXECUTABLE, copied
 from tests.support.service import Service, environment
+from tests.support.users import NOBODY, as_user
 
 ROOT = Path(__file__).resolve().parents[2]
-NOBODY = 65534  # a user who is not root
 
 
 class Elsewhere(NamedTuple):
@@ -33,16 +33,14 @@ class Elsewhere(NamedTuple):
 
     def run(self, *arguments: str, env: Mapping[str, str] = {}, user: int = 0) -> Ended:
         """`edgeclients` with these arguments, as root or another user without rights."""
+        command = [*self.program, *arguments]
         ended = subprocess.run(
-            [*self.program, *arguments],
+            as_user(user, command) if user else command,
             env=self.environment(env),
             capture_output=True,
             text=True,
             check=False,
             cwd="/",
-            user=user,
-            group=user,
-            extra_groups=[] if user else None,
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
@@ -56,15 +54,12 @@ class Elsewhere(NamedTuple):
     def started(self) -> Iterator[Service]:
         """The service, as that user."""
         process = subprocess.Popen(
-            [*self.program, "serve"],
+            as_user(NOBODY, [*self.program, "serve"]),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd="/",
-            user=NOBODY,
-            group=NOBODY,
-            extra_groups=[],
         )
         service = Service(process, self.data)
         try:
@@ -98,12 +93,10 @@ def _python_for_everybody() -> str:
     """An interpreter that a user without rights can run with what is installed here; "" if there is none."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin")):
-        probe = [python or "", "-c", "import edgeclients.cli.serve"]
+        if not python:
+            continue
+        probe = as_user(NOBODY, [python, "-c", "import edgeclients.cli.serve"])
         env = Elsewhere(Path("/"), ()).environment()
-        with contextlib.suppress(OSError):
-            as_nobody = subprocess.run(
-                probe, env=env, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=False
-            )
-            if as_nobody.returncode == 0:
-                return python or ""
+        if subprocess.run(probe, env=env, cwd="/", capture_output=True, check=False).returncode == 0:
+            return python
     return ""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.commands import Ended
-from tests.support.elsewhere import NOBODY, ROOT
+from tests.support.elsewhere import ROOT
 from tests.support.program import EXECUTABLE, copied
 from tests.support.service import START_SECONDS, environment
+from tests.support.users import NOBODY
 
 
 class Hidden(NamedTuple):

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 from tests.support.ports import free_port
 from tests.support.postgres import Server, folder
+from tests.support.users import NOBODY, is_root, unprivileged
 from tests.support.waiting import PATIENCE, wait_until
 
 VARIABLE = "EDGECLIENTS_TEST_PGBOUNCER"
-
-_NOBODY = "nobody"  # it refuses to be root's
 
 _INI = """
 [databases]
@@ -39,14 +38,10 @@ def pgbouncer(server: Server, **settings: str) -> Iterator[Server]:
         lines = [f"{name} = {value}" for name, value in settings.items()]
         ini.write_text(_INI.format(server=server, port=port, folder=path) + "\n".join(lines) + "\n")
         (path / "users").write_text(f'"{server.user}" "{server.password}"\n')
-        user = _NOBODY if os.geteuid() == 0 else None
-        if user:
+        if is_root():  # whose PgBouncer refuses to be
             for one in (path, ini, path / "users"):
-                shutil.chown(one, user)
-        group = path.stat().st_gid if user else None
-        process = subprocess.Popen(
-            [os.environ[VARIABLE], "-q", str(ini)], user=user, group=group, extra_groups=[] if user else None
-        )
+                shutil.chown(one, NOBODY)
+        process = subprocess.Popen(unprivileged([os.environ[VARIABLE], "-q", ini]))
         try:
             wait_until(lambda: _listens(port) or process.poll() is not None, "PgBouncer to listen")
             assert process.poll() is None, (path / "log").read_text()

@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 from edgeclients.store.postgres.connect import PostgresAddress, connect
 from tests.support.ports import free_port
+from tests.support.users import NOBODY, is_root, unprivileged
 from tests.support.waiting import PATIENCE
 
 VARIABLE = "EDGECLIENTS_TEST_POSTGRES"
 USER = "magistrala"
-_NOBODY = "nobody"  # the server refuses to be root's
 _MEMORY = Path("/dev/shm")  # a database is 300 files, and each test has one
 _numbers = itertools.count()
 
@@ -90,9 +90,8 @@ class Packaged:
         self._data = folder / "data"
         self._binaries = _binaries(folder)
         self._settings = {"fsync": "off", "max_connections": "60", **settings}
-        self._user = _NOBODY if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(folder, self._user)
+        if is_root():  # whose server refuses to be
+            shutil.chown(folder, NOBODY)
         self._run("initdb", "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", str(self._data))
         self.server = Server("127.0.0.1", free_port(), USER, "")
         self._process: subprocess.Popen[bytes] | None = None
@@ -109,20 +108,20 @@ class Packaged:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *(self._binaries / "postgres", "-D", self._data, "-k", self._folder),
-                    *("-h", self.server.host, "-p", str(self.server.port), *options),
-                ],
+                unprivileged(
+                    [
+                        *(self._binaries / "postgres", "-D", self._data, "-k", self._folder),
+                        *("-h", self.server.host, "-p", str(self.server.port), *options),
+                    ]
+                ),
                 stdout=log,
                 stderr=log,
-                user=self._user,
-                group=self._user and self._folder.stat().st_gid,
-                extra_groups=[] if self._user else None,
             )
         deadline = time.monotonic() + PATIENCE
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
+                told = (self._folder / "log").read_text()[-2000:]
+                raise AssertionError(f"PostgreSQL did not start, {self._process.returncode}: {told}")
             time.sleep(0.02)
 
     def bring_back(self) -> None:
@@ -144,13 +143,7 @@ class Packaged:
 
     def _run(self, command: str, *arguments: str) -> None:
         ended = subprocess.run(
-            [self._binaries / command, *arguments],
-            capture_output=True,
-            text=True,
-            user=self._user,
-            group=self._user and self._folder.stat().st_gid,
-            extra_groups=[] if self._user else None,
-            check=False,
+            unprivileged([self._binaries / command, *arguments]), capture_output=True, text=True, check=False
         )
         assert ended.returncode == 0, ended
 
@@ -200,7 +193,7 @@ def _binaries(folder: Path) -> Path:
     assert package is not None
     assert package.origin is not None
     installed = Path(package.origin).resolve().parent / "pginstall18"
-    if os.geteuid() == 0 and not all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+    if is_root() and not all(parent.stat().st_mode & 0o001 for parent in installed.parents):
         copied = folder / "postgresql"
         shutil.copytree(installed, copied, symlinks=True)
         installed = copied
