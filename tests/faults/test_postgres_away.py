@@ -167,7 +167,7 @@ def test_a_service_without_callers_finds_its_way_back(own: Packaged, cloud: Clou
 
 
 def test_sessions_that_an_administrator_ends_are_opened_anew(cloud: Cloud, tmp_path: Path) -> None:
-    end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    end = "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
     with started(tmp_path / "data", cloud.env) as service, Api(service) as api:
         for _ in range(5):
             assert cloud.rows(f"{end} current_database()")[0][0] >= 1
