@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from builder import sources
+from builder import compiled, sources
 from builder.architecture import ARCHITECTURES, Architecture, native
 from builder.archive import pack, sums
 from builder.cache import cache
@@ -68,7 +68,8 @@ def _freeze_in_debian(architecture: Architecture, wheel: Path, frozen: Path) -> 
         PACKAGING: f"{_INSIDE}/packaging",
         wheel.parent: f"{_INSIDE}/wheel",
         frozen: f"{_INSIDE}/frozen",
-        cache(f"pip-{architecture.name}"): "/root/.cache/pip",  # with the wheels that were compiled
+        cache(f"pip-{architecture.name}"): "/root/.cache/pip",
+        cache(f"{compiled.HOUSE}-{architecture.name}"): f"/root/.cache/edgeclients/{compiled.HOUSE}",
     }
     with debian_root(architecture.name, include=[*_DEBIAN, *architecture.tools]) as root:
         command = _freeze(architecture, _INSIDE / "wheel" / wheel.name, _INSIDE / "frozen")
@@ -84,8 +85,8 @@ def _pass_on(done: "subprocess.CompletedProcess[str]") -> None:
 
 
 def _freeze(architecture: Architecture, wheel: Path, frozen: Path) -> list[str]:
-    compiled = [f"--compile={name}" for name in sorted(architecture.compiled)]
-    wanted = [f"--arch={architecture.name}", f"--moment={sources.moment()}", f"--commit={sources.commit()}", *compiled]
+    names = [f"--compile={name}" for name in sorted(architecture.compiled)]
+    wanted = [f"--arch={architecture.name}", f"--moment={sources.moment()}", f"--commit={sources.commit()}", *names]
     return ["-B", "-m", "builder.freeze", str(wheel), str(frozen), *wanted]
 
 

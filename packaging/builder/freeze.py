@@ -7,10 +7,9 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
-from builder import pip
+from builder import compiled, pip
 from builder.commands import need_program, run
 from builder.problem import end_with
 
@@ -32,26 +31,20 @@ def main() -> None:
     for name in ("objdump", "strip"):  # PyInstaller tells binaries by one, and takes their symbols away with the other
         need_program(name, "binutils")
     with tempfile.TemporaryDirectory(prefix="edgeclients-freeze-") as scratch:
-        python = _environment(Path(scratch) / "venv", given.wheel, set(given.compile))
+        python = _environment(Path(scratch), given.wheel, set(given.compile))
         _freeze(python, Path(scratch), given)
 
 
-def _environment(folder: Path, wheel: Path, compiled: set[str]) -> Path:
-    """The Python of an environment with exactly what the lock files name, and the wheel."""
+def _environment(scratch: Path, wheel: Path, names: set[str]) -> Path:
+    """The Python of an environment with exactly what the lock files name, and the wheel; `names` are compiled."""
+    folder, lock = scratch / "venv", scratch / "lock"
     venv.create(folder, with_pip=True, symlinks=True)
     python = folder / "bin" / "python"
-    wheels = sorted(set(_locked()) - compiled)
-    locks = [part for lock in LOCKS for part in ("--requirement", lock)]
-    pip.install(python, ["--require-hashes", f"--only-binary={','.join(wheels)}", *locks])
-    pip.install(python, ["--no-deps", "--no-index", wheel])
+    to_compile, published = compiled.split(LOCKS, names)
+    lock.write_text("".join(published))
+    pip.install(python, ["--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", lock])
+    pip.install(python, ["--no-deps", "--no-index", *compiled.wheels(python, to_compile), wheel])
     return python
-
-
-def _locked() -> Iterator[str]:
-    for lock in LOCKS:
-        for line in lock.read_text().splitlines():
-            if "==" in line:
-                yield line.partition("==")[0].strip()
 
 
 def _freeze(python: Path, scratch: Path, given: argparse.Namespace) -> None:

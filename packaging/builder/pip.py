@@ -19,7 +19,22 @@ def install(python: Path, arguments: Sequence[str | Path]) -> None:
     Raises:
         Problem: pip failed. The line says whether the network, a wheel or a checksum is the reason.
     """
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_PATIENCE, *arguments]
+    _run(python, "install", arguments)
+
+
+def compile_locked(python: Path, name: str, lock: Path, folder: Path) -> None:
+    """Compile the sources of a distribution that a lock file names, into a wheel in `folder`.
+
+    Raises:
+        Problem: as for `install`.
+    """
+    _run(
+        python, "wheel", ["--no-deps", "--require-hashes", f"--no-binary={name}", "--wheel-dir", folder, "--requirement", lock]
+    )
+
+
+def _run(python: Path, verb: str, arguments: Sequence[str | Path]) -> None:
+    command = [python, "-m", "pip", verb, "--quiet", "--disable-pip-version-check", *_PATIENCE, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise Problem(_line(done.stdout))
