@@ -9,7 +9,7 @@ import pytest
 
 from edgeclients import __version__
 from tests.ship.conftest import ROOT
-from tests.support.program import tested, unpacked
+from tests.support.program import run_tests, unpacked
 
 sys.path.insert(0, str(ROOT / "packaging"))
 
@@ -41,7 +41,7 @@ def one_folder(one_file: Path) -> Iterator[Path]:
 
 def run_suites(program: Path, arguments: Sequence[str]) -> str:
     """The last line of pytest, when all has passed."""
-    done = tested(program, arguments)
+    done = run_tests(program, arguments)
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()[-1]
 

@@ -42,7 +42,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
     return folder / archive.name.removesuffix(".tar.xz")
 
 
-def tested(program: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def run_tests(program: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """How pytest with `arguments` ended for an executable, with all that it printed."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
