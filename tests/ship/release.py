@@ -14,7 +14,7 @@ def test_everything_is_there(artefacts: Path) -> None:
     wanted = {
         f"edgeclients-{V}-py3-none-any.whl",
         f"edgeclients-{V}.tar.gz",
-        *(f"edgeclients-{V}-linux-{arch}{part}" for arch in ARCHITECTURES for part in ("", ".tar.xz", ".cdx.json")),
+        *(f"edgeclients-{V}-linux-{arch}{part}" for arch in ARCHITECTURES for part in ("", ".tar.xz", ".cdx.json", ".sha256")),
         *(f"edgeclients_{V}_{arch}.deb" for arch in ARCHITECTURES),
         *(f"edgeclients-{V}-{arch}.oci.tar" for arch in IMAGES),
         "SHA256SUMS",
