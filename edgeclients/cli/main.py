@@ -12,6 +12,8 @@ from edgeclients.cli.streams import open_standard_streams
 from edgeclients.cli.terminal import INTERRUPTED, fail, flush_streams, note_closed, print_result
 from edgeclients.signals import Signals
 
+_USAGE = 2  # argparse's code for wrong arguments
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error prints one line; at log level `debug`, it prints a traceback."""
@@ -41,6 +43,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse ignores write errors
         try:
             return parser().parse_args(arguments)
+        except OSError as error:  # Debian 12's Python raises it where standard error takes no text: the arguments are wrong
+            raise SystemExit(_USAGE) from error
         except SystemExit as end:
             if end.code:
                 raise
