@@ -29,7 +29,7 @@ from tests.support.cloud.world import World
 from tests.support.collector import collecting
 from tests.support.on_postgres import cloud_on
 from tests.support.postgres import server
-from tests.support.program import tested, unpacked
+from tests.support.program import run_tests, unpacked
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
 
@@ -245,7 +245,7 @@ def ask_over_grpc(service: Service) -> None:
 def test(program: Path) -> None:
     """What only the bundle can get wrong; `tests/ship/suites.py` runs all suites."""
     files = [str(ROOT / "tests" / "cli" / name) for name in ("executable.py", "test_authorities.py", "test_plugin.py")]
-    done = tested(program, ["-q", *files])
+    done = run_tests(program, ["-q", *files])
     if done.returncode:
         raise BundleError(f"its tests fail:\n{done.stdout}")
 
