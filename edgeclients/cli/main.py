@@ -40,9 +40,10 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         SystemExit: there is no command to run: the arguments are wrong, or request a help text.
     """
+    program = parser()
     with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse ignores write errors
         try:
-            return parser().parse_args(arguments)
+            return program.parse_args(arguments)
         except OSError as error:  # Debian 12's Python raises it where standard error takes no text: the arguments are wrong
             raise SystemExit(_USAGE) from error
         except SystemExit as end:
