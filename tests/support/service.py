@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from tests.support.program import PROGRAM
 from tests.support.waiting import PATIENCE
 
@@ -82,7 +84,9 @@ class Service:
         return self.end()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, for what the one-file executable has started as well: it does not end with the one that unpacked it."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            child.kill()
         self.process.kill()
         self.end()
 
