@@ -14,7 +14,7 @@ from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access, admitted, enabled
 from edgeclients.core.authz.permit import EffectiveRole, Permit, effective_roles
 from edgeclients.core.changes import touched
-from edgeclients.core.ids import new_role_id, new_uuid
+from edgeclients.core.ids import EntityIds, new_role_id
 from edgeclients.core.parents import Parents
 from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
 from edgeclients.core.secrets.issue import IssuedSecret, SecretRequest, Secrets
@@ -74,6 +74,7 @@ class Clients:
         self._secrets = secrets
         self._parents = parents
         self._channels = channels
+        self._ids = EntityIds()
 
     async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
         """Write all of `drafts` or none, each with a built-in role whose member is the caller.
@@ -91,7 +92,8 @@ class Clients:
         await self._parents.admit(session, [draft.parent_group_id for draft in drafts if draft.parent_group_id])
         if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
             raise TooManyElements("metadata values")
-        ids = [draft.id or new_uuid() for draft in drafts]
+        now = self._store.now()
+        ids = [draft.id or self._ids.new(now) for draft in drafts]
         await self._access.consult(
             session,
             Operation.CREATE_CLIENTS,
