@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.perf import authenticate, core, curves, listing, load, outbox, start, store, storm, web
+from tests.perf import authenticate, core, curves, listing, load, outbox, resident, start, store, storm, web, written
 from tests.perf.homes import Home
 from tests.perf.measure import Row, Run
 from tests.perf.on_postgres import on_postgres
@@ -37,8 +37,11 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "list": listing.page,
     "get": web.get,
     "start": start.start,
+    "written": written.written,
+    "resident": resident.resident,
 }
 STORAGES = ("gateway", "cloud")
+_OF_A_GATEWAY = {"core", "written", "resident"}
 _ANYWHERE = {"hit", "cold", "storm", "list", "get", "outbox"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
 _HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(*(f"{name}: {text}" for name, text in machine.items()), "", sep="\n", flush=True)
     table = []
     for storage in parsed.storage or STORAGES:
-        names = [one for one in parsed.only or MEASUREMENTS if (one, storage) != ("core", "cloud")]
+        names = [one for one in parsed.only or MEASUREMENTS if storage == "gateway" or one not in _OF_A_GATEWAY]
         with _homes(storage, parsed.folder, shared=parsed.quick) as homes:
             for number, (name, home) in enumerate(zip(names, homes, strict=False)):
                 if not number:
