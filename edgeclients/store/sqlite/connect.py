@@ -9,6 +9,7 @@ from edgeclients.progress import Progress
 
 OLDEST = (3, 37, 0)  # STRICT tables
 
+BUSY_TIMEOUT_MS = 5000  # for changes, where another program holds a lock
 _STEP_OPERATIONS = 500_000  # of SQLite's virtual machine: some 10 ms on a server, a second on the slowest board
 
 _COMMON = """
@@ -19,8 +20,8 @@ PRAGMA trusted_schema = OFF;
 
 # The pages that a bulk request of thousands touches; allocated only when needed.
 _CACHE_KIB = 16 * 1024
-# A write-ahead log larger than this is truncated after the next checkpoint.
-_LOG_LIMIT_BYTES = 16 * 1024 * 1024
+LOG_LIMIT_BYTES = 6 * 1024 * 1024
+"""A write-ahead log that grew larger is truncated; SQLite itself begins to write it back at 4 MiB."""
 
 
 def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
@@ -39,9 +40,9 @@ def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         report_steps(connection, progress)
-        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}").fetchall()
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}").fetchall()
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.executescript(_COMMON)
     except BaseException:

@@ -24,6 +24,7 @@ from edgeclients.store.limits import OutboxBounds
 from edgeclients.store.rows import keep_time
 from edgeclients.store.sqlite import settlement
 from edgeclients.store.sqlite.faults import translate
+from edgeclients.store.sqlite.log import WriteAheadLog
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 _FAULTS = (Busy, StorageFull, Unavailable)
 _KEPT = keep_time(":at", ":plausible", ":jumped", greatest="max")
 _KEEP_TIME = f"UPDATE store_state SET {_KEPT} WHERE id = 1 RETURNING newest_at, steady_since"
+
+_RETRY_SECONDS = 1.0  # after a reader has kept the log from being truncated
 
 BATCH = 256  # maximum units in a transaction, so that an endless queue does not delay the first of them
 
@@ -141,8 +144,11 @@ class SqliteWriter:
 
     def _serve(self) -> None:
         self._progress.counter = partial(_transferred, threading.get_native_id())
-        while (jobs := self._batches.get()) is not None:
-            self._commit(jobs)
+        log = WriteAheadLog(self._connection)
+        while (jobs := self._next(None if log.is_bounded else _RETRY_SECONDS)) is not None:
+            if jobs:
+                self._commit(jobs)
+            log.bound()
         try:
             for statement in self._final_statements:
                 self._connection.execute(statement)
@@ -152,6 +158,13 @@ class SqliteWriter:
         finally:
             self._connection.close()
             self._in_loop(self._ended.set)
+
+    def _next(self, seconds: float | None) -> list[_Job[Any]] | None:
+        """The next batch; an empty one if none comes for so long, None at the end."""
+        try:
+            return self._batches.get(timeout=seconds)
+        except queue.Empty:
+            return []
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         outcomes: list[_Outcome] = []
