@@ -199,10 +199,9 @@ class NewRole(Struct, frozen=True):
 
 
 class NewClient(Struct, frozen=True):
-    """A client to be written, with values derived once: decoded metadata for the index and the hash of its secret."""
+    """A client to be written, with its secret's stored form and its first role."""
 
     client: Client
-    metadata: Mapping[str, Any]
     secret: StoredSecret
     role: NewRole
 

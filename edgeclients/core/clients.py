@@ -4,29 +4,27 @@ Every change is one unit of work: it reads what it depends on, and writes its ev
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
-from edgeclients.core import events, limits
+from edgeclients.core import creation, events, limits
 from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access, admitted, enabled
 from edgeclients.core.authz.permit import EffectiveRole, Permit, effective_roles
 from edgeclients.core.changes import touched
-from edgeclients.core.ids import EntityIds, new_role_id
+from edgeclients.core.creation import Created
+from edgeclients.core.ids import EntityIds
 from edgeclients.core.parents import Parents
-from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, is_uuid, metadata_text, values
-from edgeclients.core.secrets.issue import IssuedSecret, SecretRequest, Secrets
+from edgeclients.core.rules import check_name, check_tags, is_uuid, metadata_text
+from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
-    ALL_ACTIONS,
     Client,
     ClientDraft,
     ClientFilter,
-    Event,
-    NewClient,
-    NewRole,
     Page,
     RoleFilter,
     Session,
@@ -36,8 +34,8 @@ from edgeclients.model import (
 from edgeclients.operations import Operation
 from edgeclients.ports import Channels, Store, Transaction
 
-ADMIN_ROLE = "admin"
 _INLINE = 64  # more clients than this are prepared off the event loop
+_PART = 500  # clients written at a time
 
 
 class ClientChange(Struct, frozen=True, kw_only=True):
@@ -46,13 +44,6 @@ class ClientChange(Struct, frozen=True, kw_only=True):
     name: str = ""
     metadata: Mapping[str, Any] | None = None
     private_metadata: Mapping[str, Any] | None = None
-
-
-class Created(Struct, frozen=True):
-    """A stored client and its secret, which is shown only now."""
-
-    client: Client
-    secret: str
 
 
 class Clients:
@@ -76,7 +67,7 @@ class Clients:
         self._channels = channels
         self._ids = EntityIds()
 
-    async def create(self, session: Session, drafts: Sequence[ClientDraft]) -> list[Created]:
+    async def create(self, session: Session, drafts: Collection[ClientDraft]) -> list[Created]:
         """Write all of `drafts` or none, each with a built-in role whose member is the caller.
 
         Raises:
@@ -88,34 +79,36 @@ class Clients:
             raise EmptyList
         if len(drafts) > limits.BULK_CLIENTS:
             raise TooManyElements
+        off_loop = len(drafts) > _INLINE
+        look = partial(creation.outline, drafts, partial(self._ids.new, self._store.now()))
+        outline = await asyncio.to_thread(look) if off_loop else look()
         await self._access.create(session)
-        await self._parents.admit(session, [draft.parent_group_id for draft in drafts if draft.parent_group_id])
-        if len(drafts) > _INLINE and sum(values(draft.metadata) for draft in drafts) > limits.BULK_METADATA_VALUES:
+        await self._parents.admit(session, outline.parents)
+        if off_loop and outline.values > limits.BULK_METADATA_VALUES:
             raise TooManyElements("metadata values")
-        now = self._store.now()
-        ids = [draft.id or self._ids.new(now) for draft in drafts]
         await self._access.consult(
             session,
             Operation.CREATE_CLIENTS,
             ("domain", session.domain_id),
-            lambda: {"entities": callouts.entities(session, ids, drafts), "count": len(drafts)},
+            lambda: {"entities": callouts.entities(session, outline.ids, drafts), "count": len(drafts)},
         )
-        requests = [SecretRequest(client_id, draft.secret or None) for client_id, draft in zip(ids, drafts, strict=True)]
-        issued = await self._secrets.keep(session, requests)
-        prepare = _Preparation(session, self._store.now(), ids, drafts, issued)
-        new, created = prepare() if len(drafts) <= _INLINE else await asyncio.to_thread(prepare)
+        stored = await self._secrets.keep(session, outline.supplied)
+        check = partial(creation.checked, session, outline.ids, drafts, self._store.now())
+        created = await asyncio.to_thread(check) if off_loop else check()
 
         async def unit(tx: Transaction) -> None:
-            await tx.insert(new)
+            for start in range(0, len(created), _PART):
+                part = [creation.new_client(session, one, stored(one.secret)) for one in created[start : start + _PART]]
+                await tx.insert(part)
+                await tx.append([events.created(session, one) for one in part])
             await tx.grant()
-            await tx.append(created)
 
         try:
             await self._store.run(unit)
         except SecretTaken:
             self._secrets.note_taken(session)
             raise
-        return [Created(n.client, k.clear) for n, k in zip(new, issued, strict=True)]
+        return created
 
     async def view(self, session: Session, client_id: str) -> Viewed:
         """The client, of any status.
@@ -256,46 +249,3 @@ class Clients:
             return new
 
         return await self._store.run(unit)
-
-
-class _Preparation(Struct, frozen=True):
-    """Turns drafts into rows and events: without I/O, so that many can be processed off the event loop."""
-
-    session: Session
-    now: int
-    ids: Sequence[str]
-    drafts: Sequence[ClientDraft]
-    issued: Sequence[IssuedSecret]
-
-    def __call__(self) -> tuple[list[NewClient], list[Event]]:
-        new = [self._new(*parts) for parts in zip(self.ids, self.drafts, self.issued, strict=True)]
-        return new, [events.created(self.session, one) for one in new]
-
-    def _new(self, client_id: str, draft: ClientDraft, issued: IssuedSecret) -> NewClient:
-        check_name(draft.name)
-        check_id(client_id)
-        check_identity(draft.identity)
-        client = Client(
-            id=client_id,
-            domain_id=self.session.domain_id,
-            status=int(draft.status),
-            name=draft.name,
-            tags=check_tags(draft.tags),
-            identity=draft.identity,
-            parent_group_id=draft.parent_group_id or None,
-            created_at=self.now,
-            updated_at=None,
-            updated_by=None,
-            metadata=metadata_text(draft.metadata),
-            private_metadata=metadata_text(draft.private_metadata),
-        )
-        role = NewRole(
-            id=new_role_id(),
-            entity_id=client_id,
-            name=ADMIN_ROLE,
-            actions=ALL_ACTIONS,
-            created_at=self.now,
-            created_by=self.session.user_id,
-            members=(self.session.user_id,),
-        )
-        return NewClient(client, draft.metadata, issued.stored, role)

@@ -1,7 +1,7 @@
 """Conversion between rows and structs, as far as both engines share it."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from edgeclients.model import (
@@ -19,7 +19,6 @@ from edgeclients.model import (
     Gap,
     ListedClient,
     LocalOperator,
-    NewClient,
     OutboxState,
     Revocations,
     Role,
@@ -47,15 +46,20 @@ OPERATORS = f"{_OPERATORS} {_BY_OPERATOR}"
 # added, so that each commit changes the row.
 _NEVER_STEADY = 1 << 62
 
-OUTBOX_STATE = """
-SELECT r.store_id, s.outbox_rows, s.outbox_lost, r.gap_rows, r.gap_first, r.gap_last, r.sent_through, r.sent_at,
+_OUTBOX_STATE = """
+SELECT r.store_id, s.outbox_rows, s.outbox_lost, {gap}, r.sent_through, r.sent_at,
     (SELECT min(seq) FROM outbox), (SELECT max(seq) FROM outbox),
     (SELECT occurred_at FROM outbox ORDER BY seq LIMIT 1)
 FROM store_state s, relay r
 """
 
-_SORT = {"name": "c.name", "created_at": "c.created_at", "updated_at": "c.changed_at"}
+_SORT = {"name": "c.name", "created_at": "c.created_at"}
 _MEMBER_SORT = {None: "", "role_name": "r.name {0}, ", "role_id": "r.id {0}, "}
+
+
+def outbox_state(gap: str = "r.gap_rows, r.gap_first, r.gap_last") -> str:
+    """The SQL of the outbox's state, with the unreported gap as this expression on `relay r` and `store_state s`."""
+    return _OUTBOX_STATE.format(gap=gap)
 
 
 def operators_where(condition: str) -> str:
@@ -96,34 +100,20 @@ def keep_time(at: str, plausible: str, jumped: str, *, greatest: str) -> str:
     )
 
 
-def client_values(new: NewClient, tags: object) -> tuple[object, ...]:
-    """The values of a new client's columns from `id` to `updated_by`; the columns after them differ between engines."""
-    client, secret = new.client, new.secret
-    return (
-        client.id,
-        client.domain_id,
-        client.status,
-        secret.hash,
-        secret.lookup,
-        secret.scheme,
-        client.name,
-        fold(client.name),
-        tags,
-        client.identity,
-        client.parent_group_id,
-        client.created_at,
-        client.updated_at,
-        client.created_at if client.updated_at is None else client.updated_at,
-        client.updated_by,
-    )
+def order_by(order: str, last_seen: str, changed: str = "c.changed_at", *, descending: bool) -> str:
+    """The ORDER BY of a list of clients `c`.
 
-
-def order_by(order: str, last_seen: str, *, descending: bool) -> str:
-    """The ORDER BY of a list of clients `c`; `order` is `ClientFilter`'s, `last_seen` the SQL of when one was last seen."""
+    Args:
+        order: `ClientFilter`'s.
+        last_seen: the SQL of when a client was last seen.
+        changed: the SQL of when it was changed or created.
+        descending: the direction.
+    """
     direction = "DESC" if descending else "ASC"
     if order == LAST_SEEN:
         return f"ORDER BY {last_seen} {direction} NULLS {'LAST' if descending else 'FIRST'}, c.id {direction}"
-    return f"ORDER BY {_SORT[order]} {direction}, c.id {direction}"
+    column = {**_SORT, "updated_at": changed}[order]
+    return f"ORDER BY {column} {direction}, c.id {direction}"
 
 
 def members_order_by(order: str | None, *, descending: bool) -> str:
@@ -132,13 +122,18 @@ def members_order_by(order: str | None, *, descending: bool) -> str:
     return f"ORDER BY {_MEMBER_SORT[order].format(direction)}r.member_id {direction}"
 
 
-def role_conditions(wanted: RoleFilter) -> list[Clause]:
-    """The conditions that a role `r` must meet to match; a role without actions never matches."""
+def role_conditions(wanted: RoleFilter, stored_id: Callable[[str], object] = str) -> list[Clause]:
+    """The conditions that a role `r` must meet to match; a role without actions never matches.
+
+    Args:
+        wanted: the filter.
+        stored_id: the form of a role's id in `r.id`.
+    """
     conditions = [Clause("r.actions <> 0", ())]
     if wanted.actions is not None:
         conditions.append(Clause("r.actions & ? = ?", (int(wanted.actions), int(wanted.actions))))
     if wanted.role_id is not None:
-        conditions.append(Clause("r.id = ?", (wanted.role_id,)))
+        conditions.append(Clause("r.id = ?", (stored_id(wanted.role_id),)))
     if wanted.role_name is not None:
         conditions.append(Clause("r.name = ?", (wanted.role_name,)))
     if wanted.access_type not in {None, DIRECT} or wanted.access_provider_id is not None:
@@ -147,13 +142,13 @@ def role_conditions(wanted: RoleFilter) -> list[Clause]:
 
 
 def to_listed(
-    client: Client, types: tuple[ConnectionType, ...], role: Sequence[Any], viewer: Viewer | None, last_seen: int | None
+    client: Client, types: tuple[ConnectionType, ...], role: Role | None, viewer: Viewer | None, last_seen: int | None
 ) -> ListedClient:
-    """A row of a list; `role` holds `ROLE_COLUMNS` of the viewer's role, NULLs for none."""
+    """A row of a list; `role` is the viewer's role."""
     if viewer is None:
         return ListedClient(client, types, last_seen_at=last_seen)
-    if role[0] is not None:
-        return ListedClient(client, types, to_role(role), DIRECT, last_seen)
+    if role is not None:
+        return ListedClient(client, types, role, DIRECT, last_seen)
     return ListedClient(client, types, None, BY_DOMAIN if viewer.everything else BY_GROUP, last_seen)
 
 
@@ -196,7 +191,7 @@ def to_operators(rows: Iterable[Sequence[Any]]) -> tuple[LocalOperator, ...]:
 
 
 def to_outbox_state(row: Sequence[Any]) -> OutboxState:
-    """The state in a row of `OUTBOX_STATE`."""
+    """The state in a row of `outbox_state`."""
     store_id, waiting, dropped, *gap, sent_through, sent_at, first, last, oldest_at = row
     return OutboxState(
         store_id=store_id,

@@ -55,6 +55,7 @@ async def build(settings: Settings, progress: Progress | None = None) -> AsyncIt
     Raises:
         StartError: the service cannot start; the text has the reason.
     """
+    memory.share_one_heap()
     async with contextlib.AsyncExitStack() as stack:
         reloading = Reloading()
         shown = Certificates(certificates.http_server(reloading, settings), certificates.grpc_server(reloading, settings))

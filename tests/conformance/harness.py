@@ -65,7 +65,7 @@ def new_client(domain: str = "d1", secret: str = "", **fields: Any) -> NewClient
         metadata=msgspec.json.encode(metadata).decode(),
     )
     role = NewRole(f"client_{uuid.uuid4().hex}", client.id, "admin", ALL_ACTIONS, now, OPERATOR, (OPERATOR,))
-    return NewClient(client, metadata, KEYRING.keep_generated(domain, secret or generate()), role)
+    return NewClient(client, KEYRING.keep_generated(domain, secret or generate()), role)
 
 
 async def add(store: Store, *clients: NewClient) -> list[Client]:

@@ -17,6 +17,8 @@ from tests.support.program import PROGRAM
 from tests.support.waiting import PATIENCE
 
 START_SECONDS = PATIENCE
+AS_INSTALLED: Final = {"PYTHONPATH": str(Path(__file__).parent / "lean")}
+"""What a service is told whose memory is looked at: to load no libraries of the tests."""
 
 
 class Service:

@@ -1,13 +1,13 @@
 """The payloads for callouts (schema/README.md#callouts): clients and filters, without secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgeclients.core.events import status_name
 from edgeclients.model import ClientDraft, ClientFilter, MemberFilter, RoleFilter, Session, action_names
 
 
-def entities(session: Session, ids: Sequence[str], drafts: Sequence[ClientDraft]) -> list[dict[str, Any]]:
+def entities(session: Session, ids: Sequence[str], drafts: Iterable[ClientDraft]) -> list[dict[str, Any]]:
     """The clients of a request to create them."""
     return [_entity(session, client_id, draft) for client_id, draft in zip(ids, drafts, strict=True)]
 

@@ -1,12 +1,12 @@
 """Makes the stored form of secrets that callers sent, or of generated ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cachetools import TTLCache
 
 from edgeclients.core import limits
-from edgeclients.core.secrets.keyring import Argon2, Keyring, check_secret, generate, is_generated_form
+from edgeclients.core.secrets.keyring import Argon2, Keyring, check_secret, is_generated_form
 from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import Throttled, TooManyChosenSecrets
 from edgeclients.model import Session, StoredSecret
@@ -17,18 +17,11 @@ _TAKEN_SECONDS = 60
 _CALLERS = 10_000
 
 
-class SecretRequest(NamedTuple):
-    """A secret requested for a client; None to generate one."""
+class SuppliedSecret(NamedTuple):
+    """A secret that a caller sent for a client."""
 
     client_id: str
-    secret: str | None
-
-
-class IssuedSecret(NamedTuple):
-    """A secret in clear, to be shown once, and its stored form."""
-
-    clear: str
-    stored: StoredSecret
+    secret: str
 
 
 class Secrets:
@@ -46,8 +39,8 @@ class Secrets:
         self._queue = queue
         self._taken: TTLCache[str, int] = TTLCache(_CALLERS, _TAKEN_SECONDS)
 
-    async def keep(self, session: Session, requests: Sequence[SecretRequest]) -> list[IssuedSecret]:
-        """The stored form of each requested secret, in order.
+    async def keep(self, session: Session, supplied: Sequence[SuppliedSecret]) -> Callable[[str], StoredSecret]:
+        """A function that returns the stored form of each of these secrets, and of generated ones.
 
         Raises:
             InvalidSecret: a secret is not valid.
@@ -56,17 +49,15 @@ class Secrets:
             Busy: too many chosen secrets wait to be hashed.
         """
         domain_id = session.domain_id
-        for request in requests:
-            if request.secret:
-                check_secret(request.secret, request.client_id, domain_id)
-        supplied = [request.secret for request in requests if request.secret]
+        for client_id, secret in supplied:
+            check_secret(secret, client_id, domain_id)
         if supplied and self._taken.get(session.user_id, 0) >= _TAKEN_ANSWERS:
             raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
-        chosen = [secret for secret in supplied if not is_generated_form(secret)]
+        chosen = [secret for _, secret in supplied if not is_generated_form(secret)]
         if len(chosen) > limits.CHOSEN_SECRETS:
             raise TooManyChosenSecrets
         hashed = await self._hash(domain_id, chosen) if chosen else {}
-        return [self._issue(domain_id, request.secret or generate(), hashed) for request in requests]
+        return lambda secret: hashed.get(secret) or self._keyring.keep_generated(domain_id, secret)
 
     def note_taken(self, session: Session) -> None:
         """Count an error that a secret is in use, which the caller is about to get.
@@ -77,9 +68,6 @@ class Secrets:
         self._taken[session.user_id] = self._taken.get(session.user_id, 0) + 1
         if self._taken[session.user_id] > _TAKEN_ANSWERS:
             raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
-
-    def _issue(self, domain_id: str, secret: str, hashed: dict[str, StoredSecret]) -> IssuedSecret:
-        return IssuedSecret(secret, hashed.get(secret) or self._keyring.keep_generated(domain_id, secret))
 
     async def _hash(self, domain_id: str, chosen: Sequence[str]) -> dict[str, StoredSecret]:
         current = self._keyring.argon2

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from edgeclients.core import events, limits
 from edgeclients.core.authz.access import Access, enabled
 from edgeclients.core.changes import touched
-from edgeclients.core.secrets.issue import SecretRequest, Secrets
+from edgeclients.core.secrets.issue import Secrets, SuppliedSecret
+from edgeclients.core.secrets.keyring import generate
 from edgeclients.errors import InvalidGrace, InvalidSecret, MissingSecret, SecretTaken, TooManyRetiring
 from edgeclients.model import Client, Retirement, Session
 from edgeclients.operations import Operation
@@ -60,17 +61,18 @@ class Rotation:
             raise InvalidGrace
         permit = await self._access.permit(session, Operation.UPDATE_SECRET, client_id)
         await self._access.admitted(permit, client_id)  # hashes nothing for a caller without permission
-        request = SecretRequest(client_id, None if change.generate else change.secret)
-        (issued,) = await self._secrets.keep(session, [request])
+        supplied = [] if change.generate else [SuppliedSecret(client_id, change.secret)]
+        secret = generate() if change.generate else change.secret
+        stored = (await self._secrets.keep(session, supplied))(secret)
 
         async def unit(tx: Transaction) -> Client:
             old = await enabled(tx, permit, client_id)
             new = touched(old, tx, session)
             replaced = await tx.secret(client_id)
-            await tx.set_secret(old, issued.stored)
+            await tx.set_secret(old, stored)
             if change.grace == 0:
                 await tx.drop_retirements(client_id)
-            elif replaced.lookup != issued.stored.lookup:
+            elif replaced.lookup != stored.lookup:
                 if len(await tx.retirements(client_id)) >= limits.RETIRING_SECRETS:
                     raise TooManyRetiring
                 await tx.retire(old, Retirement(client_id, replaced, tx.now + change.grace * 1_000_000))
@@ -85,4 +87,4 @@ class Rotation:
         except SecretTaken:
             self._secrets.note_taken(session)
             raise
-        return Rotated(client, issued.clear if change.generate else None)
+        return Rotated(client, secret if change.generate else None)

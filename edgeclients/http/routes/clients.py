@@ -3,12 +3,14 @@
 import asyncio
 from typing import Annotated
 
+import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.core import limits
-from edgeclients.core.clients import ClientChange, Clients, Created
+from edgeclients.core.clients import ClientChange, Clients
+from edgeclients.core.creation import Created
 from edgeclients.errors import (
     EmptyList,
     GroupNotEnabled,
@@ -51,11 +53,13 @@ from edgeclients.http.wire.clients import (
     to_viewed,
 )
 from edgeclients.http.wire.docs import BODY_ERRORS, CLIENT_ERRORS, CLIENT_EXAMPLE, STORE_ERRORS, describe
+from edgeclients.http.wire.drafts import Drafts
 from edgeclients.http.wire.fields import shown
 from edgeclients.http.wire.parameters import Parameter, boolean, by_name, read
 
 _create = decoder(CreateClient)
-_create_many = decoder(list[CreateClient])
+_create_many = decoder(list[msgspec.Raw])
+_encode_into = msgspec.json.Encoder().encode_into
 _update = decoder(UpdateClient)
 _update_tags = decoder(UpdateTags)
 
@@ -132,9 +136,8 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
     )
     async def create_clients(request: Call) -> ASGIResponse:
         async with bulk.enter() as work:
-            body: list[CreateClient] = await body_of(request, _create_many)
+            drafts = Drafts(await body_of(request, _create_many))
             async with work:
-                drafts = [one.to_draft() for one in body]
                 created = await clients.create(session_of(request), drafts)
                 return await asyncio.to_thread(_bulk_answer, created)
 
@@ -275,5 +278,10 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
 
 
 def _bulk_answer(created: list[Created]) -> ASGIResponse:
-    bodies = [to_body(one.client, one.secret) for one in created]
-    return answer(ClientsBody(len(bodies), bodies))
+    """A `ClientsBody`, encoded client by client: all of the bodies together would take several times its length."""
+    text = bytearray(f'{{"total":{len(created)},"clients":['.encode())
+    for one in created:
+        _encode_into(to_body(one.client, one.secret), text, -1)
+        text += b","
+    text[-1:] = b"]}"
+    return ASGIResponse(body=bytes(text))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from edgeclients.model import Client, NewClient
-from edgeclients.store.rows import client_values
+from edgeclients.store.rows import fold
 
 # In the order of `Client`'s fields.
 _LISTED = (
@@ -40,8 +40,27 @@ def to_client(row: Sequence[Any]) -> Client:
 
 def to_row(new: NewClient) -> tuple[object, ...]:
     """The values of a new client, in the order of `INSERT_CLIENT`."""
-    client = new.client
-    return (*client_values(new, client.tags), searched(new.metadata), client.metadata, client.private_metadata)
+    client, secret = new.client, new.secret
+    return (
+        client.id,
+        client.domain_id,
+        client.status,
+        secret.hash,
+        secret.lookup,
+        secret.scheme,
+        client.name,
+        fold(client.name),
+        client.tags,
+        client.identity,
+        client.parent_group_id,
+        client.created_at,
+        client.updated_at,
+        client.created_at if client.updated_at is None else client.updated_at,
+        client.updated_by,
+        searched(msgspec.json.decode(client.metadata)),
+        client.metadata,
+        client.private_metadata,
+    )
 
 
 INSERT_CLIENT = """
