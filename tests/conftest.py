@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.store.postgres.store import PostgresDatabase
 from tests.support.api import Api
+from tests.support.database import keep_events
 from tests.support.on_postgres import Cloud, cloud_on
 from tests.support.postgres import Server, server
 from tests.support.program import EXECUTABLE, PROGRAM, fault
@@ -142,7 +143,10 @@ def serving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         env = {"MG_CLIENTS_LOG_LEVEL": "debug"}
         if getattr(request, "param", STORAGES[0]) == "cloud":
             env |= stack.enter_context(cloud_on(request.getfixturevalue("postgres"), folder)).env
-        yield stack.enter_context(started(folder / "data", env))
+        running = stack.enter_context(started(folder / "data", env))
+        if "MG_CLIENTS_MODE" not in env:
+            keep_events(running)
+        yield running
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser(
         "events",
         help="show the state of the outbox",
-        description="Events stay in the outbox until the stream acknowledges them. The command reads the data directory, "
-        "whether the service runs or not.",
+        description="Events stay in the outbox until the stream acknowledges them; a gateway without a stream keeps none. The "
+        "command reads the data directory, whether the service runs or not.",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
     command(sub, "status", "show the number and age of unsent events, and the last event sent", _status)

@@ -23,7 +23,13 @@ class Clause(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A filter that can lead a query (`ids` selects its clients) or check the clients of another (`check`)."""
+    """A filter that can lead a query (`ids` selects its clients) or check the clients of another (`check`).
+
+    `repeats` says whether `ids` may select a client more than once. `by_number` says that `ids` selects clients of the list's
+    domain only, and that `check` needs nothing of a client but its number.
+    """
 
     ids: Clause
     check: Clause
+    repeats: bool = True
+    by_number: bool = False

@@ -19,6 +19,11 @@ class Migration(NamedTuple):
     sql: str
     checksum: str
 
+    @property
+    def rebuilds(self) -> bool:
+        """Whether it fills a new file instead of changing the old one; SQLite only."""
+        return self.sql.startswith("-- Rebuild:")
+
 
 _cached: dict[Path, tuple[Migration, ...]] = {}
 

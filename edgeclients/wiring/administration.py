@@ -14,7 +14,8 @@ from edgeclients.ports import Store
 from edgeclients.settings import Settings
 from edgeclients.store import pepper
 from edgeclients.store.datadir import DATABASE
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from edgeclients.wiring.owner import become_owner
 from edgeclients.wiring.storage import given_peppers, keyring_of, postgres_database, postgres_store, store_limits
 

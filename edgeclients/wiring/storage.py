@@ -23,7 +23,8 @@ from edgeclients.store.clock import Clock
 from edgeclients.store.datadir import DATABASE, DataDirectory
 from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.sqlite import completeness
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from edgeclients.store.postgres.connect import PostgresAddress
@@ -119,7 +120,7 @@ async def _sqlite(
     with contextlib.closing(SqliteDatabase(settings.data_dir / DATABASE, progress=progress)) as database:
         incomplete = _incompleteness(database, directory.left if directory else ())
         keyring = _recorded_keyring(settings, database)
-        database.use()
+        database.use(have_reader=bool(settings.event_stream))
         if directory:
             directory.served()
         async with SqliteStore(database, store_limits(settings), on_commit) as store:

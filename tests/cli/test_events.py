@@ -7,6 +7,7 @@ from typing import Any
 from tests.cli.test_upgrade import Used, used, with_schema_1  # noqa: F401 - a fixture
 from tests.support.api import Api
 from tests.support.commands import run
+from tests.support.database import keep_events
 from tests.support.redis import RedisServer
 from tests.support.service import started
 from tests.support.streams import create_many, wait_until_all_is_sent
@@ -45,6 +46,7 @@ def test_nothing_has_happened(tmp_path: Path) -> None:
 
 def test_what_waits_is_told_with_the_service_running_and_stopped(tmp_path: Path) -> None:
     with started(tmp_path / "data") as service, Api(service) as api:
+        keep_events(service)
         create_many(api, 7)
         running = status(service.data)
     stopped = status(tmp_path / "data")
@@ -58,6 +60,7 @@ def test_what_waits_is_told_with_the_service_running_and_stopped(tmp_path: Path)
 
 def test_what_was_dropped_and_nobody_was_told_of_is_shown(tmp_path: Path) -> None:
     with started(tmp_path / "data", {"MG_CLIENTS_OUTBOX_MAX_ROWS": "5"}) as service, Api(service) as api:
+        keep_events(service)
         create_many(api, 12)
         shown = status(service.data)
         told = lines(service.data)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -21,7 +22,8 @@ from edgeclients.store.postgres.store import PostgresDatabase
 from tests.cli.test_upgrade import with_schema_1
 from tests.support.api import Api
 from tests.support.commands import Ended, run
-from tests.support.database import opened
+from tests.support.database import keep_events, opened
+from tests.support.database import rows as found_in
 from tests.support.elsewhere import Elsewhere
 from tests.support.on_postgres import Cloud, secret_works
 from tests.support.postgres import Server
@@ -34,7 +36,16 @@ CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
 GROUP = "1b0c2f0d-6a6b-4b8e-9d55-7a3f2c1e0d4a"
 CHOSEN = "open sesame, please"
 BATCHES = 3  # of the copying, at least
-DERIVED = {"client_tags", "client_metadata"}
+# Tags that lists do not find: without a row, though their client is not one of the newest; or left by a client that is gone.
+UNSEARCHED = """
+SELECT c.n, t.value FROM client_rows c, json_each(c.tags) t, store_state s
+WHERE c.n <= s.indexed_through AND NOT EXISTS (
+    SELECT 1 FROM tag_rows r WHERE r.domain = c.domain AND r.tag = t.value AND r.client = c.n
+)
+UNION ALL SELECT client, tag FROM tag_rows WHERE client NOT IN (SELECT n FROM client_rows)
+UNION ALL SELECT client, path FROM metadata_rows WHERE client NOT IN (SELECT n FROM client_rows)
+"""
+HIDDEN = ("schema_migrations", "sqlite_stat1", "names", "totals", "client_ids")  # how the rows are kept
 LEASE = "lease_owner = NULL, lease_until = 0"  # who sends events does not come along
 
 
@@ -52,6 +63,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
     data = tmp_path_factory.mktemp("move") / "data"
     bounds = {"MG_CLIENTS_OUTBOX_MAX_ROWS": "350"}  # so that some events are dropped
     with started(data, bounds) as service, Api(service, PLANT) as api:
+        keep_events(service)
         many = [{"name": f"meter {n}", "tags": ["meter"], "metadata": {"n": n}} for n in range(BATCHES * 100)]
         assert api.request("POST", "/clients/bulk", json=many).status_code == httpx.codes.OK
         clients = {
@@ -124,15 +136,20 @@ def _serving(cloud: Cloud, home: Home, pepper: Path, data: Path) -> contextlib.A
     return started(data, {**cloud.env, **operator})
 
 
+def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
+    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})") if name != "id_bytes"]
+    return connection.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+
+
 def _content(data: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of a data directory."""
     with opened(data / "clients.db") as connection:
         connection.execute("ATTACH ? AS activity", (str(data / "activity.db"),))
         connection.execute(f"UPDATE relay SET {LEASE}")
-        wanted = "SELECT name FROM {}sqlite_schema WHERE type = 'table' AND name NOT IN ('schema_migrations', 'sqlite_stat1')"
-        names = [name for (name,) in connection.execute(wanted.format("") + " UNION ALL " + wanted.format("activity."))]
-        found = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in names}
-    assert {"last_seen", "outbox", "sqlite_sequence", *DERIVED} < set(found)
+        wanted = "SELECT name FROM {}sqlite_schema WHERE type IN ('table', 'view') AND NOT (name LIKE '%rows' OR name IN {})"
+        names = connection.execute(f"{wanted.format('', HIDDEN)} UNION ALL {wanted.format('activity.', HIDDEN)}").fetchall()
+        found = {name: sorted(_rows(connection, name), key=repr) for (name,) in names}
+    assert {"last_seen", "outbox", "operators"} < set(found)
     return found
 
 
@@ -202,8 +219,8 @@ def test_a_gateway_goes_on_with_what_the_cloud_had(home: Home, cloud: Cloud, tmp
         assert secret_works(service, home.clients["chosen"])
         assert api.listed(metadata='{"made":{"in":"cloud"}}', tags="cloud") == [added["id"]]
         assert api.request("DELETE", f"/clients/{added['id']}").is_success
-    leftovers = {name: len(rows) for name, rows in _content(data).items() if name in DERIVED}
-    assert leftovers == {name: len(rows) for name, rows in _content(home.data).items() if name in DERIVED}
+    for place in (home.data, data):
+        assert found_in(place, UNSEARCHED) == []
 
 
 def test_what_was_moved_is_told(home: Home, cloud: Cloud, tmp_path: Path) -> None:
@@ -213,7 +230,7 @@ def test_what_was_moved_is_told(home: Home, cloud: Cloud, tmp_path: Path) -> Non
     )  # fmt: skip
     rows = json.loads(_done(ended))["rows"]
     before = _content(home.data)
-    assert rows == {name: len(before[name]) for name in before if name not in DERIVED | {"sqlite_sequence"}}
+    assert rows == {name: len(before[name]) for name in before}
     assert rows["clients"] > BATCHES * 100
     text = _done(_back(tmp_path / "again", cloud, tmp_path / "p"))
     assert f"clients{rows['clients']:>18}".split() in [line.split() for line in text.splitlines()]

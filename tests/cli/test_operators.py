@@ -22,7 +22,7 @@ from tests.cli import test_start
 from tests.cli.test_upgrade import with_schema_1
 from tests.support.api import Api, error_of
 from tests.support.commands import Ended, run
-from tests.support.database import opened, rows, write_locked
+from tests.support.database import keep_events, opened, rows, write_locked
 from tests.support.elsewhere import Elsewhere
 from tests.support.program import PROGRAM
 from tests.support.raw import Answer, Raw, request
@@ -108,8 +108,8 @@ def calling(service: Service, token: str) -> Iterator[Caller]:
 def hired(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of a service that is stopped, with one operator, Ann, who has a token called laptop."""
     data = tmp_path_factory.mktemp("hired") / "data"
-    with started(data):
-        pass
+    with started(data) as service:
+        keep_events(service)
     done("add", "ann", "--name", "Änn", "--domain", "d1=admin", "--domain", "d2=member", data=data)
     new_token(data, "laptop")
     assert counts(data) == (1, 2, 1, 0, 0)
@@ -126,6 +126,7 @@ def data(hired: Path, tmp_path: Path) -> Path:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that runs."""
     with started(tmp_path_factory.mktemp("running") / "data", {"MG_CLIENTS_LOG_LEVEL": "debug"}) as service:
+        keep_events(service)
         yield service
 
 

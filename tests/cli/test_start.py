@@ -169,7 +169,7 @@ def test_a_damaged_page_that_every_start_reads(data: Path, table: str) -> None:
 def test_a_damaged_page_that_only_requests_read(data: Path) -> None:
     """Their callers are told, without the driver's words; the process goes on."""
     client_id, domain_id = rows(data, "SELECT id, domain_id FROM clients LIMIT 1")[0]
-    damage(data, "clients")
+    damage(data, "client_rows")
     with started(data) as service, Api(service, domain_id) as api:
         for method, path in (("GET", f"/{client_id}"), ("PATCH", f"/{client_id}"), ("POST", ""), ("GET", "")):
             assert error_of(api.request(method, f"/clients{path}", json={"name": "n"})) == (503, "unavailable")

@@ -1,25 +1,56 @@
 """A data directory that an older edgeclients left, and what a later one makes of it."""
 
+import contextlib
+import itertools
+import json
 import shutil
+import signal
+import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from edgeclients.files import schema_path
 from edgeclients.progress import Progress
 from edgeclients.store.migrate import available
+from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.migration import migrate
 from tests.conftest import authenticate
 from tests.support.api import Api, basic
 from tests.support.callers import calling
 from tests.support.commands import refused, run
-from tests.support.database import opened, rows
+from tests.support.database import keep_events, opened, rows
+from tests.support.on_postgres import secret_works
+from tests.support.ports import free_port
 from tests.support.raw import Raw, request
 from tests.support.service import Service, started
 
 CURRENT = [(migration.version, migration.name) for migration in available(schema_path("sqlite"))]
+SUPPORT = Path(__file__).parent.parent / "support"
+SCHEMA_5 = {
+    "clients": (
+        *("id", "domain_id", "status", "secret", "secret_lookup", "secret_scheme", "name", "name_folded", "tags", "identity"),
+        *("parent_group_id", "created_at", "updated_at", "changed_at", "updated_by", "metadata", "private_metadata"),
+    ),
+    "secret_retirements": (
+        *("lookup", "client_id", "domain_id", "secret", "secret_scheme", "expires_at", "last_used_at", "retired_at"),
+        "counted_from",
+    ),
+    "connections": ("channel_id", "domain_id", "client_id", "type"),
+    "clients_roles": ("entity_id", "name", "id", "actions", "created_at", "created_by", "updated_at", "updated_by"),
+    "clients_role_members": ("entity_id", "member_id", "role_id"),
+    "peppers": ("key_id", "check_value", "created_at"),
+    "operators": ("id", "name", "created_at"),
+    "operator_domains": ("operator_id", "domain_id", "standing"),
+    "revocations": ("revision", "client_id", "at"),
+    "outbox": ("seq", "stream", "client_id", "payload", "occurred_at"),
+    "relay": ("store_id", "sent_through", "sent_at", "gap_rows", "gap_first", "gap_last"),
+}
 FIRST = ("clients", "clients_roles", "clients_role_members", "outbox", "peppers", "store_state")
 
 
@@ -36,6 +67,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Used:
     """Made by the service as it is."""
     data = tmp_path_factory.mktemp("used") / "data"
     with started(data) as service, Api(service) as api:
+        keep_events(service)
         made = [api.create(name=f"n{number}") for number in range(3)]
     return Used(data, api.domain, {client["id"]: client["credentials"]["secret"] for client in made})
 
@@ -62,7 +94,21 @@ def with_schema_1(used: Path, data: Path, scratch: Path) -> Path:
 def kept(data: Path, file: str = "clients.db") -> dict[str, list[object]]:
     """What the first edgeclients knew."""
     with opened(data / file) as connection:
-        return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FIRST[:-1]}
+        return {
+            table: sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall(), key=repr)
+            for table, columns in _columns(FIRST[:-1]).items()
+        }
+
+
+def _columns(names: Iterable[str]) -> dict[str, str]:
+    """The columns of tables in the first schema."""
+    (first,) = schema_path("sqlite").glob("0001_*.sql")
+    with contextlib.closing(sqlite3.connect(":memory:")) as memory:
+        memory.executescript(first.read_text())
+        return {
+            table: ", ".join(name for _, name, *_ in memory.execute(f"PRAGMA table_info({table})").fetchall())
+            for table in names
+        }
 
 
 def versions(data: Path, file: str = "clients.db") -> list[object]:
@@ -89,7 +135,8 @@ def test_the_service_brings_the_first_schema_up_to_date(used: Used, tmp_path: Pa
     assert "older edgeclients" in run("operators", "add", "ann", data=data).line
     assert versions(data) == CURRENT[:1], "only the service changes it"
 
-    with started(data) as service, calling(service) as (_, stub):
+    # With a stream, as without one events are not kept; nobody listens there.
+    with started(data, {"MG_CLIENTS_ES_URL": f"127.0.0.1:{free_port()}"}) as service, calling(service) as (_, stub):
         assert versions(data) == CURRENT
         assert kept(data) == before
         for client_id, secret in used.secrets.items():
@@ -126,6 +173,135 @@ def test_the_backup_can_be_put_back(used: Used, tmp_path: Path) -> None:
     with started(data) as service, calling(service) as (_, stub):
         client_id, secret = next(iter(used.secrets.items()))
         assert authenticate(stub, basic(client_id, secret)) == client_id
+
+
+class Dump(NamedTuple):
+    """A data directory as edgeclients with schema 5 left it, and what its users know."""
+
+    data: Path
+    known: dict[str, Any]
+
+    def caller(self, service: Service) -> Api:
+        return Api(service, self.known["domain"])
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Dump:
+    folder, data = SUPPORT / "upgrades" / "schema-5", tmp_path / "data"
+    known: dict[str, Any] = json.loads((folder / "known.json").read_text())
+    data.mkdir(mode=0o700)
+    for name in ("clients", "activity"):
+        (data / f"{name}.db").touch(mode=0o600)
+        with opened(data / f"{name}.db") as file:
+            file.executescript((folder / f"{name}.sql").read_text())
+            file.execute("PRAGMA journal_mode = WAL").fetchall()
+    for name, content in (
+        ("pepper", bytes.fromhex(known["pepper"])),
+        ("operator.token", known["operator"].encode()),
+        ("operator.id", known["operator_id"].encode()),
+    ):
+        (data / name).touch(mode=0o600)
+        (data / name).write_bytes(content)
+    return Dump(data, known)
+
+
+LISTENER = {"MG_CLIENTS_ES_URL": "127.0.0.1:1"}  # nobody listens there: events wait
+
+
+def test_everything_of_schema_5_is_there_and_works(dump: Dump) -> None:
+    whole = content(dump.data)
+    with started(dump.data, LISTENER) as service, dump.caller(service) as api:
+        assert versions(dump.data) == CURRENT
+        assert {name: found for name, found in content(dump.data).items() if name in whole} == whole
+        for name, client in dump.known["clients"].items():
+            credentials = {"id": client["id"], "credentials": {"secret": client["secret"]}}
+            assert secret_works(service, credentials) == (name != "disabled"), name
+            assert api.request("GET", f"/clients/{client['id']}").json() == client["viewed"] | seen(api, client["id"]), name
+        told, grouped = (dump.known["clients"][name]["id"] for name in ("told", "grouped"))
+        assert api.listed(tags="ä") == [told]
+        assert api.listed(metadata='{"site":{"room":"b1"}}') == [told]
+        assert api.listed(name="STRASSE") == [told]
+        assert len(api.listed(tags="meter", name="METER", limit=100)) == 12
+        assert api.listed(group=dump.known["group"]) == [grouped]
+        with Api(service, api.domain, token=dump.known["badge"]) as ann:
+            assert ann.listed() == [told]
+
+
+def content(data: Path) -> dict[str, list[Any]]:
+    """What can be read with the names of schema 5."""
+    selects = {name: f"SELECT {', '.join(columns)} FROM {name}" for name, columns in SCHEMA_5.items()}
+    with opened(data / "clients.db") as file:
+        return {name: sorted(file.execute(select).fetchall(), key=repr) for name, select in selects.items()}
+
+
+def seen(api: Api, client_id: str) -> dict[str, Any]:
+    """When a client was last seen, if it was."""
+    viewed = api.request("GET", f"/clients/{client_id}").json()
+    return {"last_seen_at": viewed["last_seen_at"]} if "last_seen_at" in viewed else {}
+
+
+def test_the_old_file_itself_is_kept(dump: Dump) -> None:
+    before, number = dumped(dump.data / "clients.db"), (dump.data / "clients.db").stat().st_ino
+    with started(dump.data):
+        assert (dump.data / "clients.db.schema-5").stat().st_ino == number, "no copy: it takes no more space"
+    assert dumped(dump.data / "clients.db.schema-5") == before
+    assert not list(dump.data.glob("clients.db.new*"))
+
+
+def dumped(path: Path) -> list[str]:
+    with opened(path) as file:
+        return list(file.iterdump())
+
+
+@pytest.mark.source_only("it calls parts of the program, without the program")
+def test_an_upgrade_that_is_killed_is_done_again(dump: Dump, tmp_path: Path) -> None:
+    """Wherever it was: at each of its statements."""
+    before, kills = dumped(dump.data / "clients.db"), 0
+    for step in itertools.count(1):
+        data = shutil.copytree(dump.data, tmp_path / f"killed-{step}")
+        ended = subprocess.run([sys.executable, "-c", _KILLED, str(data), str(step)], check=False)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL
+        kills += 1
+        if versions(data) != CURRENT:
+            assert dumped(data / "clients.db") == before
+        SqliteDatabase(data / "clients.db").close()
+        assert versions(data) == CURRENT
+        assert content(data) == content(dump.data)
+    assert kills > 50
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from edgeclients.progress import Progress
+from edgeclients.store.sqlite.database import SqliteDatabase
+
+left = int(sys.argv[2])
+
+def step(event, arguments):
+    global left
+    if event in {"open", "os.link", "os.rename", "os.remove", "sqlite3.connect"} or event == "statement":
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), 9)
+
+Progress.step = lambda self: sys.audit("statement")
+database = Path(sys.argv[1]) / "clients.db"
+sys.addaudithook(step)
+SqliteDatabase(database).close()
+"""
+
+
+def test_a_file_that_another_program_has_open_is_left_alone(dump: Dump) -> None:
+    with opened(dump.data / "clients.db") as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM clients").fetchall()
+        assert "is in use by another program: stop that program" in refused(dump.data).line
+        assert versions(dump.data)[-1] == (5, "clock")
+    with started(dump.data, LISTENER):
+        assert versions(dump.data) == CURRENT
 
 
 def test_a_new_database_has_nothing_to_be_kept(used: Used) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from edgeclients.model import Effects
 from edgeclients.store.limits import OutboxBounds, StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
 from tests.conformance.clock import ClockContract

@@ -11,7 +11,8 @@ from edgeclients.events.relay import Relay
 from edgeclients.events.streams import connect
 from edgeclients.model import Event
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.support.redis import RedisServer
 from tests.support.waiting import PATIENCE, come_true
 

@@ -9,10 +9,11 @@ import pytest
 from edgeclients.core.events import STREAMS
 from tests.support import asking
 from tests.support.api import Api
-from tests.support.database import rows
+from tests.support.database import keep_events, rows
+from tests.support.ports import free_port
 from tests.support.redis import RedisServer
 from tests.support.service import started
-from tests.support.streams import arrived, create_many, metric, relay_of, wait_until_all_is_sent
+from tests.support.streams import GAP, arrived, create_many, metric, relay_of, wait_until_all_is_sent
 
 
 def change_everything(api: Api) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def test_every_change_is_told_in_order_and_in_its_stream(tmp_path: Path, redis: 
 
 def test_an_event_is_as_it_was_written_and_says_which_it_is(tmp_path: Path, redis: RedisServer) -> None:
     with started(tmp_path / "data") as service, Api(service) as api:
+        keep_events(service)
         api.create(name="n", metadata={"big": 2**63, "text": "ä"})
         ((sequence, payload, at),) = rows(service.data, "SELECT seq, payload, occurred_at FROM outbox")
         ((store_id,),) = rows(service.data, "SELECT store_id FROM relay")
@@ -139,9 +141,47 @@ def test_sending_is_shown_and_costs_few_commits(tmp_path: Path, redis: RedisServ
     assert rows(tmp_path / "data", "SELECT lease_owner FROM relay") == [(None,)]
 
 
-def test_without_a_stream_events_wait(tmp_path: Path) -> None:
+def test_without_a_stream_events_are_not_kept_and_the_first_stream_is_told(tmp_path: Path, redis: RedisServer) -> None:
     with started(tmp_path / "data") as service, Api(service) as api:
-        api.create(name="n")
+        create_many(api, 3)
         assert relay_of(service) == {"relay": "off"}
         assert "clients_events" not in asking.get(f"{service.http}/metrics").text
-        assert rows(service.data, "SELECT count(*) FROM outbox") == [(1,)]
+        assert rows(service.data, "SELECT count(*) FROM outbox") == [(0,)]
+    with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service, Api(service) as api:
+        client = api.create(name="n")
+        redis.wait_for(len(STREAMS) + 1)
+        wait_until_all_is_sent(service)
+        assert metric(service, "clients_events_dropped") == 0, "nothing was lost that anybody waited for"
+    for stream in STREAMS:
+        marker, *others = [one.event for one in redis.entries(stream)]
+        assert (marker["operation"], marker["count"], marker["from"], marker["to"]) == (GAP, 3, 1, 3)
+        assert [event["sequence"] for event in others] == ([4] if stream == "client.create" else [])
+    assert arrived(redis)[0]["id"] == client["id"]
+
+
+def test_a_stream_that_is_not_named_for_a_while_gets_what_happens_meanwhile(tmp_path: Path, redis: RedisServer) -> None:
+    with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service, Api(service) as api:
+        create_many(api, 1)
+        wait_until_all_is_sent(service)
+    with started(tmp_path / "data") as service, Api(service) as api:
+        create_many(api, 2)
+        assert rows(service.data, "SELECT count(*) FROM outbox") == [(2,)]
+    with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service:
+        wait_until_all_is_sent(service)
+    assert [event["sequence"] for event in arrived(redis)] == [1, 2, 3]
+
+
+def test_what_no_stream_ever_got_is_not_kept_without_one(tmp_path: Path, redis: RedisServer) -> None:
+    """As in a data directory of an earlier version, which kept events for nobody."""
+    nobody = {"MG_CLIENTS_ES_URL": f"127.0.0.1:{free_port()}"}
+    with started(tmp_path / "data", nobody) as service, Api(service) as api:
+        create_many(api, 5)
+        assert rows(service.data, "SELECT count(*) FROM outbox") == [(5,)]
+    with started(tmp_path / "data") as service, Api(service) as api:
+        create_many(api, 2)
+        assert rows(service.data, "SELECT count(*), sum(outbox_rows) FROM outbox, store_state") == [(0, None)]
+    with started(tmp_path / "data", {"MG_CLIENTS_ES_URL": redis.address}) as service:
+        redis.wait_for(len(STREAMS))
+        wait_until_all_is_sent(service)
+    (marker,) = [one.event for one in redis.entries("client.create")]
+    assert (marker["count"], marker["from"], marker["to"]) == (7, 1, 7)

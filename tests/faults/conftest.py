@@ -8,7 +8,8 @@ import pytest
 
 from edgeclients.model import Effects
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.support.stores import MakeStore, Opened
 
 

@@ -4,25 +4,30 @@ import asyncio
 import contextlib
 import sqlite3
 import stat
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from edgeclients.errors import StartError
-from edgeclients.model import LAST_SEEN, ClientFilter, Effects
+from edgeclients.model import LAST_SEEN, Client, ClientFilter, Effects
+from edgeclients.ports import Transaction
+from edgeclients.store.clock import TimeSource
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.activity import FILE
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
-from tests.conformance.harness import add, new_client
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
+from tests.conformance.harness import add, event, new_client
+from tests.support.clocks import SECOND, SetClock
 from tests.support.database import opened
 
 pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
 
 DAY_SECONDS, FLUSH_SECONDS, LOGIN_SECONDS = 24 * 3600, 900, 300
-DEVICES = 200
+DEVICES, CHANGES = 200, 20
 MOST_BYTES_A_DAY = 5_000_000
 
 
@@ -30,8 +35,8 @@ def _nothing(_: Effects) -> None: ...
 
 
 @asynccontextmanager
-async def _store(path: Path, seconds: float = 3600) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(SqliteDatabase(path), StoreLimits(activity_seconds=seconds), _nothing) as store:
+async def _store(path: Path, seconds: float = 3600, clock: TimeSource | None = None) -> AsyncIterator[SqliteStore]:
+    async with SqliteStore(SqliteDatabase(path), StoreLimits(activity_seconds=seconds), _nothing, clock) as store:
         yield store
 
 
@@ -126,7 +131,7 @@ async def test_a_client_removed_before_a_sudden_end_leaves_nothing_in_the_end(pa
         for client in (kept, gone):
             store.note_seen(client.id)
     with opened(path) as file:
-        file.execute("DELETE FROM clients WHERE id = ?", (gone.id,))
+        file.execute("DELETE FROM client_rows WHERE id = ?", (uuid.UUID(gone.id).bytes,))
     async with _store(path) as store:
         store.note_seen(kept.id)
     assert set(_written(path)) == {kept.id}
@@ -151,7 +156,7 @@ async def test_a_file_that_cannot_be_written_costs_nothing_but_itself(path: Path
         store.note_seen(client.id)
         await store.activity.flush()
         with opened(path.with_name(FILE)) as file:
-            file.execute("CREATE TRIGGER no BEFORE UPDATE ON last_seen BEGIN SELECT RAISE(ABORT, 'no'); END")
+            file.execute("CREATE TRIGGER no BEFORE UPDATE ON seen_rows BEGIN SELECT RAISE(ABORT, 'no'); END")
             store.note_seen(client.id)
             seen = await _last_seen(store, client.id)
             await store.activity.flush()
@@ -246,36 +251,53 @@ async def test_it_is_private(path: Path) -> None:
             assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-def _written_by_this_thread() -> int:
-    """Bytes this thread has handed to write calls: what SQLite writes, whatever the file system makes of it."""
-    lines = Path(f"/proc/self/task/{threading.get_native_id()}/io").read_text().splitlines()
+async def test_a_file_of_an_earlier_version_is_taken_over(path: Path) -> None:
+    """There ids were text."""
+    async with _store(path) as store:
+        (client,) = await add(store, new_client())
+    path.with_name(FILE).unlink()
+    with opened(path.with_name(FILE)) as file:
+        file.execute("CREATE TABLE last_seen (client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+        file.executemany("INSERT INTO last_seen VALUES (?, ?)", [(client.id, 7), ("no UUID", 8)])
+    async with _store(path) as store:
+        assert await _last_seen(store, client.id) == 7
+    assert _written(path) == {client.id: 7}
+
+
+def _written_by_this_process() -> int:
+    """Bytes this process has handed to write calls: what SQLite writes, whatever the file system makes of it."""
+    lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
 
 
 async def test_a_day_of_two_hundred_devices_is_less_than_five_megabytes(path: Path) -> None:
-    """Each authenticates every five minutes; all writes are counted, and those of the last checkpoint as well."""
-    async with _store(path) as store:
-        clients = await add(store, *(new_client() for _ in range(DEVICES)))
-        activity, total = store.activity, 0
-        write = activity._write_file
-
-        def counted(news: Mapping[str, int | None]) -> None:
-            nonlocal total
-            before = _written_by_this_thread()
-            write(news)
-            total += _written_by_this_thread() - before
-
-        activity._write_file = counted  # type: ignore[method-assign]
-        for _ in range(DAY_SECONDS // FLUSH_SECONDS):
-            for _ in range(FLUSH_SECONDS // LOGIN_SECONDS):
-                for client in clients:
-                    store.note_seen(client.id)
-            await activity.flush()
-        assert activity.flushes == DAY_SECONDS // FLUSH_SECONDS
-        before = _written_by_this_thread()
-        connection = activity._connection
-        assert connection is not None
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        total += _written_by_this_thread() - before
+    """Each authenticates every five minutes, twenty are changed, and 200 more at once; the last write-back counts as well."""
+    clock = SetClock()
+    async with _store(path, clock=clock) as store:
+        clients = await add(store, *(new_client(tags=("meter",)) for _ in range(DEVICES)))
+    before = _written_by_this_process()
+    async with _store(path, clock=clock) as store:
+        for login in range(DAY_SECONDS // LOGIN_SECONDS):
+            for client in clients:
+                store.note_seen(client.id)
+            if login % (FLUSH_SECONDS // LOGIN_SECONDS) == 0:
+                await store.activity.flush()
+            if login % (DAY_SECONDS // LOGIN_SECONDS // CHANGES) == 0:
+                await _rename(store, clients[login % DEVICES : login % DEVICES + 1], f"changed {login}")
+            clock.move(LOGIN_SECONDS * SECOND)
+        await _rename(store, clients, "changed at once")
+        assert store.activity.flushes == DAY_SECONDS // FLUSH_SECONDS
+    total = _written_by_this_process() - before
     print(f"{total:,} bytes a day")
     assert 96 * 4096 < total < MOST_BYTES_A_DAY
+
+
+async def _rename(store: SqliteStore, clients: Sequence[Client], name: str) -> None:
+    async def unit(tx: Transaction) -> None:
+        for client in clients:
+            old = await tx.client(client.id)
+            assert old is not None
+            await tx.replace(old, structs.replace(old, name=name, updated_at=tx.now, updated_by="somebody"))
+            await tx.append([event(1)])
+
+    await store.run(unit)

@@ -11,7 +11,8 @@ from edgeclients.errors import Busy, DomainError, NotFound, Unavailable
 from edgeclients.model import Client, Effects, NewClient
 from edgeclients.ports import Transaction, Unit
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from edgeclients.store.sqlite.transaction import SqliteTransaction
 from tests.conformance.harness import event, new_client
 from tests.support.stores import Held, MakeStore, Opened, batch
@@ -59,7 +60,7 @@ async def fail_at_commit(tx: Transaction) -> None:
     """A foreign key that is looked at when the transaction ends, and leads nowhere."""
     assert isinstance(tx, SqliteTransaction)
     tx._connection.execute("PRAGMA defer_foreign_keys = ON")
-    tx._connection.execute("INSERT INTO connections VALUES ('c', 'd1', 'nobody', 1)")
+    tx._connection.execute("INSERT INTO connection_rows VALUES (1, 1, 4711, 1)")
 
 
 async def end_the_transaction(tx: Transaction) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import authenticate
 from tests.support import asking, disks
 from tests.support.api import Api, basic, error_of
 from tests.support.callers import calling
-from tests.support.database import rows
+from tests.support.database import keep_events, rows
 from tests.support.service import Service, started
 
 BIG = {"p": "x" * 60_000}
@@ -40,6 +40,7 @@ def ready_of(service: Service) -> int:
 
 def test_writes_that_fail_change_nothing_and_say_so(tmp_path: Path) -> None:
     with started(tmp_path / "data") as service, calling(service) as (api, stub):
+        keep_events(service)
         kept = api.create(name="kept")
         with disks.no_file_grows(service):
             for response in create_many(api, 16):

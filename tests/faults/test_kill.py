@@ -11,7 +11,7 @@ import httpx
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import basic
-from tests.support.database import rows
+from tests.support.database import keep_events, rows
 from tests.support.service import Service
 from tests.support.waiting import PATIENCE
 
@@ -20,24 +20,27 @@ CALLERS = 64
 DOMAIN = "killed"
 
 _TORN = """
-SELECT c.id FROM clients c
-WHERE (SELECT count(*) FROM clients_roles r WHERE r.entity_id = c.id) <> 1
-   OR (SELECT count(*) FROM clients_role_members m WHERE m.entity_id = c.id) <> 1
-   OR (SELECT count(*) FROM outbox o WHERE o.client_id = c.id AND o.stream LIKE '%client.create') <> 1
-   OR (SELECT count(*) FROM client_tags t WHERE t.client_id = c.id) <> 1
-   OR (SELECT count(*) FROM client_metadata t WHERE t.client_id = c.id) <> 1
+SELECT c.n FROM client_rows c JOIN client_ids i ON i.n = c.n, store_state s
+WHERE (SELECT count(*) FROM role_rows r WHERE r.client = c.n) <> 1
+   OR (SELECT count(*) FROM member_rows m WHERE m.client = c.n) <> 1
+   OR (SELECT count(*) FROM outbox o WHERE o.client_id = i.id AND o.stream LIKE '%client.create') <> 1
+   OR (SELECT count(*) FROM tag_rows t WHERE t.client = c.n) <> (c.n <= s.indexed_through)
+   OR (SELECT count(*) FROM metadata_rows t WHERE t.client = c.n) <> (c.n <= s.indexed_through)
 """
 _ORPHANS = """
-SELECT entity_id FROM clients_roles UNION ALL SELECT entity_id FROM clients_role_members
-UNION ALL SELECT client_id FROM outbox UNION ALL SELECT client_id FROM client_tags
-UNION ALL SELECT client_id FROM client_metadata
-EXCEPT SELECT id FROM clients
+SELECT * FROM (
+    SELECT client FROM role_rows UNION SELECT client FROM member_rows
+    UNION SELECT client FROM tag_rows UNION SELECT client FROM metadata_rows
+    EXCEPT SELECT n FROM client_rows
+)
+UNION ALL SELECT * FROM (SELECT client_id FROM outbox EXCEPT SELECT id FROM client_ids)
 """
 
 
 async def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     acknowledged: dict[str, str] = {}
     service = Service.launch(tmp_path / "data").wait_ready()
+    keep_events(service)
     try:
         for round_number in range(KILLS):
             latest = await create_until_killed(service, answers=1 + round_number * 5)

@@ -8,7 +8,8 @@ import pytest
 
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.connect import LOG_LIMIT_BYTES
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.conformance.harness import add, new_client
 from tests.support.waiting import come_true
 

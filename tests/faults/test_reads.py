@@ -12,8 +12,9 @@ from edgeclients.errors import Busy, QueryTimedOut, Unavailable
 from edgeclients.model import Client, ClientFilter
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite import scanner
+from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.reader import Reader
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.conformance.harness import add, new_client
 from tests.support.waiting import PATIENCE, come_true
 

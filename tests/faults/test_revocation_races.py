@@ -135,7 +135,7 @@ async def test_a_change_between_the_check_and_the_answer_counts(tmp_path: Path) 
 
         def commit(_: object) -> None:
             with opened(path) as file:
-                file.execute("UPDATE clients SET status = 1")
+                file.execute("UPDATE client_rows SET status = 1")
                 ((revision,),) = file.execute("UPDATE store_state SET revision = revision + 1 RETURNING revision").fetchall()
             at.cache.apply(Effects(revoked=((known.client.id, revision),)))
 

@@ -19,27 +19,35 @@ pytestmark = pytest.mark.source_only("it calls parts of the program, without the
 
 Read = Callable[[SqliteStore, NewClient], Awaitable[Any]]
 
+OTHER = "0190a0d2-5d4b-4f6e-8e0f-d4e5c6a7b801"
+
 READS: dict[str, tuple[Read, str]] = {
-    "client": (lambda store, new: store.client(new.client.id), "UPDATE clients SET name = name || 'x'"),
-    "clients": (lambda store, new: store.clients([new.client.id]), "UPDATE clients SET name = name || 'x'"),
-    "page": (lambda store, _: store.page("d1", ClientFilter()), "UPDATE clients SET name = name || 'x'"),
+    "client": (lambda store, new: store.client(new.client.id), "UPDATE client_rows SET name = name || 'x'"),
+    "clients": (lambda store, new: store.clients([new.client.id]), "UPDATE client_rows SET name = name || 'x'"),
+    "page": (lambda store, _: store.page("d1", ClientFilter()), "UPDATE client_rows SET name = name || 'x'"),
     "connections": (
         lambda store, new: store.connections(new.client.id),
-        "UPDATE connections SET channel_id = channel_id || 'x'",
+        "UPDATE names SET name = name || 'x' WHERE n IN (SELECT channel FROM connection_rows)",
     ),
     "secrets_of": (lambda store, new: store.secrets_of(new.client.id), "UPDATE store_state SET revision = revision + 1"),
     "secrets_by_lookup": (
         lambda store, new: store.secrets_by_lookup([b"?", new.secret.lookup]),
-        "UPDATE clients SET status = 1 - status",
+        "UPDATE client_rows SET status = 1 - status",
     ),
     "retiring secrets": (
         lambda store, new: store.secrets_of(new.client.id),
-        "UPDATE secret_retirements SET expires_at = expires_at + 1",
+        "UPDATE retirement_rows SET expires_at = expires_at + 1",
     ),
-    "schemes": (lambda store, _: store.schemes("d1"), "UPDATE secret_retirements SET secret_scheme = secret_scheme || 'x'"),
+    "schemes": (
+        lambda store, _: store.schemes("d1"),
+        "UPDATE names SET name = name || 'x' WHERE n IN (SELECT secret_scheme FROM retirement_rows)",
+    ),
     "outbox": (lambda store, _: store.outbox(0, 10), "UPDATE outbox SET client_id = client_id || 'x'"),
     "outbox_state": (lambda store, _: store.outbox_state(), "UPDATE relay SET sent_through = sent_through + 1"),
-    "a client that was not there": (lambda store, _: store.client("other"), "UPDATE clients SET id = 'other'"),
+    "a client that was not there": (
+        lambda store, _: store.client(OTHER),
+        f"UPDATE client_rows SET id = x'{OTHER.replace('-', '')}'",
+    ),
 }
 
 
@@ -83,7 +91,7 @@ async def test_a_read_sees_what_the_store_has_committed_and_nothing_before(opene
 async def test_a_read_that_fails_keeps_nothing_open(opened: Opened) -> None:
     new = await add(opened.store)
     with pytest.raises((sqlite3.Error, OverflowError, TypeError)):
-        await opened.store.client(2**70)  # type: ignore[arg-type]
+        await opened.store.secrets_by_lookup([2**70])  # type: ignore[list-item]
     with opened_file(opened.path) as other:
         assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0] == 0
     assert await opened.store.client(new.client.id) == new.client

@@ -27,7 +27,7 @@ def test_a_client_comes_back_as_stored_with_its_secret_and_place(api: Api) -> No
     assert response.headers["location"] == f"/clients/{body['id']}"
     secret = body["credentials"].pop("secret")
     assert uuid.UUID(secret).version == 4
-    assert uuid.UUID(body.pop("id")).version == 4
+    assert uuid.UUID(body.pop("id")).version == 7
     assert body.pop("created_at").endswith("Z")
     assert body == wanted | {"domain_id": api.domain, "status": "enabled"}
     assert "<&>" in response.text

@@ -30,6 +30,13 @@ def rows(data: Path, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]
         return connection.execute(sql, parameters).fetchall()
 
 
+def keep_events(service: Service) -> None:
+    """Have a gateway's outbox keep events from now on, as if a stream had once taken some."""
+    with opened(service.data / "clients.db") as connection:
+        connection.execute("UPDATE relay SET sent_at = 1")
+        connection.execute("UPDATE store_state SET outbox_kept = 1")
+
+
 @contextlib.contextmanager
 def write_locked(data: Path) -> Iterator[None]:
     """Nobody else can change the database meanwhile: changes wait."""

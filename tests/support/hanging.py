@@ -29,7 +29,7 @@ from edgeclients.files import schema_path
 from edgeclients.progress import Progress
 from edgeclients.store.postgres import answers
 from edgeclients.store.postgres import store as postgres
-from edgeclients.store.sqlite import connect, store
+from edgeclients.store.sqlite import connect, database, migration
 from edgeclients.store.sqlite.writer import SqliteWriter
 from edgeclients.wiring import notify
 from tests.support.notified import send_mark
@@ -92,8 +92,9 @@ class Hang:
             connection.create_function("waits", 0, self.wait)
             return connection
 
-        setattr(store, "open_writer", open_writer)  # noqa: B010 # it is of another module
-        setattr(store, "schema_path", lambda _: folder)  # noqa: B010 # likewise
+        for module in (database, migration):
+            setattr(module, "open_writer", open_writer)  # noqa: B010 # it is of another module
+        setattr(database, "schema_path", lambda _: folder)  # noqa: B010 # likewise
 
 
 def _with_migration(engine: str, sql: str) -> Path:

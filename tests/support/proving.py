@@ -19,7 +19,8 @@ from edgeclients.errors import CredentialsDenied
 from edgeclients.model import EVERYTHING, Client, ClientDraft, Session, Standing
 from edgeclients.ports import Authorizer
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
 from tests.support.clocks import SetClock

@@ -16,7 +16,8 @@ from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import Unavailable
 from edgeclients.model import DomainStanding, Effects, OperatorToken
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.support.clocks import YEAR, SetClock
 from tests.support.database import opened
 from tests.support.stores import Held, MakeStore, Opened

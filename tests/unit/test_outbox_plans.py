@@ -18,7 +18,7 @@ from edgeclients.store.postgres import settlement
 from edgeclients.store.postgres.connect import connect
 from edgeclients.store.postgres.store import PostgresStore
 from edgeclients.store.sqlite import settlement as on_sqlite
-from edgeclients.store.sqlite.store import SqliteDatabase
+from edgeclients.store.sqlite.database import SqliteDatabase
 from tests.support.postgres import Server
 from tests.support.waiting import come_true
 
@@ -146,4 +146,5 @@ def steps(path: Path, rows: int) -> int:
 
 def settle(connection: sqlite3.Connection, count: int, rows: int) -> None:
     """What a transaction does that adds so many events."""
-    on_sqlite.settle(connection, [on_sqlite.append(connection, events(count), 0)], OutboxBounds(rows, 1 << 30))
+    on_sqlite.append(connection, events(count), 0)
+    on_sqlite.settle(connection, OutboxBounds(rows, 1 << 30))

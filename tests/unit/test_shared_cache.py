@@ -15,7 +15,8 @@ from edgeclients.cache.shared import RevocationWatch, SharedTokenCache
 from edgeclients.errors import Unavailable
 from edgeclients.model import Effects, Revocations
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.support.database import opened
 
 

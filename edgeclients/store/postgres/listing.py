@@ -21,6 +21,7 @@ from edgeclients.store.rows import (
     fold,
     order_by,
     to_listed,
+    to_role,
     to_types,
 )
 
@@ -63,7 +64,8 @@ async def page(connection: PostgresConnection, domain_id: str, wanted: ClientFil
 
 def _listed(row: Sequence[Any], wanted: ClientFilter, viewer: Viewer | None) -> ListedClient:
     types = to_types(row[CLIENT_WIDTH]) if wanted.channel_id is not None else ()
-    return to_listed(to_client(row), types, row[CLIENT_WIDTH + 2 :], viewer, row[CLIENT_WIDTH + 1])
+    role = row[CLIENT_WIDTH + 2 :]
+    return to_listed(to_client(row), types, None if role[0] is None else to_role(role), viewer, row[CLIENT_WIDTH + 1])
 
 
 def _conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:

@@ -12,9 +12,10 @@ from edgeclients.model import Gap, OutboxState
 from edgeclients.ports import OutboxTransaction
 from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.rows import NOW
-from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
+from edgeclients.store.rows import outbox_state, to_outbox_state
 from edgeclients.times import DAY
 
+_STATE = outbox_state()
 _LOCK = "SELECT FROM store_state WHERE id = 1 FOR UPDATE"
 
 # By the server's clock. A lease that ends more than a day from now was taken while that clock was ahead.
@@ -33,7 +34,7 @@ WHERE id = 1
 
 async def state(connection: Statements) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
-    row = await connection.fetchrow(OUTBOX_STATE)
+    row = await connection.fetchrow(_STATE)
     if row is None:
         raise RuntimeError("relay has lost its row")
     return to_outbox_state(row)

@@ -17,22 +17,38 @@ from typing_extensions import override
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
 from edgeclients.store.activity import Activity
-from edgeclients.store.sqlite.connect import read_only, report_steps
+from edgeclients.store.sqlite.connect import add_functions, read_only, report_steps
 from edgeclients.store.sqlite.faults import primary_code
+from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.rows import fetch
 
 _log = logging.getLogger(__name__)
 
 FILE = "activity.db"
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_COLUMNS = "(client_id TEXT NOT NULL PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID"
-_TABLE = f"CREATE TABLE IF NOT EXISTS last_seen {_COLUMNS}"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS {schema}.seen_rows (
+    id BLOB NOT NULL PRIMARY KEY, -- the 16 bytes of a UUID
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS {schema}.seen_rows_by_time ON seen_rows (at);
+CREATE VIEW IF NOT EXISTS {schema}.last_seen AS
+SELECT
+    lower(
+        substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-' || substr(hex(id), 17, 4)
+        || '-' || substr(hex(id), 21)
+    ) AS client_id, at, id AS id_bytes
+FROM seen_rows;
+"""
+# The file of earlier versions has a table of that name, with the UUID as text.
+_IS_OLD = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'last_seen'"
+_CONVERT = "INSERT INTO seen_rows SELECT uuid_bytes(client_id), at FROM last_seen WHERE uuid_bytes(client_id) <> x''"
 
 Statement: TypeAlias = tuple[str, tuple[str, ...]]
 
 _EMPTY_ATTACHED: list[Statement] = [
     ("ATTACH ':memory:' AS activity", ()),
-    (f"CREATE TABLE IF NOT EXISTS activity.last_seen {_COLUMNS}", ()),
+    *((sql, ()) for sql in _SCHEMA.format(schema="activity").split(";")[:-1]),
 ]
 
 
@@ -64,17 +80,17 @@ class SqliteActivity(Activity):
         self._on_written()
 
     def _write_file(self, news: Mapping[str, int | None]) -> None:
-        seen = sorted((client_id, at) for client_id, at in news.items() if at is not None)
-        gone = sorted((client_id,) for client_id, at in news.items() if at is None)
+        seen = sorted((uuid_bytes(client_id), at) for client_id, at in news.items() if at is not None)
+        gone = sorted((uuid_bytes(client_id),) for client_id, at in news.items() if at is None)
         connection = self._connection
         if connection is None:
             connection = self._connection = _open(self._path)
             self._delete_unknown(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany("DELETE FROM last_seen WHERE client_id = ?", gone)
+            connection.executemany("DELETE FROM seen_rows WHERE id = ?", gone)
             connection.executemany(
-                "INSERT INTO last_seen VALUES (?, ?) ON CONFLICT (client_id) DO UPDATE SET at = max(at, excluded.at)", seen
+                "INSERT INTO seen_rows VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET at = max(at, excluded.at)", seen
             )
             connection.execute("COMMIT")
         except BaseException:
@@ -86,7 +102,7 @@ class SqliteActivity(Activity):
         """Delete the rows of clients that no longer exist: a crash may have left some."""
         connection.execute("ATTACH ? AS registry", (str(self._database),))
         try:
-            connection.execute("DELETE FROM last_seen WHERE client_id NOT IN (SELECT id FROM registry.clients)")
+            connection.execute("DELETE FROM seen_rows WHERE id NOT IN (SELECT id FROM registry.client_rows)")
         finally:
             connection.execute("DETACH registry")
 
@@ -142,7 +158,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 def _is_readable(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(read_only(path), uri=True)) as connection:
-            fetch(connection, "SELECT at FROM last_seen LIMIT 1", ())
+            fetch(connection, "SELECT at FROM seen_rows LIMIT 1", ())
     except sqlite3.Error as error:
         return primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
     return True
@@ -164,9 +180,21 @@ def _create(path: Path, progress: Progress) -> None:
     with contextlib.closing(_open(path)) as connection:
         report_steps(connection, progress)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.execute(_TABLE)
+        _create_tables(connection)
         if fetch(connection, "PRAGMA quick_check(1)", ()) != [("ok",)]:
             raise _damaged()
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    table, *others = _SCHEMA.format(schema="main").split(";")[:-1]
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(table)
+    if fetch(connection, _IS_OLD, ()):
+        connection.execute(_CONVERT)
+        connection.execute("DROP TABLE last_seen")
+    for sql in others:
+        connection.execute(sql)
+    connection.execute("COMMIT")
 
 
 def _damaged() -> sqlite3.DatabaseError:
@@ -180,6 +208,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA busy_timeout = 5000").fetchall()
         connection.execute("PRAGMA synchronous = NORMAL")
+        add_functions(connection)
     except BaseException:
         connection.close()
         raise

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
+from edgeclients.store.sqlite.ids import role_bytes, role_text, uuid_bytes, uuid_text
 
 OLDEST = (3, 37, 0)  # STRICT tables
 
@@ -18,13 +19,14 @@ PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
 """
 
-# The pages that a bulk request of thousands touches; allocated only when needed.
-_CACHE_KIB = 16 * 1024
-LOG_LIMIT_BYTES = 6 * 1024 * 1024
-"""A write-ahead log that grew larger is truncated; SQLite itself begins to write it back at 4 MiB."""
+# The system caches the file as well: more does not pay.
+_CACHE_KIB, _READ_CACHE_KIB = 4 * 1024, 1024
+_WRITE_BACK_PAGES = 3000
+LOG_LIMIT_BYTES = 7 * 1024 * 1024
+"""A write-ahead log that grew larger is truncated; SQLite itself begins to write it back at 3,000 pages, 6 MiB."""
 
 
-def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
+def open_writer(path: Path | str, progress: Progress) -> sqlite3.Connection:
     """The connection for changes; it creates the file if there is none. Use it in one thread at a time.
 
     Args:
@@ -40,8 +42,10 @@ def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         report_steps(connection, progress)
+        add_functions(connection)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WRITE_BACK_PAGES}").fetchall()
         connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT_BYTES}").fetchall()
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.executescript(_COMMON)
@@ -49,6 +53,14 @@ def open_writer(path: Path, progress: Progress) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Let the SQL of a connection convert ids."""
+    connection.create_function("uuid_bytes", 1, uuid_bytes, deterministic=True)
+    connection.create_function("uuid_text", 1, uuid_text, deterministic=True)
+    connection.create_function("role_bytes", 1, role_bytes, deterministic=True)
+    connection.create_function("role_text", 1, role_text, deterministic=True)
 
 
 def report_steps(connection: sqlite3.Connection, progress: Progress) -> None:
@@ -68,6 +80,7 @@ def open_reader(path: Path, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     )
     try:
         connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}").fetchall()
+        connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB}")
         connection.executescript(_COMMON)
     except BaseException:
         connection.close()

@@ -14,11 +14,11 @@ _log = logging.getLogger(__name__)
 
 
 class WriteAheadLog:
-    """The log of a database. Use it in the thread of the connection that writes."""
+    """The log of the database at `path`. Use it in the thread of `connection`, which writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
-        self._path = Path(f"{fetch(connection, 'PRAGMA database_list', ())[0][2]}-wal")
+        self._path = path.with_name(f"{path.name}-wal")
         self.is_bounded = True
 
     def bound(self) -> None:
@@ -41,5 +41,4 @@ class WriteAheadLog:
             return True
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
-        self._connection.execute("PRAGMA shrink_memory").close()  # a large transaction has filled the page cache
         return not busy

@@ -2,44 +2,51 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
 from edgeclients.store.migrate import Migration, available, pending
+from edgeclients.store.sqlite.connect import open_writer
+from edgeclients.store.sqlite.rebuild import rebuild, replace
 
 _COPIED_PAGES = 1024  # between two reports of progress
 
-_RECORD = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+_TABLE = """(
     version INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     checksum TEXT NOT NULL,
     applied_at INTEGER NOT NULL
 ) STRICT
 """
+_RECORD = f"CREATE TABLE IF NOT EXISTS schema_migrations {_TABLE}"
+_COPY_RECORD = (
+    f"CREATE TABLE new.schema_migrations {_TABLE}",
+    "INSERT INTO new.schema_migrations SELECT * FROM main.schema_migrations",
+)
 
 
-def migrate(connection: sqlite3.Connection, path: Path, folder: Path, progress: Progress) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, folder: Path, progress: Progress) -> sqlite3.Connection:
     """Apply the migrations of `folder` that the database at `path` lacks, each in one transaction.
 
-    A database that has some is first copied to `<name>.schema-<version>`. `progress` receives a step for each part of the
-    copy, and for each statement.
+    A database that has some is kept as `<name>.schema-<version>`. `progress` receives a step for each part of a copy, and
+    for each statement.
+
+    Returns:
+        The connection to use from now on; `connection`, or one to a new file.
 
     Raises:
         StartError: its schema is newer than this program, or it is another program's.
+        sqlite3.Error: it is open in another program, or the disk is full.
     """
-    _check_owner(connection, path)
-    # Only after the owner is checked: this changes the file.
-    connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    connection.execute(_RECORD)
-    applied = _applied(connection)
+    tables = _check_owner(connection, path)
+    applied = _applied(connection) if tables else {}
     wanted = pending(available(folder), applied, str(path))
-    if wanted and applied:
-        _backup(connection, path.with_name(f"{path.name}.schema-{max(applied)}"), progress)
-    for migration in wanted:
-        _apply(connection, migration, progress)
+    if not applied:
+        return _create(connection, path, wanted, progress)
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    return _upgrade(connection, path, wanted, path.with_name(f"{path.name}.schema-{max(applied)}"), progress)
 
 
 def check_current(connection: sqlite3.Connection, path: Path, folder: Path) -> None:
@@ -72,21 +79,70 @@ def _applied(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT version, checksum FROM schema_migrations").fetchall())
 
 
+def _create(connection: sqlite3.Connection, path: Path, wanted: Sequence[Migration], progress: Progress) -> sqlite3.Connection:
+    """Fill the empty database of `connection`; one that will be rebuilt is filled in memory until then."""
+    rebuilding = [place for place, migration in enumerate(wanted) if migration.rebuilds]
+    if not rebuilding:
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute(_RECORD)
+        return _upgrade(connection, path, wanted, None, progress)
+    connection.close()
+    memory = open_writer(":memory:", progress)
+    memory.execute(_RECORD)
+    for migration in wanted[: rebuilding[0]]:
+        _apply(memory, migration, progress)
+    return _upgrade(memory, path, wanted[rebuilding[0] :], None, progress)
+
+
+def _upgrade(
+    connection: sqlite3.Connection, path: Path, wanted: Sequence[Migration], kept: Path | None, progress: Progress
+) -> sqlite3.Connection:
+    """Apply the migrations; the database as it was stays as `kept`."""
+    for migration in wanted:
+        if migration.rebuilds:
+            connection = _rebuild(connection, path, migration, kept, progress)
+        else:
+            if kept is not None:
+                _backup(connection, kept, progress)
+            _apply(connection, migration, progress)
+        kept = None
+    return connection
+
+
 def _apply(connection: sqlite3.Connection, migration: Migration, progress: Progress) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statement in _statements(migration.sql):
-            connection.execute(statement)
-            progress.step()
-        connection.execute(
-            "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)",
-            (migration.version, migration.name, migration.checksum, time.time_ns() // 1000),
-        )
+        _run(connection, migration, "main", progress)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _run(connection: sqlite3.Connection, migration: Migration, schema: str, progress: Progress) -> None:
+    """Run the statements of a migration, and record it in `schema`."""
+    for statement in _statements(migration.sql):
+        connection.execute(statement)
+        progress.step()
+    connection.execute(
+        f"INSERT INTO {schema}.schema_migrations VALUES (?, ?, ?, ?)",
+        (migration.version, migration.name, migration.checksum, time.time_ns() // 1000),
+    )
+
+
+def _rebuild(
+    source: sqlite3.Connection, path: Path, migration: Migration, kept: Path | None, progress: Progress
+) -> sqlite3.Connection:
+    def fill() -> None:
+        for statement in _COPY_RECORD:
+            source.execute(statement)
+        _run(source, migration, "new", progress)
+
+    replace(source, path, rebuild(source, path, fill), kept)
+    connection = open_writer(path, progress)
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    return connection
 
 
 def _statements(sql: str) -> Iterator[str]:

@@ -8,8 +8,9 @@ from edgeclients.store.pepper import compare
 
 # A hash names its pepper: $hmac-sha256$<key id>$..., $argon2id$v=19$m=...,keyid=<key id>$...
 _ROWS = """
-SELECT (SELECT count(*) FROM clients WHERE secret LIKE ?1 OR secret LIKE ?2)
-     + (SELECT count(*) FROM secret_retirements WHERE secret LIKE ?1 OR secret LIKE ?2)
+SELECT (SELECT count(*) FROM client_rows WHERE secret_key = (SELECT n FROM names WHERE name = ?3))
+     + (SELECT count(*) FROM client_rows WHERE secret LIKE ?1 OR secret LIKE ?2)
+     + (SELECT count(*) FROM retirement_rows WHERE secret LIKE ?1 OR secret LIKE ?2)
      + (SELECT count(*) FROM operator_tokens WHERE key_id = ?3)
 """
 
@@ -65,7 +66,7 @@ def check(connection: sqlite3.Connection, given: Mapping[str, bytes]) -> list[st
 def argon2_schemes(connection: sqlite3.Connection) -> frozenset[str]:
     """The argon2 schemes of all chosen secrets."""
     rows = connection.execute(
-        "SELECT DISTINCT secret_scheme FROM clients WHERE secret_scheme IS NOT NULL"
-        " UNION SELECT DISTINCT secret_scheme FROM secret_retirements WHERE secret_scheme IS NOT NULL"
+        "SELECT name FROM names WHERE n IN (SELECT secret_scheme FROM client_rows WHERE secret_scheme IS NOT NULL"
+        " UNION SELECT secret_scheme FROM retirement_rows WHERE secret_scheme IS NOT NULL)"
     ).fetchall()
     return frozenset(scheme for (scheme,) in rows)

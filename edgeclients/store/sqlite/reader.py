@@ -12,26 +12,28 @@ from edgeclients.model import Client, DomainStanding, OperatorToken, OutboxState
 from edgeclients.store.rows import to_revocations, to_secrets
 from edgeclients.store.sqlite import activity, operators, relay, roles
 from edgeclients.store.sqlite.connect import open_reader
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
+from edgeclients.store.sqlite.ids import uuid_bytes, uuid_text
+from edgeclients.store.sqlite.names import numbered
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, SECRET, fetch, named, to_client
+from edgeclients.store.sqlite.secrets import WITH_LOOKUP
 
-_CLIENT = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
+_CLIENT = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.id = ?"
 
-_VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT at FROM activity.last_seen WHERE client_id = id) FROM clients WHERE id = ?"
+_VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT at FROM activity.seen_rows WHERE id = ?1) FROM client_rows c WHERE c.id = ?1"
 
-_SECRETS_OF = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, NULL, s.revision
-FROM store_state s JOIN clients c ON c.id = ?1
+_CURRENT = f"SELECT c.id, {named('c.domain')}, c.status, {SECRET.format('c')}, NULL, NULL, NULL, s.revision"
+_RETIRING = f"SELECT c.id, {named('c.domain')}, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision"
+
+_SECRETS_OF = f"""
+{_CURRENT} FROM store_state s JOIN client_rows c ON c.id = ?1
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
-FROM store_state s JOIN secret_retirements r ON r.client_id = ?1 JOIN clients c ON c.id = r.client_id
+{_RETIRING} FROM store_state s JOIN client_rows c ON c.id = ?1 JOIN retirement_rows r ON r.client = c.n
 """
 
-_SECRETS_BY_LOOKUP = """
-SELECT c.id, c.domain_id, c.status, c.secret, NULL, NULL, NULL, s.revision
-FROM store_state s JOIN clients c ON c.secret_lookup = ?1
+_SECRETS_BY_LOOKUP = f"""
+{_CURRENT} FROM store_state s JOIN client_rows c ON {WITH_LOOKUP.format("c", "?1")}
 UNION ALL
-SELECT c.id, c.domain_id, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
-FROM store_state s JOIN secret_retirements r ON r.lookup = ?1 JOIN clients c ON c.id = r.client_id
+{_RETIRING} FROM store_state s JOIN retirement_rows r ON r.lookup = ?1 JOIN client_rows c ON c.n = r.client
 """
 
 _REVOCATIONS = """
@@ -39,23 +41,21 @@ SELECT s.revision, r.client_id, r.revision FROM store_state s LEFT JOIN revocati
 """
 
 # Steps from one scheme to the next in the index: DISTINCT would scan every chosen secret of the domain.
-_SCHEMES = """
+_SCHEMES = f"""
 WITH RECURSIVE
 of_clients (scheme) AS (
-    SELECT min(secret_scheme) FROM clients WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+    SELECT min(secret_scheme) FROM client_rows WHERE domain = {numbered("?1")} AND secret_scheme IS NOT NULL
     UNION ALL
-    SELECT (SELECT min(secret_scheme) FROM clients WHERE domain_id = ?1 AND secret_scheme > scheme)
+    SELECT (SELECT min(secret_scheme) FROM client_rows WHERE domain = {numbered("?1")} AND secret_scheme > scheme)
     FROM of_clients WHERE scheme IS NOT NULL
 ),
 of_retirements (scheme) AS (
-    SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme IS NOT NULL
+    SELECT min(secret_scheme) FROM retirement_rows WHERE domain = {numbered("?1")} AND secret_scheme IS NOT NULL
     UNION ALL
-    SELECT (SELECT min(secret_scheme) FROM secret_retirements WHERE domain_id = ?1 AND secret_scheme > scheme)
+    SELECT (SELECT min(secret_scheme) FROM retirement_rows WHERE domain = {numbered("?1")} AND secret_scheme > scheme)
     FROM of_retirements WHERE scheme IS NOT NULL
 )
-SELECT scheme FROM of_clients WHERE scheme IS NOT NULL
-UNION
-SELECT scheme FROM of_retirements WHERE scheme IS NOT NULL
+SELECT name FROM names WHERE n IN (SELECT scheme FROM of_clients UNION SELECT scheme FROM of_retirements) ORDER BY name
 """
 
 
@@ -76,23 +76,23 @@ class Reader:
 
     def client(self, client_id: str) -> Client | None:
         """`Store.client`."""
-        rows = self._all(_CLIENT, (client_id,))
+        rows = self._all(_CLIENT, (uuid_bytes(client_id),))
         return to_client(rows[0]) if rows else None
 
     def view(self, client_id: str) -> Viewed | None:
         """The part of `Store.view` that the files hold."""
         try:
-            rows = self._all(_VIEW, (client_id,))
+            rows = self._all(_VIEW, (uuid_bytes(client_id),))
         except sqlite3.Error as error:
             if not activity.is_damage(error):
                 raise
             self._run(activity.detaching())
-            rows = self._all(_VIEW, (client_id,))  # raises if the database itself is damaged
+            rows = self._all(_VIEW, (uuid_bytes(client_id),))  # raises if the database itself is damaged
         return Viewed(to_client(rows[0][:-1]), rows[0][-1]) if rows else None
 
     def secrets_of(self, client_id: str) -> SecretRead:
         """`Store.secrets_of`."""
-        return _secrets(self._all(_SECRETS_OF, (client_id,)))
+        return _secrets(self._all(_SECRETS_OF, (uuid_bytes(client_id),)))
 
     def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         """`Store.secrets_by_lookup`."""
@@ -139,4 +139,4 @@ class Reader:
 
 
 def _secrets(rows: list[Any]) -> SecretRead:
-    return to_secrets([row[:7] for row in rows], rows[0][7] if rows else 0)
+    return to_secrets([(uuid_text(row[0]), *row[1:7]) for row in rows], rows[0][7] if rows else 0)

@@ -8,16 +8,24 @@ from typing_extensions import override
 
 from edgeclients.model import Gap, OutboxState
 from edgeclients.ports import OutboxTransaction
-from edgeclients.store.rows import OUTBOX_STATE, to_outbox_state
+from edgeclients.store.rows import outbox_state, to_outbox_state
 from edgeclients.store.sqlite.rows import fetch
 from edgeclients.times import DAY, SECOND
 
+GAP = {
+    "gap_rows": "gap_rows + outbox_unkept",
+    "gap_first": "iif(gap_rows = 0 AND outbox_unkept > 0, outbox_seq - outbox_unkept + 1, gap_first)",
+    "gap_last": "iif(outbox_unkept > 0, outbox_seq, gap_last)",
+}
+"""The SQL of the unreported gap, with the events that were not kept: of `relay` and `store_state`."""
+
+_STATE = outbox_state(", ".join(GAP.values()))
 _REMOVE = "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq, length(payload)"
 
 
 def state(connection: sqlite3.Connection) -> OutboxState:
     """`ports.OutboxStore.outbox_state`."""
-    return to_outbox_state(fetch(connection, OUTBOX_STATE, ())[0])
+    return to_outbox_state(fetch(connection, _STATE, ())[0])
 
 
 def note_dropped(connection: sqlite3.Connection, gap: Gap) -> None:

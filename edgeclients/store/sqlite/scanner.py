@@ -14,8 +14,8 @@ import msgspec
 from edgeclients.concurrency import run_to_end
 from edgeclients.errors import Busy
 from edgeclients.store.sqlite import activity
-from edgeclients.store.sqlite.connect import read_only
-from edgeclients.store.sqlite.terms import contains
+from edgeclients.store.sqlite.connect import add_functions, read_only
+from edgeclients.store.sqlite.terms import contains, terms
 
 T = TypeVar("T")
 
@@ -125,6 +125,8 @@ class _TimedConnection:
             for statement in (*_SETTINGS, *activity.attaching(path)):
                 connection.execute(*statement)
             connection.create_function("metadata_contains", 2, _metadata_contains, deterministic=True)
+            connection.create_function("metadata_has", 3, _metadata_has, deterministic=True)
+            add_functions(connection)
             timed = cls(aiosqlite.Connection(lambda: connection, iter_chunk_size=_ROWS_AT_A_TIME))
             connection.set_progress_handler(timed.expired, _STEPS)
             try:
@@ -160,3 +162,14 @@ def _decoded(text: str) -> object:
 
 def _metadata_contains(text: str, wanted: str) -> bool:
     return contains(msgspec.json.decode(text), _decoded(wanted))
+
+
+def _metadata_has(text: str | None, path: str, value: str) -> bool:
+    if text is None or not _may_have(text, value):
+        return False
+    return (path, value) in terms(msgspec.json.decode(text))
+
+
+def _may_have(text: str, value: str) -> bool:
+    """Whether a JSON text may have the value of a term: False in a fraction of the time that it takes to decode it."""
+    return not (value[0] == "s" and value[1:].isalnum() and value.isascii()) or f'"{value[1:]}"' in text

@@ -6,34 +6,22 @@ from typing import Any
 
 from typing_extensions import override
 
-from edgeclients.errors import IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
-from edgeclients.store.rows import client_values, fold
-from edgeclients.store.sqlite import roles, search, secrets, settlement
+from edgeclients.store.sqlite import registry, roles, search, secrets, settlement
+from edgeclients.store.sqlite.ids import uuid_bytes
+from edgeclients.store.sqlite.names import Names, numbered
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, tags_text, to_client
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client
 from edgeclients.times import SECOND
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
 _KEEP_REVOCATIONS = 600 * SECOND
 
-_INSERT_CLIENT = """
-INSERT INTO clients (
-    id, domain_id, status, secret, secret_lookup, secret_scheme, name, name_folded, tags, identity, parent_group_id,
-    created_at, updated_at, changed_at, updated_by, metadata, private_metadata
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-_UPDATE_CLIENT = """
-UPDATE clients SET
-    status = ?, name = ?, name_folded = ?, tags = ?, identity = ?, parent_group_id = ?, updated_at = ?, changed_at = ?,
-    updated_by = ?, metadata = ?, private_metadata = ?
-WHERE id = ?
-"""
+_CLIENT = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.id = ?"
 
 
 class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
@@ -41,21 +29,21 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
+        self._names = Names(connection)
         self.now = clock.now()
         self._purge_cutoff = clock.purge_cutoff()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
         self._removed: list[str] = []
-        self.added: list[settlement.Added] = []
+        self.appended = False
 
     def effects(self) -> Effects:
         """The effects that the commit of this unit must have."""
-        appended = any(added.rows for added in self.added)
-        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), appended, self.roles_changed)
+        return Effects(tuple(self._revoked), self._granted, tuple(self._removed), self.appended, self.roles_changed)
 
     @override
     async def client(self, client_id: str) -> Client | None:
-        rows = self._connection.execute(f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?", (client_id,)).fetchall()
+        rows = self._connection.execute(_CLIENT, (uuid_bytes(client_id),)).fetchall()
         return to_client(rows[0]) if rows else None
 
     @override
@@ -70,44 +58,23 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
             self._connection, (lookup for s in new for lookup in (s.lookup, *s.equivalents)), self._purge_cutoff
         )
         secrets.refuse_equivalents(self._connection, new)
-        try:
-            self._connection.executemany(_INSERT_CLIENT, map(_row_of, clients))
-        except sqlite3.IntegrityError as error:
-            raise (SecretTaken if "secret_lookup" in str(error) else IdTaken) from error
-        search.add(self._connection, clients)
-        roles.insert(self._connection, [c.role for c in clients])
+        numbers = registry.insert(self._connection, self._names, clients)
+        roles.insert(self._connection, self._names, [c.role for c in clients], numbers)
 
     @override
     async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
-        changed_at = new.created_at if new.updated_at is None else new.updated_at
-        self._connection.execute(
-            _UPDATE_CLIENT,
-            (
-                new.status,
-                new.name,
-                fold(new.name),
-                tags_text(new.tags),
-                new.identity,
-                new.parent_group_id,
-                new.updated_at,
-                changed_at,
-                new.updated_by,
-                new.metadata,
-                new.private_metadata,
-                new.id,
-            ),
-        )
+        registry.update(self._connection, self._names, old, new)
         search.change(self._connection, old, new, metadata)
 
     @override
     async def remove(self, client: Client) -> None:
         search.remove(self._connection, client)
-        self._connection.execute("DELETE FROM clients WHERE id = ?", (client.id,))
+        registry.remove(self._connection, client)
         self._removed.append(client.id)
 
     @override
     async def unset_parent_group(self, group_id: str) -> None:
-        self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = ?", (group_id,))
+        self._connection.execute(f"UPDATE client_rows SET parent_group = NULL WHERE parent_group = {numbered()}", (group_id,))
 
     @override
     async def secret(self, client_id: str) -> StoredSecret:
@@ -127,7 +94,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
 
     @override
     async def drop_retirements(self, client_id: str) -> None:
-        self._connection.execute("DELETE FROM secret_retirements WHERE client_id = ?", (client_id,))
+        self._connection.execute(f"DELETE FROM retirement_rows WHERE client = {roles.CLIENT}", (uuid_bytes(client_id),))
 
     @override
     async def touch_retirement(self, client_id: str, kept: str) -> None:
@@ -135,27 +102,30 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
 
     @override
     async def connect(self, connections: Sequence[Connection]) -> int:
+        rows = [self._connection_row(one) for one in connections]
         before = self._connection.total_changes
         self._connection.executemany(
-            "INSERT OR IGNORE INTO connections (channel_id, domain_id, client_id, type) VALUES (?, ?, ?, ?)",
-            [(c.channel_id, c.domain_id, c.client_id, int(c.type)) for c in connections],
+            f"INSERT OR IGNORE INTO connection_rows (channel, domain, client, type) VALUES (?, ?, {roles.CLIENT}, ?)",
+            rows,
         )
         return self._connection.total_changes - before
 
     @override
     async def disconnect(self, connections: Sequence[Connection]) -> None:
         self._connection.executemany(
-            "DELETE FROM connections WHERE channel_id = ? AND domain_id = ? AND client_id = ? AND type = ?",
-            [(c.channel_id, c.domain_id, c.client_id, int(c.type)) for c in connections],
+            f"DELETE FROM connection_rows WHERE channel = ? AND domain = ? AND client = {roles.CLIENT} AND type = ?",
+            [self._connection_row(one) for one in connections],
         )
 
     @override
     async def disconnect_channel(self, channel_id: str) -> None:
-        self._connection.execute("DELETE FROM connections WHERE channel_id = ?", (channel_id,))
+        self._connection.execute(f"DELETE FROM connection_rows WHERE channel = {numbered()}", (channel_id,))
 
     @override
     async def append(self, events: Sequence[Event]) -> None:
-        self.added.append(settlement.append(self._connection, events, self.now))
+        if events:
+            settlement.append(self._connection, events, self.now)
+            self.appended = True
 
     @override
     async def revoke(self, client_ids: Sequence[str]) -> None:
@@ -171,7 +141,6 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     async def grant(self) -> None:
         self._granted = True
 
-
-def _row_of(new: NewClient) -> tuple[object, ...]:
-    client = new.client
-    return (*client_values(new, tags_text(client.tags)), client.metadata, client.private_metadata)
+    def _connection_row(self, one: Connection) -> tuple[object, ...]:
+        numbers = (self._names.number(one.channel_id), self._names.number(one.domain_id))
+        return (*numbers, uuid_bytes(one.client_id), int(one.type))

@@ -5,25 +5,33 @@ import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import msgspec
 from typing_extensions import override
 
 from edgeclients.progress import Progress
-from edgeclients.store.sqlite import activity, search
+from edgeclients.store.sqlite import activity, imported
 from edgeclients.store.sqlite import peppers as kept_peppers
-from edgeclients.store.sqlite.connect import open_reader
-from edgeclients.store.sqlite.rows import decode_tags, tags_text
-from edgeclients.store.sqlite.store import SqliteDatabase
+from edgeclients.store.sqlite.connect import add_functions, open_reader
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.relay import GAP
+from edgeclients.store.sqlite.rows import decode_tags
 from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, Target, check_empty
 
-_ID, _DOMAIN, _TAGS, _METADATA = map(CLIENTS.columns.index, ("id", "domain_id", "tags", "metadata"))
-_SEQUENCE = STATE.columns.index("outbox_seq")
+_TAGS = CLIENTS.columns.index("tags")
 _BUSY_TIMEOUT_MS = 5000
 
-_COMPUTED = {"outbox_seq": "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox')"}
-_WHERE = {LAST_SEEN.name: "WHERE client_id IN (SELECT id FROM clients)"}  # that file may be newer or older than the database
+_COMPUTED = {column: f"(SELECT {expression} FROM store_state)" for column, expression in GAP.items()}
+# That file may be newer or older than the database.
+_WHERE = {LAST_SEEN.name: "WHERE EXISTS (SELECT 1 FROM client_rows c WHERE c.id = id_bytes)"}
+# The same order, by an index.
+_ORDER = {
+    "clients": "id_bytes",
+    "clients_roles": "id_bytes, name",
+    "clients_role_members": "id_bytes, member_id",
+    LAST_SEEN.name: "id_bytes",
+    "connections": "channel_id, domain_id, id_bytes, type",
+}
 
 
 class SqliteRows(Target):
@@ -40,13 +48,12 @@ class SqliteRows(Target):
 
     @override
     async def rows(self, table: Table) -> AsyncGenerator[Sequence[Row], None]:
+        order = _ORDER.get(table.name, table.order)
         columns = ", ".join(_COMPUTED.get(column, column) for column in table.columns)
         with (
             self._start_errors(),
             contextlib.closing(
-                self._connection.execute(
-                    f"SELECT {columns} FROM {table.name} {_WHERE.get(table.name, '')} ORDER BY {table.order}"
-                )
+                self._connection.execute(f"SELECT {columns} FROM {table.name} {_WHERE.get(table.name, '')} ORDER BY {order}")
             ) as cursor,
         ):
             while rows := cursor.fetchmany(BATCH):
@@ -57,23 +64,21 @@ class SqliteRows(Target):
         with self._start_errors():
             if table is STATE:
                 self._write_state(rows[0])
-            elif table is CLIENTS:
-                self._insert(table.name, table.columns, list(map(_to_client, rows)))
-                search.write(self._connection, list(map(_searched, rows)))
+            elif (write := imported.WRITERS.get(table.name)) is not None:
+                write(self._connection, rows)
             else:
                 self._insert(table.name, table.columns, rows)
 
     @override
     async def clear(self, table: Table) -> None:
+        if table is STATE:
+            return  # its row also says which clients have search rows
         with self._start_errors():
-            self._connection.execute(f"DELETE FROM {table.name}")
+            self._connection.execute(f"DELETE FROM {'seen_rows' if table is LAST_SEEN else table.name}")
 
     def _write_state(self, row: Row) -> None:
-        """Write the state; SQLite's own table gets the number of the newest event."""
-        others = [(column, value) for n, (column, value) in enumerate(zip(STATE.columns, row, strict=True)) if n != _SEQUENCE]
-        self._insert(STATE.name, [column for column, _ in others], [tuple(value for _, value in others)])
-        self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
-        self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", (row[_SEQUENCE],))
+        assignments = ", ".join(f"{column} = ?" for column in STATE.columns)
+        self._connection.execute(f"UPDATE {STATE.name} SET {assignments}", row)
 
     def _insert(self, name: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         marks = ", ".join("?" * len(columns))
@@ -98,6 +103,7 @@ def origin(path: Path, peppers: Mapping[str, bytes]) -> Iterator[SqliteRows]:
             activity.check_readable(path)
             database.connection.execute("BEGIN IMMEDIATE")
             reader = stack.enter_context(contextlib.closing(open_reader(path, _BUSY_TIMEOUT_MS)))
+            add_functions(reader)
             for sql, parameters in activity.attaching(path):
                 reader.execute(sql, parameters)
             reader.execute("BEGIN")
@@ -133,12 +139,3 @@ def _is_blank(path: Path) -> bool:
 
 def _from_client(row: Sequence[Any]) -> Row:
     return (*row[:_TAGS], decode_tags(row[_TAGS]), *row[_TAGS + 1 :])
-
-
-def _to_client(row: Row) -> Row:
-    return (*row[:_TAGS], tags_text(cast("tuple[str, ...]", row[_TAGS])), *row[_TAGS + 1 :])
-
-
-def _searched(row: Row) -> search.Searched:
-    domain, client_id, tags, metadata = (cast("Any", row[n]) for n in (_DOMAIN, _ID, _TAGS, _METADATA))
-    return search.Searched(domain, client_id, tags, msgspec.json.decode(metadata))

@@ -7,11 +7,15 @@ import msgspec
 from edgeclients.model import BY_DOMAIN, BY_GROUP, RoleFilter, Viewer
 from edgeclients.store.clause import Clause, Source
 from edgeclients.store.rows import role_conditions
+from edgeclients.store.sqlite.ids import role_bytes
 
 _NOTHING = Clause("0", ())
 
+_NUMBERS = "SELECT n FROM names WHERE name IN (SELECT value FROM json_each(?))"
+
 _OF_VIEWER = """
-clients_role_members m CROSS JOIN clients_roles r ON r.entity_id = m.entity_id AND r.id = m.role_id WHERE m.member_id = ?
+member_rows m CROSS JOIN role_rows r ON r.client = m.client AND r.id = m.role
+WHERE m.member = (SELECT n FROM names WHERE name = ?)
 """
 
 
@@ -44,11 +48,11 @@ def _of_whole_domain(viewer: Viewer, access_type: str | None) -> Visible:
 
 def _held(viewer: Viewer, wanted: RoleFilter) -> Source:
     """The clients on which the viewer has a matching role."""
-    matching = Clause.all_of(role_conditions(wanted))
+    matching = Clause.all_of(role_conditions(wanted, role_bytes))
     parameters = (viewer.user_id, *matching.parameters)
     return Source(
-        Clause(f"SELECT m.entity_id AS client_id FROM {_OF_VIEWER} AND {matching.sql}", parameters),
-        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = lead.client_id AND {matching.sql})", parameters),
+        Clause(f"SELECT m.client FROM {_OF_VIEWER} AND {matching.sql}", parameters),
+        Clause(f"EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.client = lead.client AND {matching.sql})", parameters),
     )
 
 
@@ -56,8 +60,8 @@ def _grouped(viewer: Viewer) -> Source:
     """The clients whose parent group is one of the viewer's."""
     groups = (msgspec.json.encode(sorted(viewer.groups)).decode(),)
     return Source(
-        Clause("SELECT p.id AS client_id FROM json_each(?) g CROSS JOIN clients p ON p.parent_group_id = g.value", groups),
-        Clause("c.parent_group_id IN (SELECT value FROM json_each(?))", groups),
+        Clause(f"SELECT p.n AS client FROM ({_NUMBERS}) g CROSS JOIN client_rows p ON p.parent_group = g.n", groups),
+        Clause(f"c.parent_group IN ({_NUMBERS})", groups),
     )
 
 
@@ -72,6 +76,6 @@ def _either(one: Source, other: Source) -> Source:
 def _not_held(viewer: Viewer) -> Clause:
     """The condition that the viewer has no role with an action on the client."""
     return Clause(
-        f"NOT EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.entity_id = c.id AND r.actions <> 0)",
+        f"NOT EXISTS (SELECT 1 FROM {_OF_VIEWER} AND m.client = c.n AND r.actions <> 0)",
         (viewer.user_id,),
     )

@@ -37,6 +37,8 @@ _KEEP_TIME = f"UPDATE store_state SET {_KEPT} WHERE id = 1 RETURNING newest_at, 
 
 _RETRY_SECONDS = 1.0  # after a reader has kept the log from being truncated
 
+_MANY_CHANGES = 5000  # rows; they fill the page cache, which is needed no longer
+
 BATCH = 256  # maximum units in a transaction, so that an endless queue does not delay the first of them
 
 
@@ -56,6 +58,7 @@ class SqliteWriter:
 
     Args:
         connection: from now on used by the writer's thread only.
+        path: of its file.
         clock: gives rows their timestamps.
         bounds: of the outbox.
         on_commit: called in the event loop after each commit, before its callers get their results.
@@ -67,6 +70,7 @@ class SqliteWriter:
     def __init__(
         self,
         connection: sqlite3.Connection,
+        path: Path,
         clock: Clock,
         bounds: OutboxBounds,
         on_commit: Callable[[Effects], None],
@@ -75,6 +79,7 @@ class SqliteWriter:
         progress: Progress | None = None,
     ) -> None:
         self._connection = connection
+        self._path = path
         self._clock = clock
         self._bounds = bounds
         self._on_commit = on_commit
@@ -144,11 +149,15 @@ class SqliteWriter:
 
     def _serve(self) -> None:
         self._progress.counter = partial(_transferred, threading.get_native_id())
-        log = WriteAheadLog(self._connection)
+        log = WriteAheadLog(self._connection, self._path)
         while (jobs := self._next(None if log.is_bounded else _RETRY_SECONDS)) is not None:
+            changes = self._connection.total_changes
             if jobs:
                 self._commit(jobs)
+            del jobs  # while it waits for others, a bulk in memory would wait with it
             log.bound()
+            if self._connection.total_changes - changes > _MANY_CHANGES:
+                self._connection.execute("PRAGMA shrink_memory").close()
         try:
             for statement in self._final_statements:
                 self._connection.execute(statement)
@@ -199,8 +208,8 @@ class SqliteWriter:
 
     def _finish(self, done: Sequence[SqliteTransaction]) -> None:
         kept = self._connection.execute(_KEEP_TIME, self._clock.reading()._asdict()).fetchall()[0]
-        if added := [one for transaction in done for one in transaction.added]:
-            settlement.settle(self._connection, added, self._bounds)
+        if any(transaction.appended for transaction in done):
+            settlement.settle(self._connection, self._bounds)
         self._connection.execute("COMMIT")
         self._clock.committed(StoredTime(*kept))
 

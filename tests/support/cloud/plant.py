@@ -8,6 +8,7 @@ from types import MappingProxyType
 from tests.support.api import Api
 from tests.support.cloud.server import Cloud
 from tests.support.cloud.world import SUPER_ADMIN, World
+from tests.support.database import keep_events
 from tests.support.service import Service, started
 
 
@@ -72,5 +73,7 @@ def planted(
         timeouts = {f"MG_{peer.upper()}_GRPC_TIMEOUT": "20s" for peer in ("auth", *asked)}
         with started(data, {"MG_CLIENTS_MODE": "gateway", **urls, **timeouts, **env}, command) as service:
             plant = Plant(service, running)
+            if service.env["MG_CLIENTS_MODE"] == "gateway":
+                keep_events(service)
             yield plant
             plant.close()
