@@ -19,7 +19,22 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.perf import authenticate, core, curves, listing, load, outbox, resident, start, store, storm, web, written
+from tests.perf import (
+    authenticate,
+    core,
+    curves,
+    growth,
+    listing,
+    load,
+    outbox,
+    resident,
+    start,
+    store,
+    storm,
+    upgrade,
+    web,
+    written,
+)
 from tests.perf.homes import Home
 from tests.perf.measure import Row, Run
 from tests.perf.on_postgres import on_postgres
@@ -39,9 +54,11 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "start": start.start,
     "written": written.written,
     "resident": resident.resident,
+    "upgrade": upgrade.upgrade,
+    "growth": growth.growth,
 }
 STORAGES = ("gateway", "cloud")
-_OF_A_GATEWAY = {"core", "written", "resident"}
+_OF_A_GATEWAY = {"core", "written", "resident", "upgrade", "growth"}
 _ANYWHERE = {"hit", "cold", "storm", "list", "get", "outbox"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
 _HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")
@@ -59,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
     parser.add_argument("--curves", type=Path, metavar="FILE", help="draw latency and throughput there, as PNG")
+    parser.add_argument("--growth", type=Path, metavar="FILE", help="draw what grows with the number of clients there, as PNG")
     parser.add_argument("--folder", type=Path, help="where data is written (default: the system's temporary folder)")
     parsed = parser.parse_args(arguments)
     machine = _machine()
@@ -78,9 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     if parsed.json:
         parsed.json.write_text(json.dumps({**machine, "rows": table}, indent=1, ensure_ascii=False) + "\n")
-    if parsed.curves:
-        with _home(STORAGES[0], parsed.folder) as home:
-            curves.draw(Run(parsed.quick, home.folder, home), parsed.curves)
+    for draw, picture in ((curves.draw, parsed.curves), (growth.draw, parsed.growth)):
+        if picture:
+            with _home(STORAGES[0], parsed.folder) as home:
+                draw(Run(parsed.quick, home.folder, home), picture)
 
 
 @contextlib.contextmanager

@@ -10,8 +10,10 @@ from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite.connect import open_reader
+from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS
-from edgeclients.store.sqlite.store import SqliteDatabase, SqliteStore
+from edgeclients.store.sqlite.store import SqliteStore
 from tests.perf.homes import Rows
 from tests.perf.measure import seconds
 
@@ -19,11 +21,11 @@ _LIMITS = StoreLimits()
 
 # A client's rows: table, and the column that says whose they are.
 _TABLES = {
-    "clients": "id",
-    "client_tags": "client_id",
-    "client_metadata": "client_id",
-    "clients_roles": "entity_id",
-    "clients_role_members": "entity_id",
+    "client_rows": "n",
+    "tag_rows": "client",
+    "metadata_rows": "client",
+    "role_rows": "client",
+    "member_rows": "client",
     "outbox": "client_id",
 }
 
@@ -58,11 +60,12 @@ class OnSqlite:
             return seconds(lambda: _read(connection, client_ids))
 
     async def rows_of_clients(self, name: str) -> list[Rows]:
-        found: dict[str, list[tuple[str, tuple[object, ...]]]] = {}
+        found: dict[int, list[tuple[str, tuple[object, ...]]]] = {}
         with contextlib.closing(sqlite3.connect(self._path(name))) as connection:
+            numbers = dict(connection.execute("SELECT id, n FROM client_ids").fetchall())
             for table, owner in _TABLES.items():
-                for client_id, *row in connection.execute(f"SELECT {owner}, * FROM {table}"):
-                    found.setdefault(client_id, []).append((table, tuple(row)))
+                for client, *row in connection.execute(f"SELECT {owner}, * FROM {table}"):
+                    found.setdefault(numbers.get(client, client), []).append((table, tuple(row)))
         return list(found.values())
 
     async def insert_plainly(self, name: str, clients: Sequence[Rows]) -> float:
@@ -74,9 +77,9 @@ class OnSqlite:
 
 
 def _read(connection: sqlite3.Connection, client_ids: Sequence[str]) -> None:
-    query = f"SELECT {CLIENT_COLUMNS} FROM clients WHERE id = ?"
+    query = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.id = ?"
     for client_id in client_ids:
-        cursor = connection.execute(query, (client_id,))
+        cursor = connection.execute(query, (uuid_bytes(client_id),))
         cursor.fetchall()
         cursor.close()
 

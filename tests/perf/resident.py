@@ -7,6 +7,7 @@ from tests.perf import fleet
 from tests.perf.homes import serving
 from tests.perf.measure import Figure, Row, Run, Spread, chunks, resident_mib
 from tests.support.api import Api
+from tests.support.service import AS_INSTALLED
 
 _MIB = 1024 * 1024
 
@@ -14,7 +15,7 @@ _MIB = 1024 * 1024
 def resident(run: Run) -> list[Row]:
     """Memory after three bulks of 10,000 and a minute later, and the log that 100,000 clients leave on the disk."""
     size, more = run.pick(fleet.BULK, 200), run.pick(100_000, 400)
-    with serving(run.home, "resident") as service, Api(service, fleet.DOMAIN) as api:
+    with serving(run.home, "resident", AS_INSTALLED) as service, Api(service, fleet.DOMAIN) as api:
         pid, log = service.process.pid, Path(service.data) / "clients.db-wal"
         for some in chunks(3 * size, size):
             fleet.create(api, some)

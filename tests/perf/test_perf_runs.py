@@ -34,6 +34,12 @@ def test_every_budget_has_a_row(tmp_path: Path) -> None:
         assert row["figure"]["low"] <= row["figure"]["median"] <= row["figure"]["high"]
 
 
+def test_growth_is_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "growth.png"
+    _measure("--only", "growth", "--storage", "gateway", "--growth", str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("path", [None, "/nonexistent"], ids=["as it is", "without h2load"])
 def test_the_curves_are_a_picture(tmp_path: Path, path: str | None) -> None:
     picture = tmp_path / "perf.png"

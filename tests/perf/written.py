@@ -12,6 +12,7 @@ import uvloop
 
 from edgeclients.progress import Progress
 from edgeclients.store.sqlite.connect import open_writer
+from edgeclients.store.sqlite.database import SqliteDatabase
 from tests.perf.fleet import BULK, SESSION, Registry, drafts
 from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread, chunks
@@ -48,10 +49,12 @@ async def _written(run: Run) -> list[Row]:
     base = run.pick(100_000, 300)
     numbers = itertools.count(base)
     rows: list[Row] = []
+    database = run.folder / "written.db"
+    with contextlib.closing(SqliteDatabase(database)) as new:
+        new.use(have_reader=False)  # as a gateway that sends no events
     async with registry(run.home, "written") as ours:
         for some in chunks(base, BULK):
             await ours.clients.create(SESSION, drafts(some))
-        database = run.folder / "written.db"
         rows.append(_size(database, base))
         for way in _ways(run):
             _write_back(database)
