@@ -261,7 +261,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Var("MG_CLIENTS_ES_URL_FILE", "a file that holds this URL, instead of `MG_CLIENTS_ES_URL`")
     ] = None
     shared_events_url: Annotated[
-        str, Var("MG_ES_URL", "the same for all services of an installation; unset: events stay in the outbox", secret=True)
+        str, Var("MG_ES_URL", "the same for all services of an installation; unset: a gateway keeps no events", secret=True)
     ] = ""
 
     callout_urls: Annotated[
