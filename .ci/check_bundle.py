@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from edgeclients import __version__
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients.core.events import STREAMS
 from tests.support.api import Api, basic
 from tests.support.cloud.plant import Plant
 from tests.support.cloud.server import Cloud as Auth
@@ -32,6 +33,7 @@ from tests.support.postgres import server
 from tests.support.program import run_tests, unpacked
 from tests.support.redis import RedisServer
 from tests.support.service import Service, environment
+from tests.support.streams import GAP
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_SECONDS = 900
@@ -187,10 +189,16 @@ def keep_operators(program: Path, service: Service) -> None:
 
 
 def send_events(program: Path, data: Path) -> None:
-    """What has happened so far goes to a stream."""
-    with RedisServer() as redis, serving(program, data, "third start", {"MG_CLIENTS_ES_URL": redis.address}):
-        redis.wait_for(2)
-        expect("events", [one.event["name"] for one in redis.entries("client.create")], ["made", "chosen"])
+    """A stream is told how much has happened without one, and of what happens from now on."""
+    with RedisServer() as redis:
+        with (
+            serving(program, data, "third start", {"MG_CLIENTS_ES_URL": redis.address}) as service,
+            Api(service) as api,
+        ):
+            api.create(name="streamed")
+            redis.wait_for(len(STREAMS) + 1)
+        gap, created = [one.event for one in redis.entries("client.create")]
+        expect("the first events", (gap["operation"], created["name"]), (GAP, "streamed"))
     if "waiting:      0" not in run(program, "events status", data):
         raise BundleError("events that were sent still wait")
 
