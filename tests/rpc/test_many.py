@@ -41,13 +41,16 @@ async def test_past_the_bound_it_is_said_and_who_has_sent_nothing_does_not_count
     bound = {"MG_CLIENTS_GRPC_MAX_REQUESTS": "1"}
     with started(tmp_path / "data", bound) as service, Api(service) as api, Http2(service.grpc) as silent:
         client = api.create()
+        # Chosen secrets, which are hashed slowly: while one is, the other calls come.
+        chosen = [{"credentials": {"secret": f"open sesame {number}"}} for number in range(10)]
+        slow = api.request("POST", "/clients/bulk", json=chosen).json()["clients"]
         for _ in range(3):
             silent.call(fields(), end=False)
         async with grpc.aio.insecure_channel(service.grpc) as channel:
             stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
             right = clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"]))
             assert (await stub.Authenticate(right)).id == client["id"]
-            wrong = [clients_pb2.AuthnReq(token=basic(client["id"], f"chosen {number}")) for number in range(10)]
+            wrong = [clients_pb2.AuthnReq(token=basic(one["id"], "not that one")) for one in slow]
             errors = await asyncio.gather(*(stub.Authenticate(one) for one in wrong), return_exceptions=True)
             told = Counter(error.code() for error in errors if isinstance(error, grpc.aio.AioRpcError))
             assert set(told) == {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED}
