@@ -13,7 +13,8 @@ def uuid_bytes(text: str) -> bytes:
         found = bytes.fromhex(digits)
     except ValueError:
         return b""
-    return found if len(text) == _UUID_LENGTH and uuid_text(found) == text else b""
+    is_canonical = len(text) == _UUID_LENGTH and text[8:24:5] == "----" and found.hex() == digits
+    return found if is_canonical else b""
 
 
 def uuid_text(stored: bytes) -> str:

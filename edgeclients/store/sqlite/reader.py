@@ -24,10 +24,11 @@ _VIEW = f"SELECT {CLIENT_COLUMNS}, (SELECT at FROM activity.seen_rows WHERE id =
 _CURRENT = f"SELECT c.id, {named('c.domain')}, c.status, {SECRET.format('c')}, NULL, NULL, NULL, s.revision"
 _RETIRING = f"SELECT c.id, {named('c.domain')}, c.status, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision"
 
+# A row for each retiring secret, or one without: the client is looked up once.
 _SECRETS_OF = f"""
-{_CURRENT} FROM store_state s JOIN client_rows c ON c.id = ?1
-UNION ALL
-{_RETIRING} FROM store_state s JOIN client_rows c ON c.id = ?1 JOIN retirement_rows r ON r.client = c.n
+SELECT
+    {named("c.domain")}, c.status, {SECRET.format("c")}, r.secret, r.expires_at, r.retired_at, r.counted_from, s.revision
+FROM store_state s JOIN client_rows c ON c.id = ?1 LEFT JOIN retirement_rows r ON r.client = c.n
 """
 
 _SECRETS_BY_LOOKUP = f"""
@@ -92,7 +93,12 @@ class Reader:
 
     def secrets_of(self, client_id: str) -> SecretRead:
         """`Store.secrets_of`."""
-        return _secrets(self._all(_SECRETS_OF, (uuid_bytes(client_id),)))
+        rows = self._all(_SECRETS_OF, (uuid_bytes(client_id),))
+        if not rows:
+            return to_secrets([], 0)
+        domain_id, status, current, *_, revision = rows[0]
+        retiring = [(client_id, domain_id, status, *row[3:7]) for row in rows if row[3] is not None]
+        return to_secrets([(client_id, domain_id, status, current, None, None, None), *retiring], revision)
 
     def secrets_by_lookup(self, lookups: Sequence[bytes]) -> SecretRead:
         """`Store.secrets_by_lookup`."""
