@@ -18,19 +18,23 @@ import pytest
 from edgeclients.files import schema_path
 from edgeclients.progress import Progress
 from edgeclients.store.migrate import available
+from edgeclients.store.sqlite import search
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.migration import migrate
+from edgeclients.store.sqlite.terms import terms
 from tests.conftest import authenticate
+from tests.support import disks
 from tests.support.api import Api, basic
 from tests.support.callers import calling
 from tests.support.commands import refused, run
-from tests.support.database import keep_events, opened, rows
+from tests.support.database import keep_events, opened, rows, searched
 from tests.support.on_postgres import secret_works
 from tests.support.ports import free_port
 from tests.support.raw import Raw, request
 from tests.support.service import Service, started
 
 CURRENT = [(migration.version, migration.name) for migration in available(schema_path("sqlite"))]
+BEFORE_REBUILD = CURRENT[:5]  # the next one writes a new file
 SUPPORT = Path(__file__).parent.parent / "support"
 SCHEMA_5 = {
     "clients": (
@@ -254,8 +258,9 @@ def dumped(path: Path) -> list[str]:
 
 
 @pytest.mark.source_only("it calls parts of the program, without the program")
-def test_an_upgrade_that_is_killed_is_done_again(dump: Dump, tmp_path: Path) -> None:
+def test_an_upgrade_that_is_killed_is_done_again(dump: Dump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it was: at each of its statements."""
+    monkeypatch.setattr(search, "LAG", 1)
     before, kills = dumped(dump.data / "clients.db"), 0
     for step in itertools.count(1):
         data = shutil.copytree(dump.data, tmp_path / f"killed-{step}")
@@ -264,20 +269,71 @@ def test_an_upgrade_that_is_killed_is_done_again(dump: Dump, tmp_path: Path) -> 
             break
         assert ended.returncode == -signal.SIGKILL
         kills += 1
-        if versions(data) != CURRENT:
+        if versions(data) == BEFORE_REBUILD:
             assert dumped(data / "clients.db") == before
         SqliteDatabase(data / "clients.db").close()
         assert versions(data) == CURRENT
         assert content(data) == content(dump.data)
+        check_searched(data)
     assert kills > 50
+
+
+def check_searched(data: Path) -> None:
+    """Every client has its search rows, and no other."""
+    with opened(data / "clients.db") as file:
+        found = searched(file)
+        for number, status, tags, metadata in file.execute("SELECT n, status, tags, metadata FROM client_rows"):
+            expected = {("tag", tag) for tag in json.loads(tags or "[]")} | terms(json.loads(metadata or "{}"))
+            expected |= {("status", str(status))} if status else set()
+            assert found.pop(number, set()) == expected
+        assert not found
+
+
+@pytest.mark.source_only("it calls parts of the program, without the program")
+@pytest.mark.skipif(disks.WAY is None, reason="this machine lets nobody mount a disk for himself")
+def test_an_upgrade_on_a_full_disk_is_refused_and_done_later(
+    dump: Dump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LAG", 1)
+    before, size = content(dump.data), sum(path.stat().st_size for path in dump.data.iterdir())
+    for step in itertools.count(1):
+        folder = tmp_path / f"full-{step}"
+        folder.mkdir()
+        data = shutil.copytree(dump.data, folder / "data")
+        room = f"{(size // 4096 + 6 + 2 * step) * 4}k"
+        ended = disks.run_on_small_disk(folder / "disk", room, data, [sys.executable, "-c", _UPGRADE])
+        assert content(data) == before
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == 1, ended.stderr
+        assert "the disk is full: free some space" in ended.stderr or "check that the disk has space" in ended.stderr
+        SqliteDatabase(data / "clients.db").close()
+        assert versions(data) == CURRENT
+        assert content(data) == before
+        check_searched(data)
+    assert step > 10
+    check_searched(data)
+
+
+_UPGRADE = """
+import sys
+from pathlib import Path
+from edgeclients.store.sqlite import search
+from edgeclients.store.sqlite.database import SqliteDatabase
+
+search.LAG = 1
+SqliteDatabase(Path(sys.argv[1]) / "clients.db").close()
+"""
 
 
 _KILLED = """
 import os, sys
 from pathlib import Path
 from edgeclients.progress import Progress
+from edgeclients.store.sqlite import search
 from edgeclients.store.sqlite.database import SqliteDatabase
 
+search.LAG = 1
 left = int(sys.argv[2])
 
 def step(event, arguments):
@@ -299,7 +355,7 @@ def test_a_file_that_another_program_has_open_is_left_alone(dump: Dump) -> None:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM clients").fetchall()
         assert "is in use by another program: stop that program" in refused(dump.data).line
-        assert versions(dump.data)[-1] == (5, "clock")
+        assert versions(dump.data) == BEFORE_REBUILD
     with started(dump.data, LISTENER):
         assert versions(dump.data) == CURRENT
 

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from edgeclients.model import Effects
+from edgeclients.ports import Transaction
 from edgeclients.store.limits import OutboxBounds, StoreLimits
+from edgeclients.store.sqlite import search
+from edgeclients.store.sqlite.client_set import BLOCK
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.store import SqliteStore
+from edgeclients.store.sqlite.transaction import SqliteTransaction
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
 from tests.conformance.clock import ClockContract
@@ -104,3 +108,40 @@ class TestViews(ViewContract): ...
 
 
 class TestViewProperties(ViewPropertiesContract): ...
+
+
+@pytest.fixture
+async def searched(make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch) -> Harness:
+    """A store that writes the search rows of each client at once, of the first clients in another block than of the others."""
+    monkeypatch.setattr(search, "LAG", 1)
+    harness = await make_harness(Bounds())
+
+    async def unit(tx: Transaction) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        tx._connection.execute("UPDATE store_state SET indexed_through = ?", (BLOCK - 3,))
+
+    await harness.store.run(unit)
+    return harness
+
+
+class WithSearchRows:
+    """The contracts of lists, where no client is one of the newest."""
+
+    @pytest.fixture
+    def harness(self, searched: Harness) -> Harness:
+        return searched
+
+
+class TestSearchedLists(WithSearchRows, ListContract): ...
+
+
+class TestSearchedListProperties(WithSearchRows, ListPropertiesContract): ...
+
+
+class TestSearchedViews(WithSearchRows, ViewContract): ...
+
+
+class TestSearchedViewProperties(WithSearchRows, ViewPropertiesContract): ...
+
+
+class TestSearchedClients(WithSearchRows, ClientContract): ...

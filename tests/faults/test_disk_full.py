@@ -17,7 +17,7 @@ from tests.support.stores import Opened, batch
 pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
 
 _ALL = 2**32 - 2  # SQLite's most
-TABLES = ("clients", "clients_roles", "clients_role_members", "tag_rows", "metadata_rows", "totals", "outbox", "revocations")
+TABLES = ("clients", "clients_roles", "clients_role_members", "search_rows", "totals", "outbox", "revocations")
 
 
 async def allow(store: SqliteStore, more: int | None) -> None:

@@ -11,7 +11,7 @@ import httpx
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from tests.support.api import basic
-from tests.support.database import keep_events, rows
+from tests.support.database import keep_events, opened, rows, searched
 from tests.support.service import Service
 from tests.support.waiting import PATIENCE
 
@@ -20,17 +20,14 @@ CALLERS = 64
 DOMAIN = "killed"
 
 _TORN = """
-SELECT c.n FROM client_rows c JOIN client_ids i ON i.n = c.n, store_state s
+SELECT c.n FROM client_rows c JOIN client_ids i ON i.n = c.n
 WHERE (SELECT count(*) FROM role_rows r WHERE r.client = c.n) <> 1
    OR (SELECT count(*) FROM member_rows m WHERE m.client = c.n) <> 1
    OR (SELECT count(*) FROM outbox o WHERE o.client_id = i.id AND o.stream LIKE '%client.create') <> 1
-   OR (SELECT count(*) FROM tag_rows t WHERE t.client = c.n) <> (c.n <= s.indexed_through)
-   OR (SELECT count(*) FROM metadata_rows t WHERE t.client = c.n) <> (c.n <= s.indexed_through)
 """
 _ORPHANS = """
 SELECT * FROM (
     SELECT client FROM role_rows UNION SELECT client FROM member_rows
-    UNION SELECT client FROM tag_rows UNION SELECT client FROM metadata_rows
     EXCEPT SELECT n FROM client_rows
 )
 UNION ALL SELECT * FROM (SELECT client_id FROM outbox EXCEPT SELECT id FROM client_ids)
@@ -88,6 +85,9 @@ def look_into(data: Path, acknowledged: dict[str, str]) -> None:
     assert rows(data, "PRAGMA foreign_key_check") == []
     assert rows(data, _TORN) == []
     assert rows(data, _ORPHANS) == []
+    with opened(data / "clients.db") as connection:
+        older = connection.execute("SELECT n FROM client_rows, store_state WHERE n <= indexed_through").fetchall()
+        assert {number: len(found) for number, found in searched(connection).items()} == {number: 2 for (number,) in older}
     assert acknowledged.keys() <= {client_id for (client_id,) in rows(data, "SELECT id FROM clients")}
 
 

@@ -11,6 +11,8 @@ from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread, chunks
 
 _TAG = TagFilter(("floor-3",), match_all=True)
+_TAGS = TagFilter(("floor-3", "line-3"), match_all=True)
+_ANY = TagFilter(tuple(f"floor-{number}" for number in range(7)), match_all=False)
 _ROOM = {"site": {"room": "room-7"}}
 _MEMBER = "member"
 _MODEL = {"model": "model-2"}
@@ -38,6 +40,8 @@ async def _page(run: Run) -> list[Row]:
             f"tag (1 in {TAGS})": ClientFilter(tags=_TAG),
             f"metadata (1 in {ROOMS})": ClientFilter(metadata=_ROOM),
             f"tag (1 in {TAGS}) and metadata (1 in 5)": ClientFilter(tags=_TAG, metadata=_MODEL),
+            f"two tags (1 in {7 * TAGS}), 100 a page": ClientFilter(tags=_TAGS, limit=100),
+            "one of seven tags, and metadata (14 % together), 100 a page": ClientFilter(tags=_ANY, metadata=_MODEL, limit=100),
         }
         lines = [(name, await _time(ours, wanted, rounds)) for name, wanted in others.items()]
         lines += [

@@ -9,6 +9,7 @@ from typing import cast
 from edgeclients.model import Effects
 from edgeclients.ports import Store
 from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.client_set import ClientSet, decode
 from edgeclients.store.sqlite.connect import open_reader
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.ids import uuid_bytes
@@ -22,8 +23,6 @@ _LIMITS = StoreLimits()
 # A client's rows: table, and the column that says whose they are.
 _TABLES = {
     "client_rows": "n",
-    "tag_rows": "client",
-    "metadata_rows": "client",
     "role_rows": "client",
     "member_rows": "client",
     "outbox": "client_id",
@@ -66,6 +65,10 @@ class OnSqlite:
             for table, owner in _TABLES.items():
                 for client, *row in connection.execute(f"SELECT {owner}, * FROM {table}"):
                     found.setdefault(numbers.get(client, client), []).append((table, tuple(row)))
+            # A row of several clients counts as the first one's.
+            for row in connection.execute("SELECT * FROM search_rows").fetchall():
+                first = next(iter(ClientSet({row[3]: decode(row[4])})))
+                found.setdefault(first, []).append(("search_rows", row))
         return list(found.values())
 
     async def insert_plainly(self, name: str, clients: Sequence[Rows]) -> float:

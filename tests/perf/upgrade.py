@@ -1,6 +1,7 @@
 """What the first start of a version takes that has another schema: time, and space on the card beside the old database."""
 
 import contextlib
+import json
 import sqlite3
 import threading
 import time
@@ -13,6 +14,7 @@ from edgeclients.files import schema_path
 from edgeclients.store.migrate import available
 from edgeclients.store.sqlite.connect import add_functions
 from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.terms import terms
 from tests.perf.fleet import BULK, SESSION, drafts
 from tests.perf.homes import registry
 from tests.perf.measure import Figure, Row, Run, Spread, chunks
@@ -25,12 +27,9 @@ _RECORD = (
     " applied_at INTEGER NOT NULL) STRICT"
 )
 _SAME = ("peppers", "clients", "clients_roles", "clients_role_members", "connections", "outbox")
-_SEARCHED = {
-    "client_tags": "SELECT d.name, r.tag, i.id FROM new.tag_rows r JOIN new.names d ON d.n = r.domain"
-    " JOIN new.client_ids i ON i.n = r.client",
-    "client_metadata": "SELECT d.name, r.path, r.value, i.id FROM new.metadata_rows r JOIN new.names d ON d.n = r.domain"
-    " JOIN new.client_ids i ON i.n = r.client",
-}
+_CLIENTS = "SELECT id, domain_id, tags, metadata FROM new.clients"
+_TAG = "INSERT INTO main.client_tags (domain_id, tag, client_id) VALUES (?, ?, ?)"
+_METADATA = "INSERT INTO main.client_metadata (domain_id, path, value, client_id) VALUES (?, ?, ?, ?)"
 
 
 def upgrade(run: Run) -> list[Row]:
@@ -82,8 +81,9 @@ def _make_old(new: Path, old: Path) -> None:
         for table in _SAME:
             columns = ", ".join(name for _, name, *_ in connection.execute(f"PRAGMA main.table_info({table})").fetchall())
             connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
-        for table, rows in _SEARCHED.items():
-            connection.execute(f"INSERT INTO main.{table} {rows}")
+        for client_id, domain_id, tags, metadata in connection.execute(_CLIENTS):
+            connection.executemany(_TAG, [(domain_id, tag, client_id) for tag in json.loads(tags)])
+            connection.executemany(_METADATA, [(domain_id, *term, client_id) for term in terms(json.loads(metadata))])
 
 
 @contextlib.contextmanager

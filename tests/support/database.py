@@ -11,6 +11,8 @@ from typing import Any
 
 from edgeclients.store.clause import Clause
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, connect
+from edgeclients.store.sqlite.client_set import ClientSet, decode
+from edgeclients.store.sqlite.terms import Term
 from tests.support.service import Service
 
 
@@ -28,6 +30,15 @@ def rows(data: Path, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]
     """What a query finds in the data directory's database."""
     with opened(data / "clients.db") as connection:
         return connection.execute(sql, parameters).fetchall()
+
+
+def searched(connection: sqlite3.Connection) -> dict[int, set[Term]]:
+    """The numbers of a gateway's clients that have search rows, each with what lists find it by."""
+    found: dict[int, set[Term]] = {}
+    for path, value, block, clients in connection.execute("SELECT path, value, block, clients FROM search_rows"):
+        for number in ClientSet({block: decode(clients)}):
+            found.setdefault(number, set()).add((path, value))
+    return found
 
 
 def keep_events(service: Service) -> None:

@@ -4,13 +4,14 @@ import contextlib
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.program import PROGRAM
 from tests.support.service import Service
 
-_MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+_MOUNT_ONLY = 'mount -t tmpfs -o size="$1" tmpfs "$2"'
+_MOUNT = f'{_MOUNT_ONLY} && shift 2 && exec "$@"'
 _ROOT = ["unshare", "--mount"]
 _USER = ["unshare", "--user", "--map-root-user", "--mount"]
 
@@ -25,6 +26,17 @@ def _way() -> list[str] | None:
 
 
 WAY = _way()
+
+
+def run_on_small_disk(mount: Path, size: str, data: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command with a copy of a directory on a disk of this size as its last argument; what it leaves is put back."""
+    assert WAY is not None
+    mount.mkdir()
+    script = f'{_MOUNT_ONLY} && shift 2 && data="$1" && shift && cp -a "$data" "$1" && there="$1/data" && shift || exit 99\n'
+    script += '"$@" "$there"\ncode=$?\nrm -r "$data" && cp -a "$there" "$data" || exit 99\nexit $code'
+    arguments = ["sh", size, str(mount), str(data), str(mount), *command]
+    assert data.name == "data"
+    return subprocess.run([*WAY, "sh", "-c", script, *arguments], capture_output=True, text=True, check=False)
 
 
 @contextlib.contextmanager

@@ -20,9 +20,11 @@ from edgeclients.model import (
     Viewer,
 )
 from edgeclients.store.limits import StoreLimits
+from edgeclients.store.sqlite.client_set import BLOCK, encode
 from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.search import TAG
 from edgeclients.store.sqlite.store import SqliteStore
-from edgeclients.store.sqlite.terms import terms
+from edgeclients.store.sqlite.terms import Term, terms
 
 CLIENTS = 100_000
 SOME, OWNER, ADMIN = Viewer("some", everything=False), Viewer("owner", everything=False), Viewer("some", everything=True)
@@ -95,10 +97,13 @@ def _rows() -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
     yield role, ((one, "reader", f"reader {one}", int(Action.READ), 2) for one in some)
     yield member, ((one, "owner", f"admin {one}") for one in ids)
     yield member, ((one, "some", f"reader {one}") for one in some)
-    tag = f"INSERT INTO tag_rows VALUES ({D1}, ?2, {of_client})"
-    yield tag, ((one, f"tag-{n % 10}") for n, one in enumerate(ids))
-    value = f"INSERT INTO metadata_rows VALUES ({D1}, ?2, ?3, {of_client})"
-    yield value, ((one, *rooms[n // 10 % 100]) for n, one in enumerate(ids))
+    found: dict[tuple[Term, int], list[int]] = {}
+    for number in range(CLIENTS):
+        block, place = divmod(number + 1, BLOCK)  # the first client's number is 1
+        for term in (TAG, f"tag-{number % 10}"), rooms[number // 10 % 100]:
+            found.setdefault((term, block), []).append(place)
+    search = f"INSERT INTO search_rows VALUES ({D1}, ?, ?, ?, ?)"
+    yield search, ((*term, block, encode(places)) for (term, block), places in found.items())
     channel = f"INSERT INTO connection_rows VALUES ({_number('?2')}, {D1}, {of_client}, ?3)"
     yield channel, ((one, CHANNEL, int(ConnectionType.PUBLISH)) for one in [*ids[:100], *some[-100:]])
     yield client, [(CROWD, "d2", 0)]

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
-from edgeclients.store.sqlite.ids import role_bytes, role_text, uuid_bytes, uuid_text
+from edgeclients.store.sqlite import client_set
+from edgeclients.store.sqlite.ids import role_bytes, uuid_bytes
 
 OLDEST = (3, 37, 0)  # STRICT tables
 
@@ -43,6 +44,7 @@ def open_writer(path: Path | str, progress: Progress) -> sqlite3.Connection:
     try:
         report_steps(connection, progress)
         add_functions(connection)
+        connection.create_function("clients_add", 2, client_set.add, deterministic=True)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WRITE_BACK_PAGES}").fetchall()
@@ -58,9 +60,7 @@ def open_writer(path: Path | str, progress: Progress) -> sqlite3.Connection:
 def add_functions(connection: sqlite3.Connection) -> None:
     """Let the SQL of a connection convert ids."""
     connection.create_function("uuid_bytes", 1, uuid_bytes, deterministic=True)
-    connection.create_function("uuid_text", 1, uuid_text, deterministic=True)
     connection.create_function("role_bytes", 1, role_bytes, deterministic=True)
-    connection.create_function("role_text", 1, role_text, deterministic=True)
 
 
 def report_steps(connection: sqlite3.Connection, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from edgeclients.files import remedy, schema_path
 from edgeclients.progress import Progress
 from edgeclients.store.clock import StoredTime
 from edgeclients.store.datadir import LOCK
-from edgeclients.store.sqlite import activity, completeness, peppers, settlement
+from edgeclients.store.sqlite import activity, completeness, peppers, search, settlement
 from edgeclients.store.sqlite.connect import open_writer
 from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.migration import check_current, migrate
@@ -43,6 +43,7 @@ class SqliteDatabase:
                 if upgrade:
                     activity.prepare(path, self.progress)
                     self.connection = migrate(self.connection, path, schema_path("sqlite"), self.progress)
+                    search.catch_up(self.connection, self.progress)
                 else:
                     check_current(self.connection, path, schema_path("sqlite"))
                 marked = completeness.is_marked(self.connection)

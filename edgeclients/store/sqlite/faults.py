@@ -7,6 +7,8 @@ from edgeclients.errors import Busy, DomainError, Internal, QueryTimedOut, Stora
 
 _log = logging.getLogger(__name__)
 
+_NO_SHARED_MEMORY = sqlite3.SQLITE_IOERR_SHMSIZE  # a disk that is full takes no -shm file either, which is no fault of the disk
+
 _MEANING: dict[int, type[DomainError]] = {
     sqlite3.SQLITE_FULL: StorageFull,
     sqlite3.SQLITE_BUSY: Busy,
@@ -22,7 +24,8 @@ _MEANING: dict[int, type[DomainError]] = {
 
 def primary_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code of `error`; 0 where the driver gave none."""
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return sqlite3.SQLITE_FULL if code == _NO_SHARED_MEMORY else code & 0xFF
 
 
 def translate(error: BaseException) -> BaseException:

@@ -1,15 +1,14 @@
-"""The filter of a list in SQL: sources that find its clients, and conditions on a client `c`."""
-
-from collections.abc import Sequence
+"""The filter of a list in SQL: sources that find clients, and conditions on a client `c`. Tags and metadata: `candidates`."""
 
 import msgspec
 
 from edgeclients.model import ClientFilter, ConnectionType, Status
 from edgeclients.store.clause import Clause, Source
 from edgeclients.store.rows import fold
+from edgeclients.store.sqlite.client_set import ClientSet
 from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.names import numbered
-from edgeclients.store.sqlite.terms import Query, Term, query
+from edgeclients.store.sqlite.terms import query
 
 # When a client was last seen: according to the file, and with the newer times in memory, copied to a temporary table.
 WRITTEN = "(SELECT at FROM activity.seen_rows s WHERE s.id = c.id)"
@@ -18,54 +17,26 @@ SEEN = (
     f"THEN (SELECT max(at, coalesce({WRITTEN}, at)) FROM temp.seen n WHERE n.id = c.id) ELSE {WRITTEN} END"
 )
 _OF_DOMAIN = f"domain = {numbered()}"
-_INDEXED_THROUGH = "(SELECT indexed_through FROM store_state WHERE id = 1)"
-_MAX_TERMS = 32  # of a metadata query in one statement; with more, candidates are compared as well
+_FEW_NAMES = 5000
 
 
-def sources(domain_id: str, wanted: ClientFilter) -> list[Source]:
-    """What finds the clients with the wanted tags, metadata, channel and name by an index."""
+def sources(domain_id: str, wanted: ClientFilter, candidates: ClientSet | None) -> list[Source]:
+    """What finds the clients with the wanted channel and name by an index."""
     found = []
-    if wanted.tags is not None:
-        groups = [(tag,) for tag in wanted.tags.tags] if wanted.tags.match_all else [wanted.tags.tags]
-        found += [_tag_source(domain_id, group) for group in groups]
-    if wanted.metadata:
-        found += [_metadata_source(domain_id, term) for term in sorted(query(wanted.metadata).terms)[:_MAX_TERMS]]
     if wanted.channel_id is not None:
         types = tuple(ConnectionType) if wanted.connection_type is None else (wanted.connection_type,)
         marks = ", ".join("?" for _ in types)
         where = f"channel = {numbered()} AND {_OF_DOMAIN} AND type IN ({marks})"
         values = (wanted.channel_id, domain_id, *map(int, types))
         found.append(_source("connection_rows", where, values, repeats=len(types) > 1))
-    if wanted.name is not None:
+    if wanted.name is not None and not _is_few(candidates):
         found.append(_name_source(domain_id, wanted))
     return found
 
 
-def _tag_source(domain_id: str, tags: Sequence[str]) -> Source:
-    marks = ", ".join("?" for _ in tags)
-    indexed = _source("tag_rows", f"{_OF_DOMAIN} AND tag IN ({marks})", (domain_id, *tags), repeats=len(tags) > 1)
-    has_one = Clause(f"EXISTS (SELECT 1 FROM json_each(x.tags) WHERE value IN ({marks}))", tuple(tags))
-    return _with_newest(indexed, domain_id, has_one)
-
-
-def _metadata_source(domain_id: str, term: Term) -> Source:
-    indexed = _source("metadata_rows", f"{_OF_DOMAIN} AND path = ? AND value = ?", (domain_id, *term), repeats=False)
-    return _with_newest(indexed, domain_id, Clause("metadata_has(x.metadata, ?, ?)", term))
-
-
-def _with_newest(indexed: Source, domain_id: str, matching: Clause) -> Source:
-    """A source of search rows, and the newest clients `x`, which have none, that meet a condition."""
-    ids, check, repeats, _ = indexed
-    newest = f"SELECT x.n FROM client_rows x WHERE x.n > {_INDEXED_THROUGH} AND +x.{_OF_DOMAIN} AND {matching.sql}"
-    is_newest = (
-        f"lead.client > {_INDEXED_THROUGH} AND EXISTS (SELECT 1 FROM client_rows x WHERE x.n = lead.client AND {matching.sql})"
-    )
-    return Source(
-        Clause(f"{ids.sql} UNION ALL {newest}", (*ids.parameters, domain_id, *matching.parameters)),
-        Clause(f"({check.sql} OR ({is_newest}))", (*check.parameters, *matching.parameters)),
-        repeats,
-        by_number=True,
-    )
+def _is_few(candidates: ClientSet | None) -> bool:
+    """Whether it is better to look at the name of each candidate than at all names."""
+    return candidates is not None and len(candidates) < _FEW_NAMES
 
 
 def _name_source(domain_id: str, wanted: ClientFilter) -> Source:
@@ -94,7 +65,7 @@ def _source(table: str, where: str, parameters: tuple[object, ...], *, repeats: 
     )
 
 
-def conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
+def conditions(domain_id: str, wanted: ClientFilter, candidates: ClientSet | None) -> list[Clause]:
     """What else must hold of a client."""
     every = of_domain(domain_id, wanted)
     if wanted.id is not None:
@@ -111,7 +82,9 @@ def conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
     ):
         if bound is not None:
             every.append(Clause(comparison, (bound,)))
-    if wanted.metadata and _needs_comparing(query(wanted.metadata)):
+    if wanted.name is not None and _is_few(candidates):
+        every.append(_has_part("c", wanted))
+    if wanted.metadata and not query(wanted.metadata).exact:
         text = msgspec.json.encode(wanted.metadata).decode()
         every.append(Clause("metadata_contains(coalesce(c.metadata, '{}'), ?)", (text,)))
     return every
@@ -124,7 +97,3 @@ def of_domain(domain_id: str, wanted: ClientFilter) -> list[Clause]:
         marks = ", ".join("?" for _ in wanted.statuses)
         conditions.append(Clause(f"c.status IN ({marks})", tuple(map(int, wanted.statuses))))
     return conditions
-
-
-def _needs_comparing(asked: Query) -> bool:
-    return not asked.exact or len(asked.terms) > _MAX_TERMS

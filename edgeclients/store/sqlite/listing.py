@@ -11,9 +11,11 @@ from edgeclients.store.activity import newest
 from edgeclients.store.clause import Clause
 from edgeclients.store.rows import order_by, to_listed, to_types
 from edgeclients.store.sqlite import filters, sight, views
-from edgeclients.store.sqlite.matches import Matches, ranked, rows
+from edgeclients.store.sqlite.candidates import candidates as found_by_search
+from edgeclients.store.sqlite.matches import Matches, ranked
 from edgeclients.store.sqlite.names import numbered
 from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, CLIENT_WIDTH, LISTED_COLUMNS, ROLE_COLUMNS, named, to_client, to_role
+from edgeclients.store.sqlite.scanner import rows
 
 _CHANGED = "coalesce(c.updated_at, c.created_at)"
 
@@ -32,15 +34,19 @@ async def page(
     """`Store.page`, in the open transaction of `connection`; `seen` holds the times that the file does not have yet."""
     if wanted.of_sight:
         await sight.write_newer(connection, seen)
-    sources, conditions = filters.sources(domain_id, wanted), filters.conditions(domain_id, wanted)
+    candidates = await found_by_search(connection, domain_id, wanted)
+    sources = filters.sources(domain_id, wanted, candidates)
+    conditions = filters.conditions(domain_id, wanted, candidates)
     if viewer is not None:
         visible = views.visible(viewer, wanted.role)
         sources += visible.sources
         conditions += visible.conditions
-    matches = await ranked(connection, domain_id, wanted, sources, conditions)
+    matches = await ranked(connection, domain_id, wanted, candidates, sources, conditions)
     if wanted.only_total:
         return Page(await _count(connection, matches))
-    total = await _count(connection, matches) if matches.may_be_met_soon else None
+    total = matches.known_count
+    if total is None and matches.may_be_met_soon:
+        total = await _count(connection, matches)
     chosen = await _chosen(connection, matches, total)
     found = await rows(connection, _page_rows(chosen, wanted, viewer))
     if total is None:
@@ -59,9 +65,15 @@ async def _chosen(connection: aiosqlite.Connection, matches: Matches, total: int
     if total is None or not matches.are_met_soon(total):
         # All of them must be sorted anyway, and counting them on the way is free.
         return matches.sorted(_order(matches.wanted), counted=total is not None)
-    if matches.wanted.order != LAST_SEEN:
-        return matches.walked(_order(matches.wanted))
-    numbers = await sight.page(connection, matches)
+    order = _order(matches.wanted)
+    if matches.wanted.order == LAST_SEEN:
+        numbers = await sight.page(connection, matches)
+    elif not matches.are_walked:
+        return matches.walked(order)
+    elif (met := await matches.walk(connection, order, total)) is not None:
+        numbers = met
+    else:
+        return matches.sorted(order, counted=True)
     return Clause("SELECT value AS chosen, 0 AS total FROM json_each(?)", (msgspec.json.encode(numbers).decode(),))
 
 

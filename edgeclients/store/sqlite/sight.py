@@ -11,7 +11,8 @@ import aiosqlite
 from edgeclients.store.clause import Clause
 from edgeclients.store.sqlite.filters import WRITTEN
 from edgeclients.store.sqlite.ids import uuid_bytes
-from edgeclients.store.sqlite.matches import Matches, rows
+from edgeclients.store.sqlite.matches import Matches
+from edgeclients.store.sqlite.scanner import rows
 
 _NEWER = f"""
 SELECT c.n, max(t.at, coalesce({WRITTEN}, t.at)) AS at, c.id FROM temp.seen t CROSS JOIN client_rows c ON c.id = t.id

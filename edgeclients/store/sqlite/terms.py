@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 Term = tuple[str, str]
 
 _LONGEST = 200  # characters kept of a path or value; longer ones are hashed, which keeps equality
+_MAX_TERMS = 32  # of a query; they are looked up in one statement
 _ELEMENT = "\\["  # no escaped key has a backslash before a bracket
 
 
 class Query(NamedTuple):
-    """A containment query against the index.
+    """A containment query against the index: `terms` in order.
 
     `exact`: having all `terms` is containment itself; otherwise candidates must be compared.
     """
 
-    terms: frozenset[Term]
+    terms: tuple[Term, ...]
     exact: bool
 
 
@@ -32,8 +33,9 @@ def terms(metadata: Mapping[str, Any]) -> frozenset[Term]:
 
 
 def query(wanted: Mapping[str, Any]) -> Query:
-    """The rows that every object containing `wanted` has."""
-    return Query(terms(wanted), exact=_exact(wanted, inside_array=False))
+    """Rows that every object containing `wanted` has."""
+    found = sorted(terms(wanted))
+    return Query(tuple(found[:_MAX_TERMS]), exact=len(found) <= _MAX_TERMS and _exact(wanted, inside_array=False))
 
 
 def contains(value: object, wanted: object) -> bool:
