@@ -28,10 +28,10 @@ def _store(path: Path, query_seconds: float = 5.0) -> SqliteStore:
 
 async def test_a_list_has_a_time_limit_and_the_next_one_is_not_its_victim(tmp_path: Path) -> None:
     async with _store(tmp_path, query_seconds=0.000_001) as store:
-        await add(store, *(new_client(name=f"name {n}", metadata={"a": [{"b": n, "c": 1}]}) for n in range(5000)))
+        await add(store, *(new_client(name=f"name {n}") for n in range(5000)))
         for _ in range(5):
             with pytest.raises(QueryTimedOut):
-                await store.page("d1", ClientFilter(name="x%y%z", metadata={"a": [{"b": 1, "c": 1}]}))
+                await store.page("d1", ClientFilter(name="x%y%z"))
         assert (await store.page("d2", ClientFilter())).total == 0
 
 

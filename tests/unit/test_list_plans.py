@@ -282,6 +282,7 @@ CASES = {
     "admin, by domain": case(ADMIN, lambda n: not is_held(n), BY_DOMAIN),
     "admin, by domain, only the total": case(ADMIN, lambda n: not is_held(n), BY_DOMAIN, only_total=True),
     "admin, by domain, tag": case(ADMIN, lambda n: is_tagged(n) and not is_held(n), BY_DOMAIN, tags=TAGGED),
+    "admin, tag, by name": case(ADMIN, is_tagged, tags=TAGGED, order="name"),
     "admin, no access type": case(ADMIN, nobody, NONSENSE),
     "admin, tag and metadata": case(ADMIN, lambda n: is_tagged(n) and is_in_room(n), **BOTH),
 }
@@ -330,6 +331,14 @@ async def test_a_member_is_served_for_their_own_roles_only(ours: Fleet, name: st
     viewer, wanted, fits = CASES[name]
     await ours.store.page("d1", wanted, viewer)
     assert sum(ran.steps for ran in await ours.watched.told()) < sum(map(fits, range(CLIENTS))) * 3 * A_ROW
+
+
+async def test_a_list_by_last_seen_goes_through_its_candidates_once(ours: Fleet) -> None:
+    """Not once for each client of the domain."""
+    page = await ours.store.page("d1", ClientFilter(tags=TAGGED, order="last_seen_at"), ADMIN)
+    assert sum(steps for _, _, steps in ours.watched.ran) < CLIENTS * A_ROW
+    tagged = [client_id(number) for number in reversed(range(CLIENTS)) if is_tagged(number)]
+    assert (page.total, [item.client.id for item in page.items]) == (len(tagged), tagged[:10])
 
 
 @pytest.mark.parametrize("name", ["member, by domain", "member, no access type", "admin, no access type"])

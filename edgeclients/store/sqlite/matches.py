@@ -118,7 +118,8 @@ class Matches(Struct, frozen=True):
         """All conditions on a client `c` of the database."""
         clauses = [self._where_without_candidates()]
         if self.candidates is not None:
-            clauses.append(Clause("c.n IN (SELECT value FROM json_each(?))", (self.candidates.json,)))
+            # `+` keeps SQLite from going through the candidates for each row that it comes to.
+            clauses.append(Clause("+c.n IN (SELECT value FROM json_each(?))", (self.candidates.json,)))
         return Clause.all_of(clauses)
 
     @property

@@ -14,6 +14,7 @@ from edgeclients.model import Client, Status
 from edgeclients.progress import Progress
 from edgeclients.store.sqlite import client_set
 from edgeclients.store.sqlite.client_set import BLOCK
+from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.rows import decode_tags, fetch
 from edgeclients.store.sqlite.terms import Term, terms
@@ -60,20 +61,32 @@ def add(connection: sqlite3.Connection, newest: int) -> None:
 
 
 def catch_up(connection: sqlite3.Connection, progress: Progress) -> None:
-    """Write all search rows that a migration has left to be written, part by part: what is written stays written."""
-    while True:
-        indexed, newest = fetch(connection, _LAGGING, ())[0]
-        if newest - indexed < LAG:
-            return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            _index(connection, indexed, min(newest, indexed + _CLIENTS_A_COMMIT))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+    """Write all search rows that a migration has left to be written, part by part: what is written stays written.
+
+    A damaged file gets as many as can be written; the damage is told where it is read.
+    """
+    try:
+        while _catches_up(connection):
+            progress.step()
+    except sqlite3.DatabaseError as error:
+        if primary_code(error) != sqlite3.SQLITE_CORRUPT:
             raise
-        progress.step()
+
+
+def _catches_up(connection: sqlite3.Connection) -> bool:
+    """Write a part of the search rows that are missing; False if none is."""
+    indexed, newest = fetch(connection, _LAGGING, ())[0]
+    if newest - indexed < LAG:
+        return False
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _index(connection, indexed, min(newest, indexed + _CLIENTS_A_COMMIT))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return True
 
 
 def change(connection: sqlite3.Connection, old: Client, new: Client, metadata: Mapping[str, Any] | None) -> None:
