@@ -135,6 +135,7 @@ class Client(Struct, frozen=True):
     name: str
     tags: tuple[str, ...]
     identity: str
+    external_id: str
     parent_group_id: str | None
     created_at: int
     updated_at: int | None
@@ -150,6 +151,7 @@ class ClientDraft(Struct, frozen=True, kw_only=True):
     name: str = ""
     tags: Sequence[str] = ()
     identity: str = ""
+    external_id: str = ""
     secret: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     private_metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -304,6 +306,7 @@ class ClientFilter(Struct, frozen=True, kw_only=True):
     descending: bool = True
     name: str | None = None
     id: str | None = None
+    external_id: str | None = None
     tags: TagFilter | None = None
     statuses: tuple[Status, ...] = (Status.ENABLED,)
     metadata: Mapping[str, Any] | None = None

@@ -18,7 +18,7 @@ from edgeclients.core.changes import touched
 from edgeclients.core.creation import Created
 from edgeclients.core.ids import EntityIds
 from edgeclients.core.parents import Parents
-from edgeclients.core.rules import check_name, check_tags, is_uuid, metadata_text
+from edgeclients.core.rules import check_external_id, check_name, check_tags, is_uuid, metadata_text
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import EmptyList, NotFound, SecretTaken, StatusUnchanged, TooManyElements
 from edgeclients.model import (
@@ -39,9 +39,10 @@ _PART = 500  # clients written at a time
 
 
 class ClientChange(Struct, frozen=True, kw_only=True):
-    """New values for a client's fields; None leaves one as it is, and so does an empty name."""
+    """New values for a client's fields; None leaves one as it is, and so does an empty name. `external_id` "" removes it."""
 
     name: str = ""
+    external_id: str | None = None
     metadata: Mapping[str, Any] | None = None
     private_metadata: Mapping[str, Any] | None = None
 
@@ -73,7 +74,7 @@ class Clients:
         Raises:
             EmptyList, TooManyElements: there are none, or too many.
             InvalidId, InvalidName, InvalidTags, InvalidMetadata, InvalidSecret, …: one is not valid.
-            IdTaken, SecretTaken: an id or a secret is in use, or occurs twice.
+            IdTaken, ExternalIdTaken, SecretTaken: an id or a secret is in use, or occurs twice.
         """
         if not drafts:
             raise EmptyList
@@ -152,13 +153,17 @@ class Clients:
         return await self._store.page(session.domain_id, wanted, viewer)
 
     async def update(self, session: Session, client_id: str, change: ClientChange) -> Client:
-        """Change name and metadata of an enabled client.
+        """Change name, external id and metadata of an enabled client.
 
         Raises:
             NotFound: there is no such enabled client in this domain.
+            ExternalIdTaken: another client of the domain has the external id.
         """
         check_name(change.name)
         fields = {"name": change.name} if change.name else {}
+        if change.external_id is not None:
+            check_external_id(change.external_id)
+            fields["external_id"] = change.external_id
         if change.metadata is not None:
             fields["metadata"] = metadata_text(change.metadata)
         if change.private_metadata is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec import Struct
 
 from edgeclients.core.ids import new_role_id
-from edgeclients.core.rules import check_id, check_identity, check_name, check_tags, metadata_text, values
+from edgeclients.core.rules import check_external_id, check_id, check_identity, check_name, check_tags, metadata_text, values
 from edgeclients.core.secrets.issue import SuppliedSecret
 from edgeclients.core.secrets.keyring import generate
 from edgeclients.model import ALL_ACTIONS, Client, ClientDraft, NewClient, NewRole, Session, StoredSecret
@@ -78,6 +78,7 @@ def _client(session: Session, client_id: str, draft: ClientDraft, now: int) -> C
     check_name(draft.name)
     check_id(client_id)
     check_identity(draft.identity)
+    check_external_id(draft.external_id)
     return Client(
         id=client_id,
         domain_id=session.domain_id,
@@ -85,6 +86,7 @@ def _client(session: Session, client_id: str, draft: ClientDraft, now: int) -> C
         name=draft.name,
         tags=check_tags(draft.tags),
         identity=draft.identity,
+        external_id=draft.external_id,
         parent_group_id=draft.parent_group_id or None,
         created_at=now,
         updated_at=None,

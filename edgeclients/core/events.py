@@ -157,7 +157,12 @@ def _of_role(role: Role, **fields: Any) -> dict[str, Any]:
 
 
 def _described(client: Client) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": client.name, "tags": client.tags, "identity": client.identity}
+    fields: dict[str, Any] = {
+        "name": client.name,
+        "tags": client.tags,
+        "identity": client.identity,
+        "external_id": client.external_id,
+    }
     present = {key: value for key, value in fields.items() if value}
     return {
         **present,

@@ -2,6 +2,7 @@
 
 NAME_BYTES = 1024  # schema/README.md#limits
 IDENTITY_CHARACTERS = 254  # schema/README.md#limits
+EXTERNAL_ID_CHARACTERS = 255  # schema/README.md#limits
 SECRET_BYTES = 4096  # schema/README.md#limits
 METADATA_BYTES = 64 * 1024  # far beyond any device's needs; keeps a row within a few pages
 METADATA_DEPTH = 32  # recursion stays shallow everywhere

@@ -8,6 +8,7 @@ import msgspec
 
 from edgeclients.core import limits
 from edgeclients.errors import (
+    InvalidExternalId,
     InvalidId,
     InvalidIdentity,
     InvalidMetadata,
@@ -66,6 +67,13 @@ def check_identity(identity: str) -> None:
     check_text(identity)
     if len(identity) > limits.IDENTITY_CHARACTERS:
         raise InvalidIdentity
+
+
+def check_external_id(external_id: str) -> None:
+    """Raise `InvalidExternalId` if an external id is too long."""
+    check_text(external_id)
+    if len(external_id) > limits.EXTERNAL_ID_CHARACTERS:
+        raise InvalidExternalId
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:

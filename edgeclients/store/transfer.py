@@ -34,8 +34,8 @@ def _table(name: str, columns: str, keys: int = 1) -> Table:
 
 CLIENTS = _table(
     "clients",
-    "id domain_id status secret secret_lookup secret_scheme name name_folded tags identity parent_group_id created_at"
-    " updated_at changed_at updated_by metadata private_metadata",
+    "id domain_id status secret secret_lookup secret_scheme name name_folded tags identity external_id parent_group_id"
+    " created_at updated_at changed_at updated_by metadata private_metadata",
 )
 LAST_SEEN = _table("last_seen", "client_id at")
 STATE = _table(

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from msgspec.structs import replace
 
-from edgeclients.errors import IdTaken, NotFound, SecretTaken
+from edgeclients.errors import ExternalIdTaken, IdTaken, NotFound, SecretTaken
 from edgeclients.model import ClientFilter, Connection, ConnectionType, Status
 from edgeclients.ports import Transaction
 from tests.conformance.harness import Harness, add, change, event, new_client
@@ -18,6 +18,7 @@ class ClientContract:
             name="Kessel Ä",
             tags=("b", "a", "b"),
             identity="kessel@plant",
+            external_id="SN 1/Ä",
             parent_group_id=str(uuid.uuid4()),
             metadata={"n": 2**70, "x": 1.5, "deep": [{"a": None}]},
             private_metadata='{"k":"v"}',
@@ -39,6 +40,29 @@ class ClientContract:
         await add(harness.store, new_client("d1", secret))
         with pytest.raises(SecretTaken):
             await add(harness.store, new_client("d1", secret))
+
+    async def test_an_external_id_is_unique_within_its_domain(self, harness: Harness) -> None:
+        first, other, _ = await add(
+            harness.store, new_client("d1", external_id="SN-1"), new_client("d1"), new_client("d2", external_id="SN-1")
+        )
+        with pytest.raises(ExternalIdTaken):
+            await add(harness.store, new_client("d1", external_id="SN-1"))
+        with pytest.raises(ExternalIdTaken):
+            await add(harness.store, *(new_client("d1", external_id="SN-2") for _ in range(2)))
+        with pytest.raises(ExternalIdTaken):
+            await change(harness.store, other, external_id="SN-1")
+        await change(harness.store, first, external_id="")
+        await change(harness.store, other, external_id="SN-1")
+        await add(harness.store, new_client("d1", external_id="sn-1"), new_client("d1", external_id="SN-1 "))
+
+    async def test_a_client_is_found_by_its_external_id(self, harness: Harness) -> None:
+        wanted, _, _ = await add(
+            harness.store, new_client("d1", external_id="SN-1"), new_client("d1"), new_client("d2", external_id="SN-1")
+        )
+        for external_id, found in ("SN-1", [wanted.id]), ("SN-", []), ("sn-1", []):
+            page = await harness.store.page("d1", ClientFilter(external_id=external_id))
+            assert [item.client.id for item in page.items] == found
+            assert page.total == len(found)
 
     async def test_the_same_secret_in_two_domains_is_two_clients(self, harness: Harness) -> None:
         secret = str(uuid.uuid4())

@@ -55,6 +55,7 @@ def new_client(domain: str = "d1", secret: str = "", **fields: Any) -> NewClient
             "name": "",
             "tags": (),
             "identity": "",
+            "external_id": "",
             "parent_group_id": None,
             "created_at": now,
             "updated_at": None,

@@ -14,6 +14,7 @@ UUID = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
 def test_a_client_comes_back_as_stored_with_its_secret_and_place(api: Api) -> None:
     wanted = {
         "name": "boiler",
+        "external_id": "SN-7/Ä",
         "tags": ["a", "b"],
         "metadata": {"big": 2**70, "x": 1.5, "ünï": "<&>", "nested": {"a": [1, None, True]}},
         "private_metadata": {"k": "v"},
@@ -87,6 +88,8 @@ def test_a_secret_is_taken_in_its_domain_only(api: Api, other: Api) -> None:
         ({"name": "x" * 1025}, "invalid_name"),
         ({"name": "é" * 513}, "invalid_name"),
         ({"credentials": {"identity": "x" * 255}}, "invalid_identity"),
+        ({"external_id": "x" * 256}, "invalid_external_id"),
+        ({"external_id": "\0"}, "malformed_request"),
         ({"credentials": {"secret": "x" * 4097}}, "invalid_secret"),
         ({"id": UUID, "credentials": {"secret": UUID}}, "invalid_secret"),
         ({"tags": ["t"] * 101}, "invalid_tags"),

@@ -73,6 +73,24 @@ def test_update_of_what_may_not_be_stored(api: Api, body: Any, code: str) -> Non
     assert api.request("GET", f"/clients/{client['id']}").json()["name"] == "a"
 
 
+def test_an_external_id_belongs_to_one_client(api: Api) -> None:
+    first, other = api.create(external_id="SN-1"), api.create()
+    path = f"/clients/{other['id']}"
+    for method, place, body in (
+        ("POST", "/clients", {"external_id": "SN-1"}),
+        ("POST", "/clients/bulk", [{"external_id": "SN-2"}, {"external_id": "SN-2"}]),
+        ("PATCH", path, {"external_id": "SN-1", "name": "changed"}),
+    ):
+        assert error_of(api.request(method, place, json=body)) == (409, "external_id_taken")
+    assert "name" not in api.request("GET", path).json()
+    assert api.listed(external_id="SN-1") == [first["id"]]
+    for change, expected in ({"name": "n"}, "SN-1"), ({"external_id": None}, "SN-1"), ({"external_id": ""}, None):
+        changed = api.request("PATCH", f"/clients/{first['id']}", json=change).json()
+        assert changed.get("external_id") == expected
+    assert api.request("PATCH", path, json={"external_id": "SN-1"}).json()["external_id"] == "SN-1"
+    assert api.listed(external_id="SN-1") == [other["id"]]
+
+
 def test_tags_are_replaced(api: Api) -> None:
     client = api.create(tags=["a", "b"])
     path = f"/clients/{client['id']}/tags"

@@ -82,6 +82,8 @@ def _fits(client: Client, wanted: ClientFilter) -> bool:
             return False
     if wanted.metadata is not None and not contains(msgspec.json.decode(client.metadata), wanted.metadata):
         return False
+    if wanted.external_id is not None and client.external_id != wanted.external_id:
+        return False
     if wanted.parent_group_id is not None and (client.parent_group_id or "") != wanted.parent_group_id:
         return False
     if wanted.created_from is not None and client.created_at < wanted.created_from:

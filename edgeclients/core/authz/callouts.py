@@ -15,6 +15,7 @@ def entities(session: Session, ids: Sequence[str], drafts: Iterable[ClientDraft]
 def _entity(session: Session, client_id: str, draft: ClientDraft) -> dict[str, Any]:
     fields = {
         "name": draft.name,
+        "external_id": draft.external_id,
         "tags": draft.tags,
         "parent_group_id": draft.parent_group_id,
         "metadata": draft.metadata,
@@ -30,6 +31,7 @@ def page_meta(wanted: ClientFilter) -> dict[str, Any]:
     fields = {
         "name": wanted.name,
         "id": wanted.id,
+        "external_id": wanted.external_id,
         "tags": wanted.tags and list(wanted.tags.tags),
         "metadata": wanted.metadata,
         "group": wanted.parent_group_id,

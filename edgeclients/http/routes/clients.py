@@ -13,10 +13,12 @@ from edgeclients.core.clients import ClientChange, Clients
 from edgeclients.core.creation import Created
 from edgeclients.errors import (
     EmptyList,
+    ExternalIdTaken,
     GroupNotEnabled,
     GroupOfOtherDomain,
     IdTaken,
     InvalidDirection,
+    InvalidExternalId,
     InvalidId,
     InvalidIdentity,
     InvalidLimit,
@@ -78,10 +80,12 @@ _CREATE_ERRORS = (
     InvalidId,
     InvalidName,
     InvalidIdentity,
+    InvalidExternalId,
     InvalidTags,
     InvalidMetadata,
     InvalidSecret,
     IdTaken,
+    ExternalIdTaken,
     SecretTaken,
     NotFound,
     GroupOfOtherDomain,
@@ -190,18 +194,23 @@ def routes(clients: Clients, bulk_bytes: int) -> list[BaseRouteHandler]:
         "/{client_id:str}",
         **describe(
             "updateClient",
-            "Change the name and metadata of an enabled client",
+            "Change the name, external id and metadata of an enabled client",
             "Missing fields do not change. Metadata is replaced as a whole.",
             answer=ClientBody,
             example=CLIENT_EXAMPLE,
-            errors=(*BODY_ERRORS, InvalidName, InvalidMetadata, *CLIENT_ERRORS),
+            errors=(*BODY_ERRORS, InvalidName, InvalidExternalId, InvalidMetadata, ExternalIdTaken, *CLIENT_ERRORS),
             body=UpdateClient,
             body_example={"name": "boiler 2", "metadata": {"location": {"room": "b2"}}},
         ),
     )
     async def update_client(request: Call, client_id: str) -> ASGIResponse:
         body: UpdateClient = await body_of(request, _update)
-        change = ClientChange(name=body.name or "", metadata=body.metadata, private_metadata=body.private_metadata)
+        change = ClientChange(
+            name=body.name or "",
+            external_id=body.external_id,
+            metadata=body.metadata,
+            private_metadata=body.private_metadata,
+        )
         return answer(to_body(await clients.update(session_of(request), client_id, change)))
 
     @patch(

@@ -17,6 +17,7 @@ from edgeclients.http.wire.fields import (
     READ_ONLY,
     REQUIRED,
     ActionName,
+    ExternalId,
     Grace,
     Identity,
     Ids,
@@ -73,6 +74,7 @@ class CreateClient(Struct):
 
     id: Annotated[UuidOrEmpty | None, shown(description="If missing or empty, the service generates an id.")] = None
     name: Name | None = None
+    external_id: ExternalId | None = None
     tags: Tags | None = None
     credentials: CredentialsIn | None = None
     metadata: Metadata | None = None
@@ -97,6 +99,7 @@ class CreateClient(Struct):
             name=self.name or "",
             tags=self.tags or (),
             identity=credentials.identity or "",
+            external_id=self.external_id or "",
             secret=credentials.secret or "",
             metadata=self.metadata or {},
             private_metadata=self.private_metadata or {},
@@ -108,10 +111,12 @@ class CreateClient(Struct):
 class UpdateClient(Struct):
     """New values. A field that is missing or null does not change, nor does the name if it is empty.
 
-    Metadata is replaced as a whole. A complete client may be sent: the service ignores its other fields.
+    An empty external id removes it. Metadata is replaced as a whole. A complete client may be sent: the service ignores its
+    other fields.
     """
 
     name: Name | None = None
+    external_id: ExternalId | None = None
     metadata: Metadata | None = None
     private_metadata: Metadata | None = None
     created_at: Timestamp = None
@@ -210,6 +215,7 @@ class ClientBody(Struct, kw_only=True):
 
     id: str
     name: str | UnsetType = UNSET
+    external_id: str | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     domain_id: Annotated[str, READ_ONLY]
     parent_group_id: str | UnsetType = UNSET
@@ -251,6 +257,7 @@ def to_body(client: Client, secret: str = "", last_seen_at: int | None = None) -
     return ClientBody(
         id=client.id,
         name=client.name or UNSET,
+        external_id=client.external_id or UNSET,
         tags=client.tags or UNSET,
         domain_id=client.domain_id,
         parent_group_id=client.parent_group_id or UNSET,

@@ -32,6 +32,7 @@ DOMAIN_ID = "plant-7"
 CLIENT_EXAMPLE: dict[str, Any] = {
     "id": CLIENT_ID,
     "name": "boiler",
+    "external_id": "SN-00017",
     "tags": ["floor-1"],
     "domain_id": DOMAIN_ID,
     "credentials": {"identity": "boiler@plant-7"},

@@ -46,6 +46,14 @@ Tags: TypeAlias = Annotated[
     list[Annotated[str, shown(maxLength=limits.TAG_CHARACTERS, pattern=NO_NUL)]], shown(maxItems=limits.TAGS)
 ]
 Identity: TypeAlias = Annotated[str, shown(maxLength=limits.IDENTITY_CHARACTERS, pattern=NO_NUL)]
+ExternalId: TypeAlias = Annotated[
+    str,
+    shown(
+        maxLength=limits.EXTERNAL_ID_CHARACTERS,
+        pattern=NO_NUL,
+        description="What its owner knows the client by, such as a serial number; unique in the domain. Empty: none.",
+    ),
+]
 Secret: TypeAlias = Annotated[
     str,
     shown(

@@ -78,6 +78,9 @@ def _conditions(domain_id: str, wanted: ClientFilter) -> list[Clause]:
         conditions.append(Clause(f"c.tags {'@>' if wanted.tags.match_all else '&&'} ?", (wanted.tags.tags,)))
     if wanted.metadata:
         conditions.append(Clause("c.metadata @> ?", (searched(wanted.metadata),)))
+    if wanted.external_id is not None:
+        # The second condition lets the server use the index, which has only those.
+        conditions.append(Clause("c.external_id = ? AND c.external_id <> ''", (wanted.external_id,)))
     if wanted.parent_group_id == "":
         conditions.append(Clause("c.parent_group_id IS NULL", ()))
     if wanted.channel_id is not None:

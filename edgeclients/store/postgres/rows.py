@@ -10,8 +10,8 @@ from edgeclients.store.rows import fold
 
 # In the order of `Client`'s fields.
 _LISTED = (
-    *("id", "domain_id", "status", "name", "tags", "identity", "parent_group_id", "created_at", "updated_at", "updated_by"),
-    "metadata_text",
+    *("id", "domain_id", "status", "name", "tags", "identity", "external_id", "parent_group_id", "created_at", "updated_at"),
+    *("updated_by", "metadata_text"),
 )
 _LISTED_OF_C = ", ".join(f"c.{column}" for column in _LISTED)
 
@@ -34,8 +34,8 @@ def key(text: str) -> str | None:
 
 def to_client(row: Sequence[Any]) -> Client:
     """The client in a row that begins with `CLIENT_COLUMNS`."""
-    a, b, c, d, tags, e, f, g, h, i, j, k = row[:12]
-    return Client(a, b, c, d, tuple(tags), e, f, g, h, i, j, k)
+    a, b, c, d, tags, e, f, g, h, i, j, k, m = row[:13]
+    return Client(a, b, c, d, tuple(tags), e, f, g, h, i, j, k, m)
 
 
 def to_row(new: NewClient) -> tuple[object, ...]:
@@ -52,6 +52,7 @@ def to_row(new: NewClient) -> tuple[object, ...]:
         fold(client.name),
         client.tags,
         client.identity,
+        client.external_id,
         client.parent_group_id,
         client.created_at,
         client.updated_at,
@@ -65,9 +66,9 @@ def to_row(new: NewClient) -> tuple[object, ...]:
 
 INSERT_CLIENT = """
 INSERT INTO clients (
-    id, domain_id, status, secret, secret_lookup, secret_scheme, name, name_folded, tags, identity, parent_group_id,
-    created_at, updated_at, changed_at, updated_by, metadata, metadata_text, private_metadata
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    id, domain_id, status, secret, secret_lookup, secret_scheme, name, name_folded, tags, identity, external_id,
+    parent_group_id, created_at, updated_at, changed_at, updated_by, metadata, metadata_text, private_metadata
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 """
 
 

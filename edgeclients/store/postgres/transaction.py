@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 from typing_extensions import override
 
-from edgeclients.errors import IdTaken, SecretTaken
+from edgeclients.errors import ExternalIdTaken, IdTaken, SecretTaken
 from edgeclients.model import Client, Connection, Event, NewClient, Retirement, StoredSecret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
@@ -24,11 +24,13 @@ _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER 
 _UPDATE_CLIENT = """
 UPDATE clients SET
     status = $2, name = $3, name_folded = $4, tags = $5, identity = $6, parent_group_id = $7, updated_at = $8, changed_at = $9,
-    updated_by = $10, private_metadata = $11
+    updated_by = $10, private_metadata = $11, external_id = $12
 WHERE id = $1
 """
 
 _UPDATE_METADATA = "UPDATE clients SET metadata = $2, metadata_text = $3 WHERE id = $1"
+
+_TAKEN = {"clients_secret_lookup": SecretTaken, "clients_external_id": ExternalIdTaken}
 
 _CONNECT = """
 INSERT INTO connections (channel_id, domain_id, client_id, type)
@@ -74,11 +76,19 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
         try:
             await self._connection.executemany(INSERT_CLIENT, list(map(to_row, clients)))
         except asyncpg.UniqueViolationError as error:
-            raise (SecretTaken if constraint_of(error) == "clients_secret_lookup" else IdTaken) from error
+            raise _TAKEN.get(constraint_of(error), IdTaken) from error
         await roles.insert(self._connection, [c.role for c in clients])
 
     @override
     async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
+        try:
+            await self._update(new)
+        except asyncpg.UniqueViolationError as error:
+            raise ExternalIdTaken from error
+        if metadata is not None:
+            await self._connection.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
+
+    async def _update(self, new: Client) -> None:
         await self._connection.execute(
             _UPDATE_CLIENT,
             new.id,
@@ -92,9 +102,8 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
             new.created_at if new.updated_at is None else new.updated_at,
             new.updated_by,
             new.private_metadata,
+            new.external_id,
         )
-        if metadata is not None:
-            await self._connection.execute(_UPDATE_METADATA, new.id, searched(metadata), new.metadata)
 
     @override
     async def remove(self, client: Client) -> None:

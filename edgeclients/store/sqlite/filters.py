@@ -70,6 +70,8 @@ def conditions(domain_id: str, wanted: ClientFilter, candidates: ClientSet | Non
     every = of_domain(domain_id, wanted)
     if wanted.id is not None:
         every.append(Clause("c.id = ?", (uuid_bytes(wanted.id),)))
+    if wanted.external_id is not None:
+        every.append(Clause("c.external_id = ?", (wanted.external_id,)))
     if wanted.parent_group_id == "":
         every.append(Clause("c.parent_group IS NULL", ()))
     elif wanted.parent_group_id is not None:

@@ -19,11 +19,11 @@ def _clients(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 
 def _client(*row: Any) -> NewClient:
-    client_id, domain_id, status, secret, lookup, scheme, name, _, tags, identity, parent_group_id, *others = row
+    client_id, domain_id, status, secret, lookup, scheme, name, _, tags, identity, external_id, parent_group_id, *others = row
     created_at, updated_at, _, updated_by, metadata, private_metadata = others
     client = Client(
-        *(client_id, domain_id, status, name, tags, identity, parent_group_id, created_at, updated_at, updated_by),
-        *(metadata, private_metadata),
+        *(client_id, domain_id, status, name, tags, identity, external_id, parent_group_id),
+        *(created_at, updated_at, updated_by, metadata, private_metadata),
     )
     # Its roles come by themselves.
     role = NewRole("", client_id, "", Action(0), created_at, "", ())

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from edgeclients.errors import IdTaken, SecretTaken
+from edgeclients.errors import DomainError, ExternalIdTaken, IdTaken, SecretTaken
 from edgeclients.model import Client, NewClient
 from edgeclients.store.rows import fold
 from edgeclients.store.sqlite import search, secrets
@@ -13,15 +13,15 @@ from edgeclients.store.sqlite.rows import fetch, tags_text
 
 _INSERT = """
 INSERT INTO client_rows (
-    n, id, domain, status, secret, secret_key, secret_lookup, secret_scheme, name, name_folded, tags, identity, parent_group,
-    created_at, updated_at, updated_by, metadata, private_metadata
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    n, id, domain, status, secret, secret_key, secret_lookup, secret_scheme, name, name_folded, tags, identity, external_id,
+    parent_group, created_at, updated_at, updated_by, metadata, private_metadata
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _UPDATE = """
 UPDATE client_rows SET
-    status = ?, name = ?, name_folded = ?, tags = ?, identity = ?, parent_group = ?, updated_at = ?, updated_by = ?,
-    metadata = ?, private_metadata = ?
+    status = ?, name = ?, name_folded = ?, tags = ?, identity = ?, external_id = ?, parent_group = ?, updated_at = ?,
+    updated_by = ?, metadata = ?, private_metadata = ?
 WHERE id = ?
 """
 
@@ -38,22 +38,29 @@ def insert(connection: sqlite3.Connection, names: Names, clients: Sequence[NewCl
     """Write new clients; returns their numbers by id.
 
     Raises:
-        IdTaken, SecretTaken: another client has this id or secret.
+        IdTaken, ExternalIdTaken, SecretTaken: another client has this id, external id or secret.
     """
     (newest,) = fetch(connection, _NEWEST, ())[0]
     rows = [_row(number, names, new) for number, new in enumerate(clients, newest + 1)]
     try:
         connection.executemany(_INSERT, rows)
     except sqlite3.IntegrityError as error:
-        raise (IdTaken if "client_rows.id" in str(error) else SecretTaken) from error
+        raise _taken(error) from error
     count(connection, names, ((new.client.domain_id, new.client.status, 1) for new in clients))
     search.add(connection, newest + len(clients))
     return {new.client.id: number for number, new in enumerate(clients, newest + 1)}
 
 
 def update(connection: sqlite3.Connection, names: Names, old: Client, new: Client) -> None:
-    """Write what has changed of a client, without its secret."""
-    connection.execute(_UPDATE, (new.status, *_described(names, new), uuid_bytes(new.id)))
+    """Write what has changed of a client, without its secret.
+
+    Raises:
+        ExternalIdTaken: another client of the domain has this external id.
+    """
+    try:
+        connection.execute(_UPDATE, (new.status, *_described(names, new), uuid_bytes(new.id)))
+    except sqlite3.IntegrityError as error:
+        raise _taken(error) from error
     if new.status != old.status:
         count(connection, names, ((old.domain_id, old.status, -1), (new.domain_id, new.status, 1)))
 
@@ -75,11 +82,11 @@ def count(connection: sqlite3.Connection, names: Names, changes: Iterable[tuple[
 
 def _row(number: int, names: Names, new: NewClient) -> tuple[object, ...]:
     client = new.client
-    name, folded, tags, identity, parent, updated_at, updated_by, *metadata = _described(names, client)
+    name, folded, tags, identity, external, parent, updated_at, updated_by, *metadata = _described(names, client)
     return (
         *(number, uuid_bytes(client.id), names.number(client.domain_id), client.status),
         *secrets.columns(names, new.secret),
-        *(name, folded, tags, identity, parent, client.created_at, updated_at, updated_by, *metadata),
+        *(name, folded, tags, identity, external, parent, client.created_at, updated_at, updated_by, *metadata),
     )
 
 
@@ -90,12 +97,20 @@ def _described(names: Names, client: Client) -> tuple[object, ...]:
         None if client.name.isascii() else fold(client.name),
         tags_text(client.tags) if client.tags else None,
         client.identity or None,
+        client.external_id or None,
         names.optional(client.parent_group_id),
         client.updated_at,
         names.optional(client.updated_by),
         _object(client.metadata),
         _object(client.private_metadata),
     )
+
+
+def _taken(error: sqlite3.IntegrityError) -> DomainError:
+    """What another client has already."""
+    if "external_id" in str(error):
+        return ExternalIdTaken()
+    return IdTaken() if "client_rows.id" in str(error) else SecretTaken()
 
 
 def _object(text: str) -> str | None:

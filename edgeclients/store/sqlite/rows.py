@@ -16,7 +16,7 @@ def named(number: str) -> str:
 
 
 _LISTED = (
-    *("c.id", named("c.domain"), "c.status", "c.name", "c.tags", "c.identity", named("c.parent_group")),
+    *("c.id", named("c.domain"), "c.status", "c.name", "c.tags", "c.identity", "c.external_id", named("c.parent_group")),
     *("c.created_at", "c.updated_at", named("c.updated_by"), "c.metadata"),
 )
 
@@ -46,9 +46,9 @@ _tags = msgspec.json.Decoder(tuple[str, ...])
 def to_client(row: Sequence[Any]) -> Client:
     """The client in a row of `CLIENT_COLUMNS`."""
     # Positional: every read by id runs this.
-    a, b, c, d, tags, identity, e, f, g, h, metadata, private = row
+    a, b, c, d, tags, identity, external, e, f, g, h, metadata, private = row
     return Client(
-        *(uuid_text(a), b, c, d, () if tags is None else _tags.decode(tags), identity or "", e, f, g, h),
+        *(uuid_text(a), b, c, d, () if tags is None else _tags.decode(tags), identity or "", external or "", e, f, g, h),
         *(metadata or _EMPTY, private or _EMPTY),
     )
 
