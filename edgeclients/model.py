@@ -216,6 +216,21 @@ class Retirement(Struct, frozen=True):
     expires_at: int
 
 
+class Exported(Struct, frozen=True):
+    """A client with the hash of its secret and its connections: channels and types."""
+
+    client: "Client"
+    secret: str
+    connections: frozenset[tuple[str, ConnectionType]]
+
+
+class ImportProgress(Struct, frozen=True):
+    """How far a file was imported: through which line, and whether to its end."""
+
+    line: int = 0
+    finished: bool = False
+
+
 class Connection(Struct, frozen=True):
     """A client's right to publish or subscribe on one channel."""
 

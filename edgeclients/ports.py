@@ -1,6 +1,7 @@
 """The interfaces that the use cases require. These docstrings are the contract; `tests/conformance` verifies it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from edgeclients.model import (
@@ -10,9 +11,11 @@ from edgeclients.model import (
     Connection,
     DomainStanding,
     Event,
+    Exported,
     Gap,
     Group,
     Identity,
+    ImportProgress,
     LocalOperator,
     MemberFilter,
     MemberPage,
@@ -148,7 +151,17 @@ class OutboxTransaction(Protocol):
         """
 
 
-class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Protocol):
+class ImportTransaction(Protocol):
+    """The operations of a unit of work on what is known of imports of files, by the files' SHA-256."""
+
+    async def import_progress(self, domain_id: str, source: str) -> ImportProgress:
+        """How far a file was imported into a domain."""
+
+    async def note_import(self, domain_id: str, source: str, progress: ImportProgress) -> None:
+        """Record how far it is imported with this transaction."""
+
+
+class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, ImportTransaction, Protocol):
     """The operations of a unit of work. Nothing of it is visible to others before the store has committed.
 
     A unit awaits only these methods, and keeps no reference to its transaction.
@@ -163,12 +176,19 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
     async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
         """The clients of `client_ids` that exist, by id, locked against changes until the transaction ends."""
 
+    async def clients_with_external_ids(self, domain_id: str, external_ids: Sequence[str]) -> list[Client]:
+        """The clients of a domain with these external ids, locked against changes until the transaction ends."""
+
+    async def clients_named(self, domain_id: str, names: Sequence[str]) -> list[Client]:
+        """The clients of a domain with these names, of any status, locked against changes until the transaction ends."""
+
     async def insert(self, clients: Sequence[NewClient]) -> None:
         """Write all of `clients` with their roles.
 
         Raises:
             SecretTaken: a secret is in use, current or retiring, by another client of its domain, or twice in `clients`.
             IdTaken: an id exists, in any domain, or twice in `clients`.
+            ExternalIdTaken: an external id exists in its domain, or twice in `clients`.
         """
 
     async def replace(self, old: Client, new: Client, metadata: Mapping[str, Any] | None = None) -> None:
@@ -178,6 +198,9 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
             old: the row as read.
             new: the new row, with the same id, domain and time of creation.
             metadata: the decoded `new.metadata`, if it has changed.
+
+        Raises:
+            ExternalIdTaken: another client of the domain has the external id of `new`.
         """
 
     async def remove(self, client: Client) -> None:
@@ -210,6 +233,9 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Proto
 
         If it was retired more than a day in the future, its lifetime counts from now.
         """
+
+    async def connections(self, client_id: str) -> list[Connection]:
+        """The connections of a client that this transaction has read."""
 
     async def connect(self, connections: Sequence[Connection]) -> int:
         """Write the connections that do not exist yet.
@@ -288,6 +314,13 @@ class OutboxStore(Protocol):
         """The waiting events, and how far the outbox has been sent."""
 
 
+class Snapshot(Protocol):
+    """All clients of a domain, as they were at one moment."""
+
+    def clients(self) -> AsyncGenerator[Sequence[Exported], None]:
+        """The clients in the order of a key, some at a time; may be called several times. Deleted ones are left out."""
+
+
 class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
     """The persistent state. A read shows what was committed when it started; changes are made by `run`."""
 
@@ -330,6 +363,13 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
 
         Raises:
             QueryTimedOut: the time limit for reads was reached.
+        """
+
+    def snapshot(self, domain_id: str) -> AbstractAsyncContextManager[Snapshot]:
+        """The clients of a domain, as they are when the context is entered. Nothing waits for it, however long it takes.
+
+        Raises:
+            Unavailable: the storage failed.
         """
 
     async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:

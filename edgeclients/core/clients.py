@@ -99,7 +99,7 @@ class Clients:
 
         async def unit(tx: Transaction) -> None:
             for start in range(0, len(created), _PART):
-                part = [creation.new_client(session, one, stored(one.secret)) for one in created[start : start + _PART]]
+                part = [creation.new_client(session, one.client, stored(one.secret)) for one in created[start : start + _PART]]
                 await tx.insert(part)
                 await tx.append([events.created(session, one) for one in part])
             await tx.grant()

@@ -59,9 +59,8 @@ def checked(session: Session, ids: Sequence[str], drafts: Collection[ClientDraft
     ]
 
 
-def new_client(session: Session, created: Created, stored: StoredSecret) -> NewClient:
+def new_client(session: Session, client: Client, stored: StoredSecret) -> NewClient:
     """The client to write, with its secret's stored form and a built-in role whose member is the caller."""
-    client = created.client
     role = NewRole(
         id=new_role_id(),
         entity_id=client.id,

@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute
 
 from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.routes import channels, clients, members, parents, roles, secrets, site
+from edgeclients.http.routes import channels, clients, members, parents, provisioning, roles, secrets, site
 from edgeclients.http.routes.names import Named, OperationNames
 from edgeclients.http.wire.call import Call
 
@@ -76,6 +76,7 @@ def build(
         *parents.routes(use_cases.parents),
         *roles.routes(use_cases.roles),
         *members.routes(use_cases.members),
+        *provisioning.routes(use_cases.imports, use_cases.exports),
     ]
     return Application(
         route_handlers=[

@@ -124,7 +124,7 @@ def _operation(path: str, docs: Described, schemas: Schemas) -> dict[str, Any]:
     }
     if docs.body is not None:
         content = {"schema": schemas.of(docs.body), "example": docs.body_example}
-        described["requestBody"] = {"required": True, "content": {JSON: content}}
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(docs.body_media, content)}
     success: dict[str, Any] = {"description": docs.summary}
     if docs.headers:
         success["headers"] = {name: _HEADERS[name] for name in docs.headers}

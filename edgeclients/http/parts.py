@@ -6,6 +6,8 @@ from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
+from edgeclients.core.provisioning.exporting import Exports
+from edgeclients.core.provisioning.importing import Imports
 from edgeclients.core.roles import Roles
 from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.ops.health import Readiness
@@ -21,6 +23,8 @@ class UseCases(NamedTuple):
     connections: Connections
     roles: Roles
     members: Members
+    imports: Imports
+    exports: Exports
 
 
 class Operations(NamedTuple):

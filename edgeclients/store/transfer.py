@@ -55,6 +55,7 @@ CONTENT = (
     _table("operators", "id name created_at"),
     _table("operator_domains", "operator_id domain_id standing", keys=2),
     _table("operator_tokens", "digest key_id operator_id name created_at expires_at last_used_at counted_from"),
+    _table("imports", "domain_id source line finished", keys=2),
     _table("revocations", "revision client_id at"),
     _table("outbox", "seq stream client_id payload occurred_at"),
 )

@@ -1,5 +1,6 @@
 """Builds the use cases on the storage, the authenticator and the services that the settings name."""
 
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from edgeclients.core.authn.authentication import Authentication
@@ -10,6 +11,8 @@ from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
+from edgeclients.core.provisioning.exporting import Exports
+from edgeclients.core.provisioning.importing import Imports
 from edgeclients.core.roles import Roles
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
@@ -72,7 +75,8 @@ def build(
     parents, connections = Parents(store, access, neighbours.groups), Connections(store, access)
     clients = Clients(store, access, secrets, parents, neighbours.channels)
     rotation = Rotation(store, access, secrets)
-    http = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access))
+    imports, exports = Imports(store, access, secrets, parents, TemporaryFile), Exports(store, access)
+    http = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access), imports, exports)
     return Core(http, authentication, Entities(store), queues.checks)
 
 

@@ -102,6 +102,10 @@ class Access:
             Question(operation.callout, *entity, session.user_id, "user", session.domain_id, now, payload())
         )
 
+    def asks(self, *operations: Operation) -> bool:
+        """Whether a callout is asked about one of these operations."""
+        return any(map(self._asks, operations))
+
     def _asks(self, operation: Operation) -> bool:
         return self._callout is not None and self._callout.wants(operation.callout)
 

@@ -8,7 +8,7 @@ from cachetools import TTLCache
 from edgeclients.core import limits
 from edgeclients.core.secrets.keyring import Argon2, Keyring, check_secret, is_generated_form
 from edgeclients.core.secrets.pool import HashQueue
-from edgeclients.errors import Throttled, TooManyChosenSecrets
+from edgeclients.errors import InvalidSecret, Throttled, TooManyChosenSecrets
 from edgeclients.model import Session, StoredSecret
 from edgeclients.ports import Store
 
@@ -58,6 +58,19 @@ class Secrets:
             raise TooManyChosenSecrets
         hashed = await self._hash(domain_id, chosen) if chosen else {}
         return lambda secret: hashed.get(secret) or self._keyring.keep_generated(domain_id, secret)
+
+    async def adopt(self, session: Session, stored: str) -> StoredSecret:
+        """The stored form of a secret of which only the hash is known.
+
+        Raises:
+            InvalidSecret: see `Keyring.adopt`; or a third set of argon2 parameters would be in use in the domain.
+        """
+        adopted = self._keyring.adopt(session.domain_id, stored)
+        if adopted.scheme is not None and adopted.scheme != str(self._keyring.argon2):
+            others = {*await self._store.schemes(session.domain_id)} - {str(self._keyring.argon2), adopted.scheme}
+            if others:
+                raise InvalidSecret("is a hash with a third set of argon2 parameters")
+        return adopted
 
     def note_taken(self, session: Session) -> None:
         """Count an error that a secret is in use, which the caller is about to get.

@@ -7,7 +7,7 @@ from a chosen secret.
 
 import hmac
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -20,6 +20,9 @@ from edgeclients.model import StoredSecret
 _GENERATED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _DIFFERENT_DIGITS = 8
 _SCHEME = re.compile(r"m=(\d+),t=(\d+),p=(\d+),keyid=([0-9a-f]+)")
+_HMAC = re.compile(r"\$hmac-sha256\$([0-9a-f]+)\$([0-9a-f]{64})")
+_ARGON2 = re.compile(r"\$argon2id\$v=19\$(m=\d+,t=\d+,p=\d+,keyid=[0-9a-f]+)\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})")
+_MOST_KIB, _MOST_PASSES = 19 * 1024, 4  # a login with a hash that came from outside takes no longer than five of ours
 _SALT_BYTES = 16
 DIGEST_BYTES = 32
 
@@ -64,6 +67,11 @@ class Argon2(NamedTuple):
         if match is None:
             raise ValueError("not an argon2 scheme")
         return cls(int(match[1]), int(match[2]), int(match[3]), match[4])
+
+    @property
+    def is_affordable(self) -> bool:
+        """Whether a hash that somebody else made may take so much time and memory."""
+        return self.memory_kib <= _MOST_KIB and self.passes <= _MOST_PASSES and self.lanes == 1
 
     def __str__(self) -> str:
         return f"m={self.memory_kib},t={self.passes},p={self.lanes},keyid={self.key_id}"
@@ -131,6 +139,20 @@ class Keyring:
         """The stored form of a chosen secret whose `digest` under `scheme` was computed."""
         stored = f"$argon2id$v=19${scheme}${_unpadded(self.salt(scheme, domain_id))}${_unpadded(digest)}"
         return StoredSecret(stored, digest, str(scheme), tuple(equivalents))
+
+    def adopt(self, domain_id: str, stored: str) -> StoredSecret:
+        """The stored form of a secret whose hash was written by an installation with one of these peppers.
+
+        Raises:
+            InvalidSecret: it is no such hash, or that of another domain.
+        """
+        if (generated := _HMAC.fullmatch(stored)) is not None and generated[1] in self._peppers:
+            return StoredSecret(stored, bytes.fromhex(generated[2]), None)
+        if (chosen := _ARGON2.fullmatch(stored)) is not None:
+            scheme = Argon2.parse(chosen[1])
+            if self.usable(scheme) and scheme.is_affordable and chosen[2] == _unpadded(self.salt(scheme, domain_id)):
+                return StoredSecret(stored, b64decode(chosen[3] + "="), str(scheme))
+        raise InvalidSecret("is a hash that was not made with a pepper of this installation, for this domain")
 
     def lookups(self, domain_id: str, secret: str) -> tuple[bytes, ...]:
         """The digests that a generated secret may be stored under, that of new secrets first."""

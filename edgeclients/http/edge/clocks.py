@@ -38,8 +38,7 @@ class TimedProtocol(HttpToolsProtocol, ABC):
     def pause_writing(self) -> None:
         """Start the write timer: the caller reads its response too slowly."""
         super().pause_writing()
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(self.limits.write, self.transport.abort)
+        self._start_write_timer()
 
     def resume_writing(self) -> None:
         """Stop the write timer: the caller has read a part of its response."""
@@ -66,6 +65,10 @@ class TimedProtocol(HttpToolsProtocol, ABC):
         if self._read_timer is not None:
             self._read_timer.cancel()
             self._read_timer = None
+
+    def _start_write_timer(self) -> None:
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.limits.write, self.transport.abort)
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:

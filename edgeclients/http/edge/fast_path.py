@@ -44,6 +44,7 @@ class HotReads:
         return (
             len(segments) == _PATH_SEGMENTS
             and segments[0] == "clients"
+            and segments[1] != "export"
             and scope["method"] == "GET"
             and not scope["query_string"]
         )

@@ -57,12 +57,15 @@ _LEAVES = {
     "available-actions",
     "delete",
     "delete-all",
+    "import",
+    "export",
 }
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
 # Paths with a word in place of a client id. In all other paths these words are ids (schema/README.md#paths) that no client has.
 _BULK = ["clients", "bulk"]
 _AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
-_WORDS = {"bulk", "roles"}
+_FILES = {"import": "POST", "export": "GET"}
+_WORDS = {"bulk", "roles", *_FILES}
 _ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
 _READING_METHODS = {"GET", "HEAD"}
 _UNKNOWN = "none"  # operation in metrics of a request that ended before routing
@@ -193,6 +196,8 @@ def _is_client_id(rest: list[str], method: str) -> bool:
     """Whether a path has a word of a route in place of a client id."""
     if len(rest) < 2 or rest[1] not in _WORDS or rest[0] != "clients":
         return False
+    if len(rest) == 2 and rest[1] in _FILES:
+        return method != _FILES[rest[1]]
     return rest != _AVAILABLE_ACTIONS and (rest != _BULK or method != "POST")
 
 

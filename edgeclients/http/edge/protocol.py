@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from edgeclients.errors import DomainError, HeadersTooLarge, MalformedRequest, RequestTimedOut, row_of
 from edgeclients.http.edge.clocks import ConnectionLimits, TimedProtocol
 from edgeclients.http.edge.cycles import CycleTransport, closing_without_continue
+from edgeclients.http.edge.streams import is_streamed
 from edgeclients.http.edge.upgrades import head_without_upgrade, may_be_ignored
 from edgeclients.http.wire.failures import JSON, error_body
 
@@ -38,6 +39,7 @@ class LimitedProtocol(TimedProtocol):
         self._closing_after_body = False  # the response is complete; closes after the body
         self._drained_bytes = 0  # bytes discarded
         self._answering: RequestResponseCycle | None = None
+        self._streams = False  # the request's body may take as long as it likes, while something arrives
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Wait for a request. Abort a connection over the limit."""
@@ -130,6 +132,7 @@ class LimitedProtocol(TimedProtocol):
             self._refuse(MalformedRequest())
         else:
             self._drained_bytes = 0
+            self._streams = is_streamed(self.parser.get_method(), self.url)
             self._start_read_timer(self.limits.read)
             super().on_headers_complete()
             self._in_headers = False
@@ -138,6 +141,8 @@ class LimitedProtocol(TimedProtocol):
         """Handle a part of the body."""
         self._unparsed_bytes = 0
         if not self._refused:
+            if self._streams:
+                self._start_read_timer(self.limits.read)  # it limits a pause, not the whole request
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -147,6 +152,8 @@ class LimitedProtocol(TimedProtocol):
             return
         early = self._is_answered_early()
         self._stop_read_timer()
+        if self._streams and self.flow.write_paused:
+            self._start_write_timer()
         self._in_headers, self._in_request = True, False
         super().on_message_complete()
         if self._closing_after_body and self.transport.can_write_eof():
@@ -193,8 +200,17 @@ class LimitedProtocol(TimedProtocol):
         self._stop_read_timer()
         self._read_timer = self.loop.call_later(_SHUTDOWN_SECONDS, self._close_or_abort)
 
+    def pause_writing(self) -> None:
+        """Start the write timer, unless the caller still sends a request whose response has begun: many read afterwards."""
+        super().pause_writing()
+        if self._streams and not self._in_headers:
+            self._stop_write_timer()
+
     def _on_read_timeout(self) -> None:
         self._read_timer = None
+        if self._streams and not self._in_headers and self.flow.read_paused:
+            self._start_read_timer(self.limits.read)  # it is the service that does not read now
+            return
         if not self._in_request and self._unparsed_bytes == 0:
             self.transport.close()  # there is no request to answer
         elif self._is_answered_early():

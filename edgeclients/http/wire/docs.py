@@ -66,6 +66,7 @@ class Described(NamedTuple):
     errors: Sequence[type[DomainError]]
     body: Any
     body_example: Any
+    body_media: Sequence[str]
     query: Sequence[Parameter]
     tag: str
     protected: bool
@@ -87,6 +88,7 @@ def describe(
     errors: Sequence[type[DomainError]] = (),
     body: Any = None,
     body_example: Any = None,
+    body_media: Sequence[str] = (JSON,),
     query: Iterable[Parameter] = (),
     tag: str = "clients",
     protected: bool = True,
@@ -105,6 +107,7 @@ def describe(
         errors: errors of this route, in addition to those of every route.
         body: type of the request body; None for no body; a tuple for exactly one of several.
         body_example: an example of that body.
+        body_media: its media types.
         query: query parameters.
         tag: the group of the route in the document.
         protected: whether a bearer token is needed.
@@ -121,6 +124,7 @@ def describe(
         errors=(*(_PROTECTED_ERRORS if protected else ()), *errors, *_COMMON_ERRORS),
         body=body,
         body_example=body_example,
+        body_media=tuple(body_media),
         query=tuple(query),
         tag=tag,
         protected=protected,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -31,7 +32,7 @@ from edgeclients.model import (
     Viewed,
     Viewer,
 )
-from edgeclients.ports import Store, Unit
+from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, StoredTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
@@ -44,6 +45,7 @@ from edgeclients.store.postgres.migration import check_current, migrate, take_tu
 from edgeclients.store.postgres.pool import MIN_CONNECTIONS, Pool, Work
 from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import NOW, key
+from edgeclients.store.postgres.snapshot import snapshot
 from edgeclients.store.postgres.writer import PostgresWriter
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
@@ -177,6 +179,7 @@ class PostgresStore(Store):
         self.clock = Clock(stored, source or self._server_time)
         self.now = self.clock.now
         self._query_seconds = limits.query_seconds
+        self._address = address
         self._pool = Pool(address, max(connections, MIN_CONNECTIONS), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
         self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed, progress)
@@ -242,6 +245,10 @@ class PostgresStore(Store):
         newer = self.activity.newer
         seen = (replace(item, last_seen_at=newer(item.client.id, item.last_seen_at)) for item in page.items)
         return Page(page.total, tuple(seen))
+
+    @override
+    def snapshot(self, domain_id: str) -> AbstractAsyncContextManager[Snapshot]:
+        return snapshot(self._address, domain_id)
 
     @override
     async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ import asyncpg
 from typing_extensions import override
 
 from edgeclients.errors import ExternalIdTaken, IdTaken, SecretTaken
-from edgeclients.model import Client, Connection, Event, NewClient, Retirement, StoredSecret
+from edgeclients.model import Client, Connection, ConnectionType, Event, NewClient, Retirement, StoredSecret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.postgres import roles, secrets
 from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
+from edgeclients.store.postgres.imports import PostgresImports
 from edgeclients.store.postgres.operators import PostgresOperators
 from edgeclients.store.postgres.relay import PostgresRelay
 from edgeclients.store.postgres.roles import PostgresRoles
@@ -20,6 +21,18 @@ from edgeclients.store.postgres.rows import CLIENT_COLUMNS, INSERT_CLIENT, key, 
 from edgeclients.store.rows import fold
 
 _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE"
+
+_BY_EXTERNAL_ID = f"""
+SELECT {CLIENT_COLUMNS} FROM clients c
+WHERE c.domain_id = $1 AND c.external_id = ANY ($2) AND c.external_id <> '' ORDER BY c.id FOR UPDATE
+"""
+# With the statuses, which are all there are, they are found by an index.
+_BY_NAME = f"""
+SELECT {CLIENT_COLUMNS} FROM clients c
+WHERE c.domain_id = $1 AND c.status = ANY ('{{0, 1, 2}}') AND c.name = ANY ($2) ORDER BY c.id FOR UPDATE
+"""
+
+_CONNECTIONS = "SELECT channel_id, domain_id, type FROM connections WHERE client_id = $1 ORDER BY channel_id, type"
 
 _UPDATE_CLIENT = """
 UPDATE clients SET
@@ -44,7 +57,7 @@ DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
 """
 
 
-class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Transaction):
+class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, PostgresImports, Transaction):
     """`ports.Transaction` on one connection, for the length of one unit.
 
     `revoked`, `events`, `granted` and `removed` are settled after the unit.
@@ -67,6 +80,17 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
     async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
         found = map(to_client, await self._connection.fetch(_CLIENTS, list(map(key, client_ids))))
         return {client.id: client for client in found}
+
+    @override
+    async def clients_with_external_ids(self, domain_id: str, external_ids: Sequence[str]) -> list[Client]:
+        return await self._found(_BY_EXTERNAL_ID, domain_id, external_ids)
+
+    @override
+    async def clients_named(self, domain_id: str, names: Sequence[str]) -> list[Client]:
+        return await self._found(_BY_NAME, domain_id, names)
+
+    async def _found(self, sql: str, domain_id: str, values: Sequence[str]) -> list[Client]:
+        return list(map(to_client, await self._connection.fetch(sql, key(domain_id), list(map(key, values)))))
 
     @override
     async def insert(self, clients: Sequence[NewClient]) -> None:
@@ -137,6 +161,11 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Trans
     @override
     async def touch_retirement(self, client_id: str, kept: str) -> None:
         await secrets.touch_retirement(self._connection, client_id, kept, self.now)
+
+    @override
+    async def connections(self, client_id: str) -> list[Connection]:
+        rows = await self._connection.fetch(_CONNECTIONS, client_id)
+        return [Connection(channel, domain, client_id, ConnectionType(kind)) for channel, domain, kind in rows]
 
     @override
     async def connect(self, connections: Sequence[Connection]) -> int:

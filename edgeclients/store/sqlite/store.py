@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Self, TypeVar
 
 import aiosqlite
@@ -31,7 +32,7 @@ from edgeclients.model import (
     Viewed,
     Viewer,
 )
-from edgeclients.ports import Store, Unit
+from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.store.clock import Clock, SystemTime, TimeSource
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_operators
@@ -43,6 +44,7 @@ from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.rows import to_client
 from edgeclients.store.sqlite.scanner import Scanner, Work
+from edgeclients.store.sqlite.snapshot import snapshot
 from edgeclients.store.sqlite.viewed import ViewedRows
 from edgeclients.store.sqlite.writer import SqliteWriter
 
@@ -172,6 +174,10 @@ class SqliteStore(Store):
         return await self._scan(
             lambda connection: listing.page(connection, domain_id, wanted, viewer, self.activity.in_memory())
         )
+
+    @override
+    def snapshot(self, domain_id: str) -> AbstractAsyncContextManager[Snapshot]:
+        return snapshot(self._path, domain_id)
 
     @override
     async def parent_groups(self, domain_id: str, limit: int) -> tuple[str, ...]:

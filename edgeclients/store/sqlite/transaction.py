@@ -6,25 +6,31 @@ from typing import Any
 
 from typing_extensions import override
 
-from edgeclients.model import Client, Connection, Effects, Event, NewClient, Retirement, StoredSecret
+from edgeclients.model import Client, Connection, ConnectionType, Effects, Event, NewClient, Retirement, Status, StoredSecret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.sqlite import registry, roles, search, secrets, settlement
 from edgeclients.store.sqlite.ids import uuid_bytes
+from edgeclients.store.sqlite.imports import SqliteImports
+from edgeclients.store.sqlite.listing import CONNECTIONS
 from edgeclients.store.sqlite.names import Names, numbered
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, to_client
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
 from edgeclients.times import SECOND
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
 _KEEP_REVOCATIONS = 600 * SECOND
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.id = ?"
+_BY_EXTERNAL_ID = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.domain = ? AND c.external_id = ?"
+_STATUSES = ", ".join(str(int(status)) for status in Status)
+# With the statuses, which are all there are, it is found by an index.
+_BY_NAME = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.domain = ? AND c.status IN ({_STATUSES}) AND c.name = ?"
 
 
-class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
+class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports, Transaction):
     """`ports.Transaction` on the writer's connection, for the length of one unit."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
@@ -50,6 +56,18 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     async def clients(self, client_ids: Iterable[str]) -> dict[str, Client]:
         found = (await self.client(client_id) for client_id in set(client_ids))
         return {client.id: client async for client in found if client}
+
+    @override
+    async def clients_with_external_ids(self, domain_id: str, external_ids: Sequence[str]) -> list[Client]:
+        return self._found(_BY_EXTERNAL_ID, domain_id, external_ids)
+
+    @override
+    async def clients_named(self, domain_id: str, names: Sequence[str]) -> list[Client]:
+        return self._found(_BY_NAME, domain_id, names)
+
+    def _found(self, sql: str, domain_id: str, values: Sequence[str]) -> list[Client]:
+        (number,) = fetch(self._connection, f"SELECT {numbered()}", (domain_id,))[0]
+        return [to_client(row) for value in dict.fromkeys(values) for row in fetch(self._connection, sql, (number, value))]
 
     @override
     async def insert(self, clients: Sequence[NewClient]) -> None:
@@ -99,6 +117,11 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, Transaction):
     @override
     async def touch_retirement(self, client_id: str, kept: str) -> None:
         secrets.touch_retirement(self._connection, client_id, kept, self.now)
+
+    @override
+    async def connections(self, client_id: str) -> list[Connection]:
+        rows = fetch(self._connection, CONNECTIONS, (uuid_bytes(client_id),))
+        return [Connection(channel, domain, client_id, ConnectionType(kind)) for channel, domain, kind in rows]
 
     @override
     async def connect(self, connections: Sequence[Connection]) -> int:

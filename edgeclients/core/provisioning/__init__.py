@@ -1,0 +1,1 @@
+"""Clients from tables and to tables: import and export."""

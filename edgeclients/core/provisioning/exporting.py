@@ -1,0 +1,162 @@
+"""Exports the clients of a domain: as a table, or as lines with a JSON object each. What it writes can be imported."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from edgeclients.core import limits
+from edgeclients.core.authz.access import Access
+from edgeclients.core.events import status_name
+from edgeclients.core.provisioning import cells
+from edgeclients.core.provisioning.columns import NAMES, column_of
+from edgeclients.core.provisioning.record import Path
+from edgeclients.errors import Busy, Forbidden, SuperAdminOnly, TooManyKeys
+from edgeclients.model import ClientFilter, Exported, Session
+from edgeclients.ports import Snapshot, Store
+
+_AT_A_TIME = 2  # each holds a snapshot and a connection
+_SECRET = "secret"  # noqa: S105 - the name of a column
+_NEEDS_QUOTES = frozenset('",\r\n')
+_encode = msgspec.json.Encoder().encode
+
+
+class Format(StrEnum):
+    """The forms of an export."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Exports:
+    """Exports domains.
+
+    Args:
+        store: the clients.
+        access: checks permissions.
+    """
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+        self._running = 0
+
+    async def run(self, session: Session, form: Format, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:
+        """The clients of the session's domain, all from one moment.
+
+        Raises:
+            Forbidden: the caller does not see every client of the domain.
+            SuperAdminOnly: hashes of secrets are for super admins.
+            TooManyKeys: the metadata has more keys than a table may have columns.
+            Busy: others export.
+        """
+        if with_hashes and not session.super_admin:
+            raise SuperAdminOnly
+        if not session.super_admin and not (await self._access.viewer(session, ClientFilter())).everything:
+            raise Forbidden
+        if self._running == _AT_A_TIME:
+            raise Busy("exports", retry_after=1)
+        self._running += 1
+        try:
+            async with self._store.snapshot(session.domain_id) as snapshot:
+                lines = (
+                    _table(snapshot, with_hashes=with_hashes)
+                    if form is Format.CSV
+                    else _objects(snapshot, with_hashes=with_hashes)
+                )
+                async with contextlib.aclosing(lines):
+                    async for part in lines:
+                        yield part
+        finally:
+            self._running -= 1
+
+
+async def _objects(snapshot: Snapshot, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:
+    async for part in snapshot.clients():
+        yield b"".join(_encode(_object(one, with_hashes=with_hashes)) + b"\n" for one in part)
+
+
+def _object(one: Exported, *, with_hashes: bool) -> dict[str, Any]:
+    client = one.client
+    channels: dict[str, list[str]] = {}
+    for channel, kind in sorted(one.connections):
+        channels.setdefault(channel, []).append(kind.name.lower())
+    return {
+        "id": client.id,
+        "name": client.name,
+        "external_id": client.external_id,
+        "tags": client.tags,
+        "parent_group_id": client.parent_group_id or "",
+        "credentials": {"identity": client.identity} | ({_SECRET: one.secret} if with_hashes else {}),
+        "metadata": msgspec.Raw(client.metadata.encode()),
+        "private_metadata": msgspec.Raw(client.private_metadata.encode()),
+        "status": status_name(client.status),
+        "channels": [{"id": channel, "types": types} for channel, types in channels.items()],
+    }
+
+
+async def _table(snapshot: Snapshot, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:
+    names = [name for name in NAMES if with_hashes or name != _SECRET]
+    paths = await _paths(snapshot)
+    yield _row([*names, *map(column_of, paths)])
+    async for part in snapshot.clients():
+        yield b"".join(_row(_cells(one, names, paths)) for one in part)
+
+
+async def _paths(snapshot: Snapshot) -> list[Path]:
+    """The paths of all metadata values, none of which leads through another."""
+    found: set[Path] = set()
+    async for part in snapshot.clients():
+        for one in part:
+            found.update(_leaves((), msgspec.json.decode(one.client.metadata)))
+        if len(found) > limits.EXPORTED_KEYS:
+            raise TooManyKeys
+    ends = {path for path in found if not any(path[:length] in found for length in range(1, len(path)))}
+    return sorted(ends)
+
+
+def _leaves(path: Path, value: object) -> Iterable[Path]:
+    if isinstance(value, Mapping) and (value or not path):
+        for key, inner in value.items():
+            yield from _leaves((*path, key), inner)
+    else:
+        yield path
+
+
+def _cells(one: Exported, names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    client = one.client
+    texts = {
+        "id": client.id,
+        "name": cells.cell_of(client.name),
+        "external_id": cells.cell_of(client.external_id),
+        "identity": cells.cell_of(client.identity),
+        _SECRET: one.secret,
+        "tags": cells.cell_of_tags(client.tags),
+        "parent_group_id": client.parent_group_id or "",
+        "status": status_name(client.status),
+        "channels": cells.cell_of_channels(one.connections),
+    }
+    metadata = msgspec.json.decode(client.metadata)
+    return [*(texts[name] for name in names), *(_cell_at(metadata, path) for path in paths)]
+
+
+def _cell_at(metadata: object, path: Path) -> str:
+    value = metadata
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return ""
+        value = value[key]
+    return cells.cell_of_value(value)
+
+
+def _row(texts: Sequence[str]) -> bytes:
+    return (",".join(map(_quoted, texts)) + "\r\n").encode()
+
+
+def _quoted(text: str) -> str:
+    if _NEEDS_QUOTES.isdisjoint(text):
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'

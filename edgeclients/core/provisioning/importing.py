@@ -1,0 +1,181 @@
+"""Imports lines: judges them, and writes them some hundred at a time, so that others are served meanwhile."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import BinaryIO, Final, TypeAlias
+
+from msgspec import Struct
+
+from edgeclients.core.authz.access import Access
+from edgeclients.core.parents import Parents
+from edgeclients.core.provisioning.batches import Batches, NotAsJudgedError
+from edgeclients.core.provisioning.judging import Judging
+from edgeclients.core.provisioning.planning import Key
+from edgeclients.core.provisioning.record import BadLine, Record, bad_line
+from edgeclients.core.provisioning.spool import Spool
+from edgeclients.core.provisioning.writing import Done, Prepared
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.model import Client, Session
+from edgeclients.ports import Store
+
+_LINES: Final = 250  # of a transaction: some 25 ms of the writer
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How a file is imported.
+
+    `key`: what says which client a line is about; None: each line creates one, and the file, whose SHA-256 is `source`, is
+    refused if it did so before. `most_secrets`: how many may be made. `dry_run` changes nothing, and `atomic` nothing unless
+    every line is good.
+    """
+
+    key: Key | None = Key.EXTERNAL_ID
+    dry_run: bool = False
+    atomic: bool = False
+    source: str = ""
+    most_secrets: int = 20_000
+
+
+class Made(Struct, frozen=True):
+    """A client that has the secret that was made for its line; it is shown only now."""
+
+    line: int
+    client: Client
+    secret: str
+
+
+class Summary(Struct, omit_defaults=False):
+    """How many lines had which outcome; `stopped_at` is the line that would have made one secret too many: it ended there."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    stopped_at: int | None = None
+
+    def count(self, outcome: Done | BadLine) -> None:
+        """Count a line."""
+        name = outcome.outcome if isinstance(outcome, Done) else "failed"
+        setattr(self, name, getattr(self, name) + 1)
+
+
+Told: TypeAlias = BadLine | Made | Summary
+"""What an import tells: of bad lines, of secrets made, and last in sum."""
+
+
+class Imports:
+    """Imports files.
+
+    Args:
+        store: the clients.
+        access: checks permissions.
+        secrets: makes the stored form of secrets.
+        parents: checks parent groups.
+        spool: makes a file that is gone when it is closed.
+    """
+
+    def __init__(self, store: Store, access: Access, secrets: Secrets, parents: Parents, spool: Callable[[], BinaryIO]) -> None:
+        self._store = store
+        self._access = access
+        self._secrets = secrets
+        self._parents = parents
+        self._spool = spool
+
+    async def run(
+        self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine]
+    ) -> AsyncGenerator[Told, None]:
+        """Import `lines`, and tell of them while that goes on; in an atomic import, of secrets at its end.
+
+        Raises:
+            Forbidden: the caller may not create clients.
+            AlreadyImported: the file creates clients only, and has done so before.
+            Throttled: too many of its secrets are in use already.
+        """
+        await self._access.create(session)
+        batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets)
+        judging = Judging(session, options.key, self._secrets, self._parents)
+        begun = await batches.begin(options.source) if options.key is None and options.source else 0
+        parts = _parts(lines, begun)
+        if options.atomic and not options.dry_run:
+            with Spool(self._spool()) as spool:
+                async for told in self._at_once(batches, judging, parts, spool):
+                    yield told
+            return
+        summary = Summary()
+        async for part in parts:
+            prepared, outcomes = await self._judge(judging, part)
+            outcomes += await batches.write(prepared, undo=options.dry_run)
+            for told in _told(outcomes, prepared, summary):
+                if not (options.dry_run and isinstance(told, Made)):
+                    yield told
+            if batches.stopped_at is not None:
+                break
+        summary.stopped_at = batches.stopped_at
+        if not options.dry_run and batches.stopped_at is None:
+            await batches.finish()
+        yield summary
+
+    async def _at_once(
+        self,
+        batches: Batches,
+        judging: Judging,
+        parts: AsyncIterator[list[Record | BadLine]],
+        spool: Spool,
+    ) -> AsyncIterator[Told]:
+        """Try all lines, then write all of them in one transaction, if each of them is good."""
+        judged = Summary()
+        async for part in parts:
+            prepared, outcomes = await self._judge(judging, part)
+            outcomes += await batches.write(prepared, undo=True)
+            for told in _told(outcomes, prepared, judged):
+                if isinstance(told, BadLine):
+                    yield told
+            spool.add(prepared)
+            if batches.stopped_at is not None:
+                break
+        if judged.failed or batches.stopped_at is not None:
+            yield Summary(failed=judged.failed, stopped_at=batches.stopped_at)
+            return
+        try:
+            done = await batches.write_all(spool)
+        except NotAsJudgedError as error:
+            yield bad_line(error.line, "", "", f"{error.reason}: clients were changed by somebody else meanwhile")
+            yield Summary(failed=1)
+            return
+        for prepared in spool:
+            for one in prepared:
+                if one.record.line in done.made:
+                    yield Made(one.record.line, one.client, spool.secrets.get(one.record.line, ""))
+        yield Summary(**done.counts)
+
+    async def _judge(self, judging: Judging, part: Sequence[Record | BadLine]) -> tuple[list[Prepared], list[Done | BadLine]]:
+        """The lines to be written, and the bad ones."""
+        bad = [one for one in part if isinstance(one, BadLine)]
+        judged = await judging.judge([one for one in part if isinstance(one, Record)], self._store.now())
+        prepared = [one for one in judged if isinstance(one, Prepared)]
+        return prepared, [*bad, *(one for one in judged if isinstance(one, BadLine))]
+
+
+def _told(outcomes: Sequence[Done | BadLine], prepared: Sequence[Prepared], summary: Summary) -> list[BadLine | Made]:
+    """What is told of some lines, in their order; all of them are counted."""
+    secrets = {one.record.line: one.record.secret for one in prepared if one.made}
+    told: list[BadLine | Made] = []
+    for outcome in outcomes:
+        summary.count(outcome)
+        if isinstance(outcome, BadLine):
+            told.append(outcome)
+        elif outcome.holds_made:
+            told.append(Made(outcome.line, outcome.client, secrets[outcome.line]))
+    return sorted(told, key=lambda one: one.line)
+
+
+async def _parts(lines: AsyncIterator[Record | BadLine], begun: int) -> AsyncIterator[list[Record | BadLine]]:
+    """The lines behind the line `begun`, some at a time."""
+    part: list[Record | BadLine] = []
+    async for line in lines:
+        if line.line > begun:
+            part.append(line)
+        if len(part) == _LINES:
+            yield part
+            part = []
+    if part:
+        yield part

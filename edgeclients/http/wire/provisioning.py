@@ -1,0 +1,136 @@
+"""What imports and exports look like on the wire (schema/README.md#import)."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from edgeclients.core.provisioning import json_lines
+from edgeclients.core.provisioning.columns import Columns, records
+from edgeclients.core.provisioning.exporting import Format
+from edgeclients.core.provisioning.importing import Made, Options, Summary, Told
+from edgeclients.core.provisioning.lines import lines
+from edgeclients.core.provisioning.planning import Key
+from edgeclients.core.provisioning.record import BadLine, Record
+from edgeclients.core.provisioning.table import table
+from edgeclients.errors import InvalidQuery, UnsupportedMediaType, UnusableFile
+from edgeclients.http.wire.parameters import Parameter, boolean, by_name
+
+CSV: Final = "text/csv"
+JSONL: Final = "application/jsonl"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _one_of(kind: type[Key] | type[Format]) -> Any:
+    def parse(text: str) -> Key | Format:
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise InvalidQuery("unknown value") from error
+
+    return parse
+
+
+IMPORT_PARAMETERS: Final = by_name(
+    Parameter(
+        "key",
+        _one_of(Key),
+        {"type": "string", "enum": [*Key]},
+        "The column that says which client a line is about; unset: `id` if there is one, else `external_id`.",
+    ),
+    Parameter("dry_run", boolean, {"type": "boolean", "default": False}, "Judge every line, and change nothing."),
+    Parameter("atomic", boolean, {"type": "boolean", "default": False}, "Change nothing unless every line is good."),
+)
+
+EXPORT_PARAMETERS: Final = by_name(
+    Parameter("format", _one_of(Format), {"type": "string", "enum": [*Format], "default": "csv"}, "The form of the file."),
+    Parameter(
+        "with_hashes", boolean, {"type": "boolean", "default": False}, "Include the hashes of secrets; for super admins."
+    ),
+)
+
+OWN_PARAMETERS: Final = by_name(
+    *IMPORT_PARAMETERS.values(),
+    Parameter("all_new", boolean, {"type": "boolean"}, "Each line creates a client."),
+    Parameter("source", str, {"type": "string"}, "The SHA-256 of the file."),
+    Parameter("most_secrets", int, {"type": "integer"}, "How many secrets may be made."),
+)
+"""Those of our own program, which are heeded on the data directory's socket only."""
+
+
+class File(NamedTuple):
+    """A file to be imported: its lines, and what says which client each is about."""
+
+    lines: AsyncIterator[Record | BadLine]
+    key: Key
+
+
+async def read_file(media_type: str, body: AsyncIterator[bytes], values: Mapping[str, Any], *, own: bool = False) -> File:
+    """The lines of a file that arrives.
+
+    Args:
+        media_type: of the body.
+        body: its parts.
+        values: of the query: `key` says which client a line is about, `all_new` that each line creates one.
+        own: whether our own program sends it, with columns of its own.
+
+    Raises:
+        UnsupportedMediaType: it is neither CSV nor JSONL.
+        UnusableFile: it cannot be read at all, or does not have the key.
+    """
+    key: Key | None = values.get("key")
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind == CSV:
+        header, rows = await table(lines(body))
+        columns = Columns(header, own=own)
+        found = key or next((one for one in (Key.ID, Key.EXTERNAL_ID) if one in columns), None)
+        if not values.get("all_new") and (found is None or found not in columns):
+            raise UnusableFile(subject=_no_key(key))
+        return File(records(columns, rows), found or Key.ID)
+    if kind == JSONL:
+        said = json_lines.records(lines(body), own=own)
+        first = await anext(said, None)
+        return File(_with_first(first, said), key or _key_of(first))
+    raise UnsupportedMediaType
+
+
+def _no_key(key: Key | None) -> str:
+    if key is None:
+        return "it has neither a column id nor a column external_id: name the key of its lines"
+    return f"it has no column {key}, which is to be the key of its lines"
+
+
+def _key_of(first: Record | BadLine | None) -> Key:
+    return Key.ID if not isinstance(first, Record) or first.id is not msgspec.UNSET else Key.EXTERNAL_ID
+
+
+async def _with_first(
+    first: Record | BadLine | None, others: AsyncIterator[Record | BadLine]
+) -> AsyncIterator[Record | BadLine]:
+    if first is not None:
+        yield first
+    async for one in others:
+        yield one
+
+
+def line_of(told: Told) -> bytes:
+    """The line of a response that tells of a line of the file, or of all of them."""
+    if isinstance(told, Made):
+        fields: dict[str, Any] = {"line": told.line, "id": told.client.id, "external_id": told.client.external_id}
+        return _encode(fields | ({"secret": told.secret} if told.secret else {})) + b"\n"
+    if isinstance(told, Summary) and told.stopped_at is None:
+        counts = {name: getattr(told, name) for name in ("created", "updated", "unchanged", "failed")}
+        return _encode(counts) + b"\n"
+    return _encode(told) + b"\n"
+
+
+def options_of(values: dict[str, Any], key: Key) -> Options:
+    """How a file is imported, from its query."""
+    return Options(
+        key=None if values.get("all_new") else key,
+        dry_run=values.get("dry_run", False),
+        atomic=values.get("atomic", False),
+        source=values.get("source", ""),
+        most_secrets=values.get("most_secrets", Options().most_secrets),
+    )

@@ -1,0 +1,8 @@
+-- How far files were imported: a run that was killed goes on behind that line, and no file is imported twice by accident.
+CREATE TABLE imports (
+    domain_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,           -- the file's SHA-256 in hex
+    line bigint NOT NULL,
+    finished smallint NOT NULL CHECK (finished IN (0, 1)),
+    PRIMARY KEY (domain_id, source)
+);
