@@ -36,6 +36,11 @@ class Requests:
         self.seconds: dict[str, Histogram] = {}
         self.active = 0
 
+    @property
+    def total(self) -> int:
+        """How many have finished."""
+        return sum(self.by_code.values())
+
     def count(self, operation: str, code: str, seconds: float) -> None:
         """Count one finished request."""
         key = (operation, code)

@@ -75,7 +75,9 @@ def build(
     parents, connections = Parents(store, access, neighbours.groups), Connections(store, access)
     clients = Clients(store, access, secrets, parents, neighbours.channels)
     rotation = Rotation(store, access, secrets)
-    imports, exports = Imports(store, access, secrets, parents, TemporaryFile), Exports(store, access)
+    http_calls, grpc_calls = context.metrics.http, context.metrics.grpc
+    imports = Imports(store, access, secrets, parents, TemporaryFile, lambda: http_calls.total + grpc_calls.total)
+    exports = Exports(store, access)
     http = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access), imports, exports)
     return Core(http, authentication, Entities(store), queues.checks)
 

@@ -23,16 +23,18 @@ LINE, NEW_ID, NEW_SECRET = "_line", "_id", "_secret"
 
 _OWN = (LINE, NEW_ID, NEW_SECRET)
 
-_TEXTS: Mapping[str, Callable[[str], Any]] = {
+_READERS: Mapping[str, Callable[[str], Any]] = {
     "id": str.strip,
     "name": cells.text_of,
     "external_id": cells.text_of,
     "identity": cells.text_of,
+    "secret": cells.text_of,
     "tags": cells.tags_of,
     "parent_group_id": str.strip,
+    "status": cells.status_of,
     "channels": cells.channels_of,
 }
-_UNCHANGED_IF_EMPTY: Mapping[str, Callable[[str], Any]] = {"secret": cells.text_of, "status": cells.status_of}
+_UNCHANGED_IF_EMPTY = frozenset({"secret", "status"})
 
 NAMES: Final = ("id", "name", "external_id", "identity", "secret", "tags", "parent_group_id", "status", "channels")
 """The columns that have names of their own, in the order of an export."""
@@ -60,6 +62,9 @@ class Columns:
         if repeated:
             raise UnusableFile(subject=f"the column {repeated[0]} occurs twice")
         self._check_paths()
+        self._texts = [(name, _READERS.get(name)) for name in self.names]
+        self._values = [(place, self._paths[name]) for place, name in enumerate(self.names) if name in self._paths]
+        self._own = {name: place for place, name in enumerate(self.names) if name in _OWN}
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -71,29 +76,28 @@ class Columns:
         if len(row.cells) > len(self.names) and any(row.cells[len(self.names) :]):
             return bad_line(row.line, "", "", f"has {len(row.cells)} cells, where the header has {len(self.names)}")
         try:
-            return self._record(row.line, dict(zip(self.names, row.cells, strict=False)))
+            return self._record(row.line, row.cells)
         except BadCell as bad:
             return bad.at(row.line)
 
-    def _record(self, line: int, found: Mapping[str, str]) -> Record:
-        said: dict[str, Any] = {}
-        values: list[tuple[Path, Any]] = []
-        removed: list[Path] = []
-        for name, cell in found.items():
-            if (read := _TEXTS.get(name)) is not None:
-                said[name] = read(cell)
-            elif (path := self._paths.get(name)) is not None:
-                if cell:
-                    values.append((path, cells.value_of(cell)))
-                else:
-                    removed.append(path)
-            elif cell and (read := _UNCHANGED_IF_EMPTY.get(name)) is not None:
-                said[name] = read(cell)
-        if LINE in found:
-            line = int(found[LINE])
-        if found.get(NEW_ID):
-            said["generated"] = Generated(found[NEW_ID], found[NEW_SECRET])
-        return Record(line=line, values=tuple(values), removed=tuple(removed), **said)
+    def _record(self, line: int, row: Sequence[str]) -> Record:
+        record = Record(line=line)
+        for (name, read), cell in zip(self._texts, row, strict=False):
+            if read is not None and (cell or name not in _UNCHANGED_IF_EMPTY):
+                setattr(record, name, read(cell))
+        if self._values:
+            found = [(path, row[place] if place < len(row) else "") for place, path in self._values]
+            record.values = tuple((path, cells.value_of(cell)) for path, cell in found if cell)
+            record.removed = tuple(path for path, cell in found if not cell)
+        if self._own:
+            self._add_own(record, row)
+        return record
+
+    def _add_own(self, record: Record, row: Sequence[str]) -> None:
+        if (place := self._own.get(LINE)) is not None:
+            record.line = int(row[place])
+        if (place := self._own.get(NEW_ID)) is not None and row[place]:
+            record.generated = Generated(row[place], row[self._own[NEW_SECRET]])
 
     def _check(self, name: str, *, own: bool) -> None:
         if name.startswith(METADATA):

@@ -1,7 +1,7 @@
 """Imports lines: judges them, and writes them some hundred at a time, so that others are served meanwhile."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from edgeclients.core.secrets.issue import Secrets
 from edgeclients.model import Client, Session
 from edgeclients.ports import Store
 
-_LINES: Final = 250  # of a transaction: some 25 ms of the writer
+_ALONE, _BESIDE_OTHERS = 500, 100  # lines of a transaction; a hundred keep the writer for 5 ms, but cost a quarter more
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -71,14 +71,24 @@ class Imports:
         secrets: makes the stored form of secrets.
         parents: checks parent groups.
         spool: makes a file that is gone when it is closed.
+        answered: how many calls the service has answered; while the number grows, an import takes little at a time.
     """
 
-    def __init__(self, store: Store, access: Access, secrets: Secrets, parents: Parents, spool: Callable[[], BinaryIO]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        access: Access,
+        secrets: Secrets,
+        parents: Parents,
+        spool: Callable[[], BinaryIO],
+        answered: Callable[[], int],
+    ) -> None:
         self._store = store
         self._access = access
         self._secrets = secrets
         self._parents = parents
         self._spool = spool
+        self._answered = answered
 
     async def run(
         self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine]
@@ -94,7 +104,7 @@ class Imports:
         batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets)
         judging = Judging(session, options.key, self._secrets, self._parents)
         begun = await batches.begin(options.source) if options.key is None and options.source else 0
-        parts = _parts(lines, begun)
+        parts = self._parts(lines, begun)
         if options.atomic and not options.dry_run:
             with Spool(self._spool()) as spool:
                 async for told in self._at_once(batches, judging, parts, spool):
@@ -154,6 +164,21 @@ class Imports:
         prepared = [one for one in judged if isinstance(one, Prepared)]
         return prepared, [*bad, *(one for one in judged if isinstance(one, BadLine))]
 
+    async def _parts(self, lines: AsyncIterator[Record | BadLine], begun: int) -> AsyncGenerator[list[Record | BadLine], None]:
+        """The lines behind the line `begun`, some at a time."""
+        part: list[Record | BadLine] = []
+        answered, most = self._answered(), _ALONE
+        async for line in lines:
+            if line.line > begun:
+                part.append(line)
+            if len(part) >= most:
+                yield part
+                part = []
+                before, answered = answered, self._answered()
+                most = _ALONE if answered == before else _BESIDE_OTHERS
+        if part:
+            yield part
+
 
 def _told(outcomes: Sequence[Done | BadLine], prepared: Sequence[Prepared], summary: Summary) -> list[BadLine | Made]:
     """What is told of some lines, in their order; all of them are counted."""
@@ -166,16 +191,3 @@ def _told(outcomes: Sequence[Done | BadLine], prepared: Sequence[Prepared], summ
         elif outcome.holds_made:
             told.append(Made(outcome.line, outcome.client, secrets[outcome.line]))
     return sorted(told, key=lambda one: one.line)
-
-
-async def _parts(lines: AsyncIterator[Record | BadLine], begun: int) -> AsyncIterator[list[Record | BadLine]]:
-    """The lines behind the line `begun`, some at a time."""
-    part: list[Record | BadLine] = []
-    async for line in lines:
-        if line.line > begun:
-            part.append(line)
-        if len(part) == _LINES:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -33,6 +33,7 @@ class Judging:
         self._key = key
         self._secrets = secrets
         self._parents = parents
+        self._unique = tuple(dict.fromkeys((*_UNIQUE, key or Key.ID)))
         self._ids = EntityIds()
         self._groups: dict[str, DomainError | None] = {}
         # Lines by a hash of what must not occur twice: of 64 bits, so that a hundred thousand lines fit a small box.
@@ -55,7 +56,8 @@ class Judging:
             wanted = draft(record)
             client_id = wanted.id or self._ids.new(now)
             (created,) = creation.checked(self._session, [client_id], [wanted], now)
-            check_secret(record.secret, client_id, self._session.domain_id)
+            if record.secret:
+                check_secret(record.secret, client_id, self._session.domain_id)
         except OF_LINES as error:
             return refused(record, error)
         made = not record.secret
@@ -66,7 +68,7 @@ class Judging:
     def _repeated(self, record: Record) -> BadLine | None:
         if self._key and not key_of(record, self._key):
             return bad_line(record.line, self._key, "", "is empty, and says which client the line is about")
-        for name in {*_UNIQUE, self._key or Key.ID}:
+        for name in self._unique:
             value = key_of(record, name)
             if value and (first := self._first(name, value, record.line)) != record.line:
                 return bad_line(record.line, name, value, f"is in line {first} already")
@@ -99,7 +101,7 @@ class Judging:
                 found[one.record.line] = await self._adopted(one)
                 continue
             part.append(one)
-            chosen += not is_generated_form(one.record.secret)
+            chosen += not one.made and not is_generated_form(one.record.secret)
             if chosen == limits.CHOSEN_SECRETS:
                 await self._keep(part)
                 part, chosen = [], 0
@@ -114,7 +116,7 @@ class Judging:
         return one
 
     async def _keep(self, lines: Sequence[Prepared]) -> None:
-        supplied = [SuppliedSecret(one.client.id, one.record.secret) for one in lines]
+        supplied = [SuppliedSecret(one.client.id, one.record.secret) for one in lines if not one.made]
         while True:
             try:
                 stored = await self._secrets.keep(self._session, supplied)

@@ -23,7 +23,7 @@ _AT_A_TIME: Final = 200  # a client may have 128 KiB of metadata
 
 _CLIENTS = f"""
 SELECT {CLIENT_COLUMNS}, c.n, {SECRET.format("c")} FROM client_rows c
-WHERE c.n > ? AND c.domain = {numbered()} AND c.status < 2 ORDER BY c.n LIMIT {_AT_A_TIME}
+WHERE c.n > ? AND +c.domain = {numbered()} AND c.status < 2 ORDER BY c.n LIMIT {_AT_A_TIME}
 """
 _CONNECTIONS = f"""
 SELECT k.client, {named("k.channel")}, k.type FROM json_each(?) wanted

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from typing_extensions import override
 
 from edgeclients.model import Client, Connection, ConnectionType, Effects, Event, NewClient, Retirement, Status, StoredSecret
@@ -24,10 +25,16 @@ from edgeclients.times import SECOND
 _KEEP_REVOCATIONS = 600 * SECOND
 
 _CLIENT = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.id = ?"
-_BY_EXTERNAL_ID = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.domain = ? AND c.external_id = ?"
+_BY_EXTERNAL_ID = f"""
+SELECT {CLIENT_COLUMNS} FROM json_each(?) wanted
+CROSS JOIN client_rows c ON c.domain = {numbered()} AND c.external_id = wanted.value
+"""
 _STATUSES = ", ".join(str(int(status)) for status in Status)
 # With the statuses, which are all there are, it is found by an index.
-_BY_NAME = f"SELECT {CLIENT_COLUMNS} FROM client_rows c WHERE c.domain = ? AND c.status IN ({_STATUSES}) AND c.name = ?"
+_BY_NAME = f"""
+SELECT {CLIENT_COLUMNS} FROM json_each(?) wanted
+CROSS JOIN client_rows c ON c.domain = {numbered()} AND c.status IN ({_STATUSES}) AND c.name = wanted.value
+"""
 
 
 class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports, Transaction):
@@ -66,8 +73,8 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         return self._found(_BY_NAME, domain_id, names)
 
     def _found(self, sql: str, domain_id: str, values: Sequence[str]) -> list[Client]:
-        (number,) = fetch(self._connection, f"SELECT {numbered()}", (domain_id,))[0]
-        return [to_client(row) for value in dict.fromkeys(values) for row in fetch(self._connection, sql, (number, value))]
+        wanted = msgspec.json.encode(list(dict.fromkeys(values))).decode()
+        return [to_client(row) for row in fetch(self._connection, sql, (wanted, domain_id))]
 
     @override
     async def insert(self, clients: Sequence[NewClient]) -> None:
