@@ -79,6 +79,7 @@ class Session(Struct, frozen=True):
     super_admin: bool
     request_id: str
     pat_id: str = ""
+    local: bool = False  # it is a command on this machine, at the data directory
 
 
 class Identity(Struct, frozen=True):

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -38,6 +39,20 @@ def command(commands: Any, name: str, text: str, run: Run, *, with_peppers: bool
     return parser
 
 
+def at_data(work: "Callable[[Path], int]") -> int:
+    """Do `work` at the data directory's socket, whether the service runs or not, and return its exit code."""
+
+    def at_socket(loaded: settings.Settings) -> int:
+        if loaded.mode != "gateway":
+            raise StartError("this command works on a data directory, and MG_CLIENTS_MODE is cloud: use the HTTP API")
+        from edgeclients.wiring.local import service_at_hand  # imported late: a help text does not need it
+
+        with service_at_hand(loaded) as socket:
+            return work(socket)
+
+    return _reporting(at_socket)
+
+
 def as_json(value: object) -> str:
     """`value` as JSON text."""
     return msgspec.json.encode(value).decode()
@@ -45,6 +60,17 @@ def as_json(value: object) -> str:
 
 def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") -> int:
     """Do `work` with the settings of the environment, print its result, and return the exit code."""
+
+    def run(loaded: settings.Settings) -> int:
+        with asyncio.Runner() as runner:
+            text = runner.run(work(loaded))
+        return print_result(text) if text else 0
+
+    return _reporting(run)
+
+
+def _reporting(work: "Callable[[settings.Settings], int]") -> int:
+    """The exit code of `work` with the settings of the environment; an error prints one line."""
     try:
         loaded = settings.load(os.environ)
     except settings.Faults as faults:
@@ -55,8 +81,7 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
     try:
         descriptors.raise_limit()
         descriptors.require(descriptors.OF_COMMAND)
-        with asyncio.Runner() as runner:
-            text = runner.run(work(loaded))
+        return work(loaded)
     except StartError as error:
         return fail(str(error))
     except KeyboardInterrupt:
@@ -64,7 +89,6 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
         return INTERRUPTED
     except DomainError as error:
         return fail(text_of(error) + (f" ({error.detail})" if error.detail else ""))
-    return print_result(text) if text else 0
 
 
 async def _at_storage(run: Run, parsed: argparse.Namespace, loaded: settings.Settings, *, with_peppers: bool) -> str:

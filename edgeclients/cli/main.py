@@ -54,7 +54,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line. A parsed command is a namespace with its `run`."""
-    from edgeclients.cli import config, events, move, operators  # after the standard streams are open
+    from edgeclients.cli import config, events, exporting, importing, move, operators  # after the standard streams are open
 
     program = argparse.ArgumentParser(
         prog="edgeclients",
@@ -85,6 +85,8 @@ def parser() -> argparse.ArgumentParser:
 
     operators.add_commands(commands)
     events.add_commands(commands)
+    importing.add_command(commands)
+    exporting.add_command(commands)
     move.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeclients.addresses import authority
@@ -25,7 +26,7 @@ from edgeclients.ports import Authenticator
 from edgeclients.rpc.server import GrpcServer
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
-from edgeclients.wiring import descriptors, tracing
+from edgeclients.wiring import control, descriptors, tracing
 from edgeclients.wiring.context import Context
 from edgeclients.wiring.use_cases import Core
 
@@ -53,10 +54,31 @@ class Servers(NamedTuple):
     ended: Callable[[], Coroutine[Any, Any, None]]
 
 
+class Commands(NamedTuple):
+    """How commands on this machine reach the service: in the data directory, as the operator; `only`: nobody else does."""
+
+    data: Path
+    operator_id: str
+    only: bool = False
+
+
 async def start(
-    context: Context, core: Core, authenticator: Authenticator, operations: Operations, certificates: Certificates
+    context: Context,
+    core: Core,
+    authenticator: Authenticator,
+    operations: Operations,
+    certificates: Certificates,
+    commands: Commands | None,
 ) -> Servers:
     """The servers, running until `context` is closed; then they finish running requests.
+
+    Args:
+        context: the parts to build them with.
+        core: the use cases.
+        authenticator: identifies callers.
+        operations: what the routes without a token report.
+        certificates: of each server.
+        commands: where and as whom commands reach the service; None: they do not.
 
     Raises:
         StartError: a port is not available.
@@ -66,6 +88,10 @@ async def start(
     app = DeferredApp(lambda: _application(settings, core.http, operations))
     callers = BearerTokens(authenticator, settings.wrong_tokens)
     hot = HotReads(core.http.clients, operations.health)
+    if commands is not None:
+        await control.start(context, app, hot, commands.data, commands.operator_id)
+        if commands.only:
+            return Servers("", "", app.complete, _never)
     gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)
     service = ClientsService(
         core.authentication,
@@ -111,6 +137,10 @@ async def start(
         app.complete,
         grpc.ended,
     )
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 def _application(settings: Settings, cases: UseCases, operations: Operations) -> RoutedApp:

@@ -24,7 +24,7 @@ from edgeclients.wiring import authenticators, cache, certificates, events, peer
 from edgeclients.wiring.cache import Cached
 from edgeclients.wiring.context import Commits, Context
 from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch_clock, watch_service, watch_storage
-from edgeclients.wiring.servers import Certificates
+from edgeclients.wiring.servers import Certificates, Commands
 from edgeclients.wiring.storage import Storage, opened
 
 _LAST_EVENTS = 1.0  # seconds to send unsent events at shutdown
@@ -45,12 +45,13 @@ class Running(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings, progress: Progress | None = None) -> AsyncIterator[Running]:
+async def build(settings: Settings, progress: Progress | None = None, *, for_a_command: bool = False) -> AsyncIterator[Running]:
     """The service, running until the context is left; then it finishes running requests and closes.
 
     Args:
         settings: the settings.
         progress: receives the steps of a migration at the start, and those of the writer afterwards.
+        for_a_command: whether one command is served, on the data directory's socket, and nobody else.
 
     Raises:
         StartError: the service cannot start; the text has the reason.
@@ -86,9 +87,12 @@ async def build(settings: Settings, progress: Progress | None = None) -> AsyncIt
         readiness = _readiness(context, storage, commits, cached, {**peers.of_authenticator(auth), **neighbours.links})
         watch_service(context.metrics, readiness, directory.path if directory is not None else None)
 
-        serving = await servers.start(context, core, auth, Operations(health, readiness, context.metrics), shown)
+        operator_id = auth.operator.id if isinstance(auth, Standalone) else ""
+        commands = Commands(directory.path, operator_id, for_a_command) if directory and settings.mode == "gateway" else None
+        operations = Operations(health, readiness, context.metrics)
+        serving = await servers.start(context, core, auth, operations, shown, commands)
         stack.callback(asyncio.ensure_future(memory.keep_giving_back()).cancel)
-        reports = await telemetry.start(settings, storage.store)
+        reports = None if for_a_command else await telemetry.start(settings, storage.store)
         if reports is not None:
             stack.callback(reports.stop)
         yield Running(

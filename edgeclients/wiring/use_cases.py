@@ -6,6 +6,7 @@ from typing import NamedTuple
 from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authz.access import Access
+from edgeclients.core.authz.local import WithLocalCallers
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
@@ -67,7 +68,7 @@ def build(
     callout = callouts.callout(context.settings, context.reloading)
     if callout is not None:
         context.stack.push_async_callback(callout.close)
-    access = Access(store, authorizer, tracing.of_callout(context.traces, callout))
+    access = Access(store, WithLocalCallers(authorizer), tracing.of_callout(context.traces, callout))
     queues = _argon2(context, keyring)
     authentication = Authentication(store, cache, keyring, queues.checks, queues.writes, proofs)
     context.stack.push_async_callback(authentication.close)

@@ -74,7 +74,8 @@ class Columns:
         if not any(row.cells):
             return None
         if len(row.cells) > len(self.names) and any(row.cells[len(self.names) :]):
-            return bad_line(row.line, "", "", f"has {len(row.cells)} cells, where the header has {len(self.names)}")
+            line = int(row.cells[self._own[LINE]]) if LINE in self._own else row.line
+            return bad_line(line, "", "", f"has {len(row.cells)} cells, where the header has {len(self.names)}")
         try:
             return self._record(row.line, row.cells)
         except BadCell as bad:

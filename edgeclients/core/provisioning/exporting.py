@@ -13,13 +13,13 @@ from edgeclients.core.events import status_name
 from edgeclients.core.provisioning import cells
 from edgeclients.core.provisioning.columns import NAMES, column_of
 from edgeclients.core.provisioning.record import Path
+from edgeclients.core.provisioning.table import row_text
 from edgeclients.errors import Busy, Forbidden, SuperAdminOnly, TooManyKeys
 from edgeclients.model import ClientFilter, Exported, Session
 from edgeclients.ports import Snapshot, Store
 
 _AT_A_TIME = 2  # each holds a snapshot and a connection
 _SECRET = "secret"  # noqa: S105 - the name of a column
-_NEEDS_QUOTES = frozenset('",\r\n')
 _encode = msgspec.json.Encoder().encode
 
 
@@ -100,9 +100,9 @@ def _object(one: Exported, *, with_hashes: bool) -> dict[str, Any]:
 async def _table(snapshot: Snapshot, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:
     names = [name for name in NAMES if with_hashes or name != _SECRET]
     paths = await _paths(snapshot)
-    yield _row([*names, *map(column_of, paths)])
+    yield row_text([*names, *map(column_of, paths)])
     async for part in snapshot.clients():
-        yield b"".join(_row(_cells(one, names, paths)) for one in part)
+        yield b"".join(row_text(_cells(one, names, paths)) for one in part)
 
 
 async def _paths(snapshot: Snapshot) -> list[Path]:
@@ -149,14 +149,3 @@ def _cell_at(metadata: object, path: Path) -> str:
             return ""
         value = value[key]
     return cells.cell_of_value(value)
-
-
-def _row(texts: Sequence[str]) -> bytes:
-    return (",".join(map(_quoted, texts)) + "\r\n").encode()
-
-
-def _quoted(text: str) -> str:
-    if _NEEDS_QUOTES.isdisjoint(text):
-        return text
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'

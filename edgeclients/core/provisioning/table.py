@@ -1,7 +1,7 @@
 """Rows of a CSV file, as Excel and others write it: `,`, `;` or TAB between cells, quoted line breaks, `sep=`."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from edgeclients.core.provisioning.lines import LONGEST, Line, too_long
@@ -11,6 +11,7 @@ from edgeclients.errors import UnusableFile
 _SEPARATORS = ",;\t"
 _SEP = re.compile(r"(?i)sep=[,;\t|]\r?\n?")
 _QUOTE = '"'
+_NEEDS_QUOTES = frozenset('",\r\n')
 
 
 class Row(NamedTuple):
@@ -142,3 +143,15 @@ class _Record:
 
 def _without_end(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def row_text(cells: Sequence[str]) -> bytes:
+    """A row as it is written."""
+    return (",".join(map(_quoted, cells)) + "\r\n").encode()
+
+
+def _quoted(text: str) -> str:
+    if _NEEDS_QUOTES.isdisjoint(text):
+        return text
+    doubled = text.replace(_QUOTE, _QUOTE * 2)
+    return f"{_QUOTE}{doubled}{_QUOTE}"

@@ -25,7 +25,9 @@ from edgeclients.errors import (
 from edgeclients.http.edge import fast_path
 from edgeclients.http.edge.bearer import BearerTokens
 from edgeclients.http.edge.fast_path import HotReads
+from edgeclients.http.edge.local import LocalCallers
 from edgeclients.http.scope import (
+    LOCAL,
     OPERATION,
     REQUEST_ID,
     SESSION,
@@ -77,13 +79,15 @@ class Gate:
 
     Args:
         app: the application.
-        tokens: identifies bearer tokens.
+        tokens: identifies callers.
         hot: answers the most frequent requests without routing.
         requests: metrics of requests.
         max_active: maximum number of requests in progress.
     """
 
-    def __init__(self, app: RoutedApp, tokens: BearerTokens, hot: HotReads, requests: Requests, max_active: int) -> None:
+    def __init__(
+        self, app: RoutedApp, tokens: "BearerTokens | LocalCallers", hot: HotReads, requests: Requests, max_active: int
+    ) -> None:
         self._app = app
         self._tokens = tokens
         self._hot = hot
@@ -164,7 +168,8 @@ class Gate:
             raise MissingDomain
         if not is_domain(domain_id):
             raise InvalidId("domain")
-        return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id)
+        local = bool(scope.get(LOCAL))
+        return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id, local)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         operation = operation_of(scope)

@@ -80,7 +80,11 @@ class _SocketServer(Server):
         def protocol() -> asyncio.Protocol:
             return protocol_class(config=config, server_state=self.server_state, app_state=self.lifespan.state)
 
-        self.servers = [await loop.create_server(protocol, sock=one, backlog=config.backlog, **tls) for one in sockets or ()]
+        create = {socket.AF_UNIX: loop.create_unix_server}
+        self.servers = [
+            await create.get(one.family, loop.create_server)(protocol, sock=one, backlog=config.backlog, **tls)
+            for one in sockets or ()
+        ]
         self.started = True
 
     @contextlib.contextmanager

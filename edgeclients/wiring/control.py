@@ -1,0 +1,70 @@
+"""The socket in the data directory, by which commands change what a running service keeps.
+
+Whoever may open it could change the database as well: it needs no token.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from edgeclients.http.edge.clocks import ConnectionLimits
+from edgeclients.http.edge.fast_path import HotReads
+from edgeclients.http.edge.gate import Gate
+from edgeclients.http.edge.local import LocalCallers, marked_local
+from edgeclients.http.edge.server import HttpServer
+from edgeclients.http.scope import RoutedApp
+from edgeclients.wiring import tracing
+from edgeclients.wiring.context import Context
+
+SOCKET: Final = "control.sock"
+"""The file's name."""
+
+_LONGEST_PATH = 107  # bytes that the operating system takes
+_ONLY_OWNER = 0o177
+_BACKLOG = 16
+_CONNECTIONS = 16
+
+_log = logging.getLogger(__name__)
+
+
+async def start(context: Context, app: RoutedApp, hot: HotReads, data: Path, operator_id: str) -> None:
+    """Serve `app` on the socket in the directory `data` until `context` is closed.
+
+    Args:
+        context: the parts to build it with.
+        app: the application behind the gate.
+        hot: answers the most frequent requests.
+        data: the data directory, locked for this process.
+        operator_id: who counts as the caller; "" for the name that a command gives.
+    """
+    path = data / SOCKET
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        _log.warning("commands cannot reach the service: the path of the data directory is too long", extra={"path": str(path)})
+        return
+    path.unlink(missing_ok=True)  # of a service that was killed: the directory is locked for this one
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    context.stack.callback(path.unlink, missing_ok=True)
+    context.stack.callback(one.close)
+    with _private():
+        one.bind(str(path))
+    one.listen(_BACKLOG)
+    settings = context.settings
+    gate = Gate(app, LocalCallers(operator_id), hot, context.metrics.http, settings.http_max_requests)
+    limits = ConnectionLimits(connections=_CONNECTIONS)
+    server = HttpServer(tracing.of_http(context.traces, marked_local(gate)), [one], limits, settings.http_idle_timeout, None)
+    context.stack.push_async_callback(server.stop)
+    await server.start()
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[None]:
+    """New files are for their owner only."""
+    before = os.umask(_ONLY_OWNER)
+    try:
+        yield
+    finally:
+        os.umask(before)
