@@ -15,6 +15,10 @@ _CREATED_LAST = "operator.token"
 _CREATED_TO_SERVE = ("pepper", _CREATED_LAST)
 
 
+class InUse(StartError):  # noqa: N818 - it tells of a directory
+    """Another process has the directory."""
+
+
 class DataDirectory:
     """A directory that is locked for this process until `close`."""
 
@@ -45,7 +49,7 @@ class DataDirectory:
                 raise StartError(
                     f"data directory {path} cannot be locked ({error.strerror}): use a file system that supports locks"
                 ) from error
-            raise StartError(
+            raise InUse(
                 f"data directory {path} is in use by another edgeclients: stop that process, or set MG_CLIENTS_DATA_DIR"
             ) from error
 

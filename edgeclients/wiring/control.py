@@ -21,7 +21,10 @@ from edgeclients.wiring import tracing
 from edgeclients.wiring.context import Context
 
 SOCKET: Final = "control.sock"
-"""The file's name."""
+"""The name of a service's socket."""
+
+COMMAND_SOCKET: Final = "command.sock"
+"""The name of the socket of a process that serves one command, and must not be found by others."""
 
 _LONGEST_PATH = 107  # bytes that the operating system takes
 _ONLY_OWNER = 0o177
@@ -31,33 +34,41 @@ _CONNECTIONS = 16
 _log = logging.getLogger(__name__)
 
 
-async def start(context: Context, app: RoutedApp, hot: HotReads, data: Path, operator_id: str) -> None:
-    """Serve `app` on the socket in the directory `data` until `context` is closed.
+async def start(context: Context, app: RoutedApp, hot: HotReads, path: Path, operator_id: str) -> None:
+    """Serve `app` on the socket at `path` until `context` is closed.
 
     Args:
         context: the parts to build it with.
         app: the application behind the gate.
         hot: answers the most frequent requests.
-        data: the data directory, locked for this process.
+        path: in the data directory, which is locked for this process.
         operator_id: who counts as the caller; "" for the name that a command gives.
     """
-    path = data / SOCKET
     if len(os.fsencode(path)) > _LONGEST_PATH:
         _log.warning("commands cannot reach the service: the path of the data directory is too long", extra={"path": str(path)})
         return
-    path.unlink(missing_ok=True)  # of a service that was killed: the directory is locked for this one
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one = _bound(path)
     context.stack.callback(path.unlink, missing_ok=True)
     context.stack.callback(one.close)
-    with _private():
-        one.bind(str(path))
-    one.listen(_BACKLOG)
     settings = context.settings
     gate = Gate(app, LocalCallers(operator_id), hot, context.metrics.http, settings.http_max_requests)
     limits = ConnectionLimits(connections=_CONNECTIONS)
     server = HttpServer(tracing.of_http(context.traces, marked_local(gate)), [one], limits, settings.http_idle_timeout, None)
     context.stack.push_async_callback(server.stop)
     await server.start()
+
+
+def _bound(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # of a service that was killed: the directory is locked for this one
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _private():
+            one.bind(str(path))
+        one.listen(_BACKLOG)
+    except BaseException:
+        one.close()
+        raise
+    return one
 
 
 @contextlib.contextmanager

@@ -9,18 +9,21 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from edgeclients.errors import StartError
 from edgeclients.settings import Settings
+from edgeclients.store.datadir import InUse
 from edgeclients.wiring.administration import require_database
-from edgeclients.wiring.control import SOCKET
+from edgeclients.wiring.control import COMMAND_SOCKET, SOCKET
 from edgeclients.wiring.owner import become_owner
 
-_READY = b"ready"
+_READY, _IN_USE = b"ready", b"in use"
 _LONGEST_REASON = 4096
+_WAIT_SECONDS, _LOOK_SECONDS = 15.0, 0.1  # for a service that starts or ends, which takes up to ten
 
 
 @contextlib.contextmanager
@@ -32,18 +35,29 @@ def service_at_hand(settings: Settings) -> Iterator[Path]:
     Raises:
         StartError: there is no data, or another process has it in use without serving commands.
     """
-    require_database(settings.data_dir)
-    path = settings.data_dir / SOCKET
-    if _answers(path):
-        yield path
-        return
-    with _served(settings):
-        yield path
+    data = settings.data_dir
+    require_database(data)
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not _answers(data / SOCKET):
+        with _served(settings) as is_served:
+            if is_served:
+                yield data / COMMAND_SOCKET
+                return
+        if time.monotonic() > deadline:
+            raise StartError(
+                f"data directory {data} is in use by another edgeclients that serves no commands: stop that process"
+            )
+        time.sleep(_LOOK_SECONDS)
+    yield data / SOCKET
 
 
 @contextlib.contextmanager
-def _served(settings: Settings) -> Iterator[None]:
-    """A process that serves until the context is left, or until this process ends in whatever way."""
+def _served(settings: Settings) -> Iterator[bool]:
+    """A process that serves until the context is left, or this process ends in whatever way; False if the data is in use.
+
+    Raises:
+        StartError: it cannot serve.
+    """
     said, saying = os.pipe()
     lifeline, held = os.pipe()
     child = os.fork()
@@ -56,9 +70,9 @@ def _served(settings: Settings) -> Iterator[None]:
     try:
         with os.fdopen(said, "rb") as answers:
             answer = answers.read(_LONGEST_REASON)
-        if answer != _READY:
+        if answer not in {_READY, _IN_USE}:
             raise StartError(answer.decode(errors="replace") or "the data directory cannot be served: start the service once")
-        yield
+        yield answer == _READY
     finally:
         os.close(held)
         os.waitpid(child, 0)
@@ -73,7 +87,7 @@ def _serve_and_exit(settings: Settings, saying: int, lifeline: int) -> NoReturn:
         code = 0
     except StartError as error:
         with contextlib.suppress(OSError):
-            os.write(saying, str(error).encode()[:_LONGEST_REASON])
+            os.write(saying, _IN_USE if isinstance(error, InUse) else str(error).encode()[:_LONGEST_REASON])
     finally:
         os._exit(code)
 

@@ -89,7 +89,8 @@ async def start(
     callers = BearerTokens(authenticator, settings.wrong_tokens)
     hot = HotReads(core.http.clients, operations.health)
     if commands is not None:
-        await control.start(context, app, hot, commands.data, commands.operator_id)
+        name = control.COMMAND_SOCKET if commands.only else control.SOCKET
+        await control.start(context, app, hot, commands.data / name, commands.operator_id)
         if commands.only:
             return Servers("", "", app.complete, _never)
     gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)

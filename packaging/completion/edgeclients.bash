@@ -6,7 +6,8 @@ _edgeclients() {
         case "$command $word" in
         ' serve' | ' config' | 'config check' | ' operators' | 'operators add' | 'operators change' | 'operators list' | \
         'operators remove' | 'operators token' | 'operators token add' | 'operators token list' | \
-        'operators token remove' | ' events' | 'events status' | ' move' | ' version' | ' health') command="${command:+$command }$word" ;;
+        'operators token remove' | ' events' | 'events status' | ' import' | ' export' | ' move' | ' version' | \
+        ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
@@ -15,12 +16,15 @@ _edgeclients() {
     'operators token add --output' | 'operators token list --output' | 'operators token remove --output' | \
     'events status --output' | 'move --output') mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current"); return ;;
     'operators add --name' | 'operators add --domain' | 'operators change --name' | 'operators change --domain' | \
-    'operators change --without' | 'operators token add --expires-in' | 'move --to' | 'move --from') return ;;
-    'move --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    'operators change --without' | 'operators token add --expires-in' | 'import --domain' | 'import --sheet' | \
+    'export --domain' | 'move --to' | 'move --from') return ;;
+    'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
+    'import --secrets-out' | 'import --report' | 'export --out' | 'move --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    'export --format') mapfile -t COMPREPLY < <(compgen -W "csv jsonl" -- "$current"); return ;;
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events move version health --version -h --help" ;;
+    '') words="serve config operators events import export move version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -30,6 +34,8 @@ _edgeclients() {
     'operators token') words="add list remove -h --help" ;;
     'operators token add') words="--output --expires-in -h --help" ;;
     'events') words="status -h --help" ;;
+    'import') words="--domain --key --all-new --dry-run --atomic --sheet --secrets-out --report -h --help" ;;
+    'export') words="--domain --format --with-hashes --out -h --help" ;;
     'move') words="--to --from --pepper --output -h --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -6,8 +6,8 @@ function __edgeclients_at
         switch "$command $word"
             case ' serve' ' config' 'config check' ' operators' 'operators add' 'operators change' \
                 'operators list' 'operators remove' 'operators token' 'operators token add' \
-                'operators token list' 'operators token remove' ' events' 'events status' ' move' ' version' \
-                ' health'
+                'operators token list' 'operators token remove' ' events' 'events status' ' import' ' export' \
+                ' move' ' version' ' health'
                 set command (string trim "$command $word")
         end
     end
@@ -19,6 +19,8 @@ complete -c edgeclients -n '__edgeclients_at ""' -a serve -d 'run the service'
 complete -c edgeclients -n '__edgeclients_at ""' -a config -d 'check the settings'
 complete -c edgeclients -n '__edgeclients_at ""' -a operators -d 'manage local operators and their tokens'
 complete -c edgeclients -n '__edgeclients_at ""' -a events -d 'show the state of the outbox'
+complete -c edgeclients -n '__edgeclients_at ""' -a import -d 'create and update clients from a CSV, XLSX or JSONL file'
+complete -c edgeclients -n '__edgeclients_at ""' -a export -d 'write the clients of a domain as CSV or JSON lines'
 complete -c edgeclients -n '__edgeclients_at ""' -a move -d 'copy everything from the data directory into PostgreSQL, or back'
 complete -c edgeclients -n '__edgeclients_at ""' -a version -d 'print the version'
 complete -c edgeclients -n '__edgeclients_at ""' -a health -d 'check the health of the service on this machine'
@@ -62,6 +64,20 @@ complete -c edgeclients -n '__edgeclients_at "events"' -a status -d 'show the nu
 complete -c edgeclients -n '__edgeclients_at "events"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "events status"' -l output -x -a 'text json' -d 'output format'
 complete -c edgeclients -n '__edgeclients_at "events status"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "import"' -l domain -x -d 'the domain of the clients'
+complete -c edgeclients -n '__edgeclients_at "import"' -l key -x -a 'id external_id name' -d 'the column that says which client a line is about'
+complete -c edgeclients -n '__edgeclients_at "import"' -l all-new -d 'create a client for each line'
+complete -c edgeclients -n '__edgeclients_at "import"' -l dry-run -d 'judge every line, and change nothing'
+complete -c edgeclients -n '__edgeclients_at "import"' -l atomic -d 'change nothing unless every line is good'
+complete -c edgeclients -n '__edgeclients_at "import"' -l sheet -x -d 'the sheet of an XLSX file'
+complete -c edgeclients -n '__edgeclients_at "import"' -l secrets-out -r -F -d 'a new file for the secrets that are made (CSV, 0600)'
+complete -c edgeclients -n '__edgeclients_at "import"' -l report -r -F -d 'a file for the bad lines (JSON lines)'
+complete -c edgeclients -n '__edgeclients_at "import"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "export"' -l domain -x -d 'the domain of the clients'
+complete -c edgeclients -n '__edgeclients_at "export"' -l format -x -a 'csv jsonl' -d 'the form'
+complete -c edgeclients -n '__edgeclients_at "export"' -l with-hashes -d 'include the hashes of secrets'
+complete -c edgeclients -n '__edgeclients_at "export"' -l out -r -F -d 'a new file (0600)'
+complete -c edgeclients -n '__edgeclients_at "export"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "move"' -l to -x -d 'copy the data directory into this database'
 complete -c edgeclients -n '__edgeclients_at "move"' -l from -x -d 'copy this database into the data directory'
 complete -c edgeclients -n '__edgeclients_at "move"' -l pepper -r -F -d 'file to write a copy of the pepper to, for the service on the new storage'

@@ -20,6 +20,7 @@ CONTRACTS = (
     "operators",
     "outbox",
     "properties",
+    "provisioning",
     "roles",
     "secrets",
     "views",

@@ -128,8 +128,8 @@ def column_of(path: Path) -> str:
 
 
 def _name(text: str) -> str:
-    name = cells.text_of(text).strip()
-    return name if name.startswith(METADATA) else name.lower()
+    name = cells.text_of(text).lstrip()
+    return name if name.startswith(METADATA) else name.rstrip().lower()
 
 
 def _path(name: str) -> Path:

@@ -11,7 +11,6 @@ LONGEST: Final = 1024 * 1024
 
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NO_TEXT = "this is not a text file: save the table as CSV, or give an XLSX file the name FILE.xlsx"
-_CONTROL = frozenset(range(32)) - {9, 10, 12, 13}
 
 
 class Line(NamedTuple):
@@ -48,7 +47,7 @@ def too_long(number: int) -> UnusableFile:
 def _line(number: int, line: bytes) -> Line:
     if len(line) > LONGEST:
         raise too_long(number)
-    if number == 1 and any(byte in _CONTROL for byte in line):
+    if number == 1 and b"\0" in line:
         raise UnusableFile(subject=_NO_TEXT)
     try:
         return Line(number, line.decode())

@@ -41,7 +41,7 @@ async def table(lines: AsyncIterator[Line]) -> Table:
         first = await anext(lines, None)
     if first is None or first.text is None or not first.text.strip():
         raise UnusableFile(subject="the file is empty: the first line has to name the columns")
-    if "\r" in first.text.rstrip("\r\n"):
+    if "\r" in first.text.rstrip("\r\n") and _QUOTE not in first.text:
         raise UnusableFile(subject="lines end with CR alone: save the table as CSV UTF-8")
     rows = _rows(first, lines, separator or _separator(first.text))
     header = await anext(rows)

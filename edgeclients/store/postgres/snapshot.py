@@ -56,7 +56,7 @@ async def snapshot(address: PostgresAddress, domain_id: str) -> AsyncIterator[Po
     connection = None
     try:
         connection = await connect(address)
-        await connection.execute(_BEGIN)
+        await connection.execute(f"{_BEGIN}; SELECT 1")  # the snapshot is that of the first query
         yield PostgresSnapshot(connection, domain_id)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise translate(error) from error

@@ -73,7 +73,8 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         return self._found(_BY_NAME, domain_id, names)
 
     def _found(self, sql: str, domain_id: str, values: Sequence[str]) -> list[Client]:
-        wanted = msgspec.json.encode(list(dict.fromkeys(values))).decode()
+        # JSON functions end a text at a NUL, which no column has.
+        wanted = msgspec.json.encode([value for value in dict.fromkeys(values) if "\0" not in value]).decode()
         return [to_client(row) for row in fetch(self._connection, sql, (wanted, domain_id))]
 
     @override
