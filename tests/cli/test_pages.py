@@ -39,6 +39,12 @@ PRINTED: Final[Mapping[str, tuple[str, ...]]] = {
     "packaging/operations/events.md": ("last sent:    nothing yet",),
     "packaging/operations/observe.md": ('"status":"pass"', '"status":"ready"', "clients_store_writable 1.0"),
     "packaging/operations/pepper.md": ("pepper    since                secrets  tokens\n",),
+    "packaging/operations/provisioning.md": (
+        "created 2, updated 0, unchanged 0, failed 0",
+        "created 0, updated 0, unchanged 2, failed 0",
+        '{"created":0,"updated":0,"unchanged":2,"failed":0}',
+        "id,name,external_id,identity,tags",
+    ),
     "packaging/operations/upgrade.md": ("Successfully installed edgeclients-", '"status":"ready"'),
     "packaging/operations/users.md": (
         "bob    bob            plant-7=member",
