@@ -181,6 +181,8 @@ def _told(response: http.client.HTTPResponse, report: BinaryIO | None, making: M
             summary = msgspec.convert(told, Summary)
         else:
             held.add(told["line"])
+    if summary is not None and summary.stopped_at is not None and not quiet:
+        raise StartError(f"the import ended before line {summary.stopped_at:,}: divide the file there, and import both parts")
     if summary is None:
         raise StartError("the service has gone away before the end of the file: run the import again")
     if shown > _SHOWN and not quiet:

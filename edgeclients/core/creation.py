@@ -54,7 +54,7 @@ def checked(session: Session, ids: Sequence[str], drafts: Collection[ClientDraft
         InvalidId, InvalidName, InvalidTags, InvalidMetadata, …: one is not valid.
     """
     return [
-        Created(_client(session, client_id, draft, now), draft.secret or generate())
+        Created(client_of(session, client_id, draft, now), draft.secret or generate())
         for client_id, draft in zip(ids, drafts, strict=True)
     ]
 
@@ -73,7 +73,12 @@ def new_client(session: Session, client: Client, stored: StoredSecret) -> NewCli
     return NewClient(client, stored, role)
 
 
-def _client(session: Session, client_id: str, draft: ClientDraft, now: int) -> Client:
+def client_of(session: Session, client_id: str, draft: ClientDraft, now: int) -> Client:
+    """The client that a draft becomes.
+
+    Raises:
+        InvalidId, InvalidName, InvalidTags, InvalidMetadata, …: it is not valid.
+    """
     check_name(draft.name)
     check_id(client_id)
     check_identity(draft.identity)

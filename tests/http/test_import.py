@@ -285,6 +285,13 @@ STRANGE: list[dict[str, Any]] = [
 ]
 
 
+def test_a_domain_without_clients(api: Api) -> None:
+    assert exported(api, format="jsonl") == ""
+    assert exported(api).splitlines() == ["id,name,external_id,identity,tags,parent_group_id,status,channels"]
+    assert imported(api, exported(api)) == ([], counts())
+    assert imported(api, "", JSONL) == ([], counts())
+
+
 def test_hashes_go_to_another_domain_that_has_the_same_secrets(api: Api, other: Api) -> None:
     """No: a hash is that of one domain. What goes is told."""
     api.create(external_id="SN-1", credentials={"secret": "chosen"})

@@ -24,6 +24,7 @@ from tests.perf import (
     core,
     curves,
     growth,
+    importing,
     listing,
     load,
     outbox,
@@ -56,9 +57,10 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "resident": resident.resident,
     "upgrade": upgrade.upgrade,
     "growth": growth.growth,
+    "import": importing.importing,
 }
 STORAGES = ("gateway", "cloud")
-_OF_A_GATEWAY = {"core", "written", "resident", "upgrade", "growth"}
+_OF_A_GATEWAY = {"core", "written", "resident", "upgrade", "growth", "import"}
 _ANYWHERE = {"hit", "cold", "storm", "list", "get", "outbox"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
 _HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")

@@ -5,6 +5,7 @@ from typing import BinaryIO, TypeAlias
 
 from msgspec import Struct
 
+from edgeclients.core import limits
 from edgeclients.core.authz.access import Access
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.batches import Batches, NotAsJudgedError
@@ -44,7 +45,10 @@ class Made(Struct, frozen=True):
 
 
 class Summary(Struct, omit_defaults=False):
-    """How many lines had which outcome; `stopped_at` is the line that would have made one secret too many: it ended there."""
+    """How many lines had which outcome.
+
+    `stopped_at` is the line at which the import ended, as it would have made one secret too many, or was one line too many.
+    """
 
     created: int = 0
     updated: int = 0
@@ -90,21 +94,29 @@ class Imports:
         self._spool = spool
         self._answered = answered
 
-    async def run(
-        self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine]
-    ) -> AsyncGenerator[Told, None]:
-        """Import `lines`, and tell of them while that goes on; in an atomic import, of secrets at its end.
+    async def admit(self, session: Session) -> None:
+        """Return if the caller may import files into its domain.
 
         Raises:
-            Forbidden: the caller may not create clients.
+            Forbidden: it may not create clients.
+        """
+        await self._access.create(session)
+
+    async def run(
+        self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine]
+    ) -> AsyncGenerator[Sequence[Told], None]:
+        """Import `lines` for a caller who was admitted, and tell of some at a time while that goes on.
+
+        An atomic import tells of secrets at its end.
+
+        Raises:
             AlreadyImported: the file creates clients only, and has done so before.
             Throttled: too many of its secrets are in use already.
         """
-        await self._access.create(session)
         batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets)
         judging = Judging(session, options.key, self._secrets, self._parents)
         begun = await batches.begin(options.source) if options.key is None and options.source else 0
-        parts = self._parts(lines, begun)
+        parts = _Parts(lines, begun, self._answered)
         if options.atomic and not options.dry_run:
             with Spool(self._spool()) as spool:
                 async for told in self._at_once(batches, judging, parts, spool):
@@ -114,48 +126,45 @@ class Imports:
         async for part in parts:
             prepared, outcomes = await self._judge(judging, part)
             outcomes += await batches.write(prepared, undo=options.dry_run)
-            for told in _told(outcomes, prepared, summary):
-                if not (options.dry_run and isinstance(told, Made)):
-                    yield told
+            told = _told(outcomes, prepared, summary)
+            yield [one for one in told if isinstance(one, BadLine)] if options.dry_run else told
             if batches.stopped_at is not None:
                 break
-        summary.stopped_at = batches.stopped_at
-        if not options.dry_run and batches.stopped_at is None:
+        summary.stopped_at = parts.stopped_at if batches.stopped_at is None else batches.stopped_at
+        if not options.dry_run and summary.stopped_at is None:
             await batches.finish()
-        yield summary
+        yield [summary]
 
     async def _at_once(
         self,
         batches: Batches,
         judging: Judging,
-        parts: AsyncIterator[list[Record | BadLine]],
+        parts: "_Parts",
         spool: Spool,
-    ) -> AsyncIterator[Told]:
+    ) -> AsyncIterator[Sequence[Told]]:
         """Try all lines, then write all of them in one transaction, if each of them is good."""
         judged = Summary()
         async for part in parts:
             prepared, outcomes = await self._judge(judging, part)
             outcomes += await batches.write(prepared, undo=True)
-            for told in _told(outcomes, prepared, judged):
-                if isinstance(told, BadLine):
-                    yield told
+            yield [one for one in _told(outcomes, prepared, judged) if isinstance(one, BadLine)]
             spool.add(prepared)
             if batches.stopped_at is not None:
                 break
-        if judged.failed or batches.stopped_at is not None:
-            yield Summary(failed=judged.failed, stopped_at=batches.stopped_at)
+        stopped_at = parts.stopped_at if batches.stopped_at is None else batches.stopped_at
+        if judged.failed or stopped_at is not None:
+            yield [Summary(failed=judged.failed, stopped_at=stopped_at)]
             return
         try:
             done = await batches.write_all(spool)
         except NotAsJudgedError as error:
-            yield bad_line(error.line, "", "", f"{error.reason}: clients were changed by somebody else meanwhile")
-            yield Summary(failed=1)
+            reason = f"{error.reason}: clients were changed by somebody else meanwhile"
+            yield [bad_line(error.line, "", "", reason), Summary(failed=1)]
             return
         for prepared in spool:
-            for one in prepared:
-                if one.record.line in done.made:
-                    yield Made(one.record.line, one.client, spool.secrets.get(one.record.line, ""))
-        yield Summary(**done.counts)
+            lines = [(one.record.line, one.client) for one in prepared if one.record.line in done.made]
+            yield [Made(line, client, spool.secrets.get(line, "")) for line, client in lines]
+        yield [Summary(**done.counts)]
 
     async def _judge(self, judging: Judging, part: Sequence[Record | BadLine]) -> tuple[list[Prepared], list[Done | BadLine]]:
         """The lines to be written, and the bad ones."""
@@ -164,13 +173,30 @@ class Imports:
         prepared = [one for one in judged if isinstance(one, Prepared)]
         return prepared, [*bad, *(one for one in judged if isinstance(one, BadLine))]
 
-    async def _parts(self, lines: AsyncIterator[Record | BadLine], begun: int) -> AsyncGenerator[list[Record | BadLine], None]:
-        """The lines behind the line `begun`, some at a time."""
+
+class _Parts:
+    """The lines of a file behind the line `begun`, some at a time.
+
+    `stopped_at` is the first line that is not among them, since one import takes no more.
+    """
+
+    def __init__(self, lines: AsyncIterator[Record | BadLine], begun: int, answered: Callable[[], int]) -> None:
+        self._lines = lines
+        self._begun = begun
+        self._answered = answered
+        self.stopped_at: int | None = None
+
+    async def __aiter__(self) -> AsyncGenerator[list[Record | BadLine], None]:
         part: list[Record | BadLine] = []
-        answered, most = self._answered(), _ALONE
-        async for line in lines:
-            if line.line > begun:
-                part.append(line)
+        answered, most, left = self._answered(), _ALONE, limits.IMPORTED_LINES
+        async for line in self._lines:
+            if line.line <= self._begun:
+                continue
+            if not left:
+                self.stopped_at = line.line
+                break
+            left -= 1
+            part.append(line)
             if len(part) >= most:
                 yield part
                 part = []

@@ -55,7 +55,7 @@ class Judging:
         try:
             wanted = draft(record)
             client_id = wanted.id or self._ids.new(now)
-            (created,) = creation.checked(self._session, [client_id], [wanted], now)
+            client = creation.client_of(self._session, client_id, wanted, now)
             if record.secret:
                 check_secret(record.secret, client_id, self._session.domain_id)
         except OF_LINES as error:
@@ -63,7 +63,7 @@ class Judging:
         made = not record.secret
         if made:
             record.secret = record.generated.secret if record.generated else generate()
-        return Prepared(record, created.client, _NONE, made)
+        return Prepared(record, client, _NONE, made)
 
     def _repeated(self, record: Record) -> BadLine | None:
         if self._key and not key_of(record, self._key):

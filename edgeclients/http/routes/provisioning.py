@@ -70,7 +70,9 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
         media_type = request.headers.get("content-type", "")
         if running == _AT_A_TIME:
             raise Busy("imports", retry_after=1)
-        return Streamed(told(session_of(request), values, media_type, request.stream(), own=own), JSONL)
+        session = session_of(request)
+        await imports.admit(session)
+        return Streamed(told(session, values, media_type, request.stream(), own=own), JSONL)
 
     async def told(
         session: Session, values: dict[str, Any], media_type: str, body: AsyncIterator[bytes], *, own: bool
@@ -81,8 +83,8 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
             file = await provisioning.read_file(media_type, body, values, own=own)
             found = imports.run(session, provisioning.options_of(values, file.key), file.lines)
             async with contextlib.aclosing(found) as lines:
-                async for one in lines:
-                    yield provisioning.line_of(one)
+                async for some in lines:
+                    yield provisioning.lines_of(some)
         finally:
             running -= 1
 

@@ -1,6 +1,6 @@
 """What imports and exports look like on the wire (schema/README.md#import)."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from edgeclients.http.wire.parameters import Parameter, boolean, by_name
 CSV: Final = "text/csv"
 JSONL: Final = "application/jsonl"
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def _one_of(kind: type[Key] | type[Format]) -> Any:
@@ -114,15 +114,33 @@ async def _with_first(
         yield one
 
 
-def line_of(told: Told) -> bytes:
-    """The line of a response that tells of a line of the file, or of all of them."""
+class _MadeLine(msgspec.Struct, omit_defaults=True):
+    line: int
+    id: str
+    external_id: str
+    secret: str = ""
+
+
+class _SummaryLine(msgspec.Struct):
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    stopped_at: int | msgspec.UnsetType = msgspec.UNSET
+
+
+def lines_of(told: Sequence[Told]) -> bytes:
+    """The lines of a response that tell of lines of the file, or of all of them."""
+    return _encode_lines([_line(one) for one in told])
+
+
+def _line(told: Told) -> object:
     if isinstance(told, Made):
-        fields: dict[str, Any] = {"line": told.line, "id": told.client.id, "external_id": told.client.external_id}
-        return _encode(fields | ({"secret": told.secret} if told.secret else {})) + b"\n"
-    if isinstance(told, Summary) and told.stopped_at is None:
-        counts = {name: getattr(told, name) for name in ("created", "updated", "unchanged", "failed")}
-        return _encode(counts) + b"\n"
-    return _encode(told) + b"\n"
+        return _MadeLine(told.line, told.client.id, told.client.external_id, told.secret)
+    if isinstance(told, Summary):
+        stopped_at = msgspec.UNSET if told.stopped_at is None else told.stopped_at
+        return _SummaryLine(told.created, told.updated, told.unchanged, told.failed, stopped_at)
+    return told
 
 
 def options_of(values: dict[str, Any], key: Key) -> Options:

@@ -26,10 +26,12 @@ class Streamed(ASGIResponse):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 - the parts read the request
         """Send the response."""
         try:
-            first = await anext(self._parts, b"")
+            first: bytes | None = b""
+            while first == b"":
+                first = await anext(self._parts, None)
             raw = [(name.encode(), value.encode()) for name, value in self._start.items()]
             await send({"type": "http.response.start", "status": 200, "headers": raw})
-            await _send_all(first, self._parts, send)
+            await _send_all(first or b"", self._parts, send)
             await send({"type": "http.response.body", "body": b""})
         finally:
             await self._parts.aclose()
@@ -58,6 +60,8 @@ async def _send_all(first: bytes, parts: AsyncIterator[bytes], send: Send) -> No
     sending = asyncio.ensure_future(sender())
     try:
         async for part in parts:
+            if not part:
+                continue
             async with changed:
                 await changed.wait_for(has_room)
                 waiting.extend(part)
