@@ -1,10 +1,27 @@
 """What imports and exports need of every store."""
 
-import pytest
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from tempfile import TemporaryFile
+from typing import Any
 
-from edgeclients.model import Connection, ConnectionType, ImportProgress, Status
-from edgeclients.ports import Transaction
-from tests.conformance.harness import Harness, add, new_client
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeclients.core.authz.access import Access
+from edgeclients.core.parents import Parents
+from edgeclients.core.provisioning.exporting import Exports, Format
+from edgeclients.core.provisioning.importing import Imports, Options, Summary
+from edgeclients.core.secrets.issue import Secrets
+from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
+from edgeclients.http.wire.provisioning import read_file
+from edgeclients.model import EVERYTHING, Connection, ConnectionType, ImportProgress, Session, Standing, Status
+from edgeclients.operations import Operation
+from edgeclients.ports import Authorizer, Transaction
+from tests.conformance.harness import KEYRING, ONE_STORE, Harness, add, new_client
+from tests.support.strategies import CLIENTS
 
 CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
 SOURCE = "a" * 64
@@ -99,3 +116,48 @@ class SnapshotContract:
             await add(harness.store, new_client("d1", name="after"))
             await harness.store.run(lambda tx: tx.remove(before))
             assert [one.client.name async for part in snapshot.clients() for one in part] == ["before"]
+
+
+class ExportPropertiesContract:
+    @ONE_STORE
+    @given(rows=st.lists(CLIENTS, max_size=6), form=st.sampled_from(Format), with_hashes=st.booleans(), atomic=st.booleans())
+    async def test_what_is_exported_can_be_imported_and_changes_nothing(
+        self, harness: Harness, rows: list[dict[str, Any]], form: Format, with_hashes: bool, atomic: bool
+    ) -> None:
+        session = Session("operator", uuid.uuid4().hex, super_admin=True, request_id="")
+        serials = [None, *SERIALS]
+        clients = [
+            new_client(session.domain_id, **row, identity=SERIALS[number % 3], external_id=serials[number] or "")
+            for number, row in enumerate(rows)
+        ]
+        await add(harness.store, *clients)
+        content = await self.exported(harness, session, form, with_hashes=with_hashes)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield content
+
+        file = await read_file({Format.CSV: "text/csv", Format.JSONL: "application/jsonl"}[form], body(), {})
+        with closing(Argon2Threads(KEYRING, 1)) as threads:
+            secrets = Secrets(harness.store, KEYRING, HashQueue(threads, 1))
+            access = Access(harness.store, _Everything())
+            imports = Imports(harness.store, access, secrets, Parents(harness.store, access), TemporaryFile, lambda: 0)
+            told = [
+                one async for some in imports.run(session, Options(key=file.key, atomic=atomic), file.lines) for one in some
+            ]
+        assert told == [Summary(unchanged=len(rows))]
+        assert await self.exported(harness, session, form, with_hashes=with_hashes) == content
+        for client in clients:
+            assert await harness.store.client(client.client.id) == client.client
+
+    @staticmethod
+    async def exported(harness: Harness, session: Session, form: Format, *, with_hashes: bool) -> bytes:
+        exports = Exports(harness.store, Access(harness.store, _Everything()))
+        return b"".join([part async for part in exports.run(session, form, with_hashes=with_hashes)])
+
+
+SERIALS = ("SN-1", "=1", "'x", 'a,"b"', "\r\n", "-7", "007")
+
+
+class _Everything(Authorizer):
+    async def standing(self, session: Session, operation: Operation, client_ids: Sequence[str] = ()) -> Standing:
+        return EVERYTHING

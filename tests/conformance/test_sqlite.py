@@ -24,7 +24,7 @@ from tests.conformance.listing import ListContract
 from tests.conformance.operators import OperatorContract
 from tests.conformance.outbox import LeaseContract, SentContract
 from tests.conformance.properties import ListPropertiesContract
-from tests.conformance.provisioning import ImportContract, SnapshotContract
+from tests.conformance.provisioning import ExportPropertiesContract, ImportContract, SnapshotContract
 from tests.conformance.roles import RoleContract, RoleListContract
 from tests.conformance.secrets import RevocationContract, SecretContract
 from tests.conformance.views import ViewContract, ViewPropertiesContract
@@ -106,6 +106,9 @@ class TestImports(ImportContract): ...
 
 
 class TestSnapshots(SnapshotContract): ...
+
+
+class TestExportProperties(ExportPropertiesContract): ...
 
 
 class TestOperators(OperatorContract): ...

@@ -11,7 +11,7 @@ from edgeclients.operations import Operation
 
 _LENGTH_BYTES = 4
 _END = 2  # of a file: what `seek` counts from
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 class Spool:
@@ -50,4 +50,4 @@ class Spool:
             yield lines
 
 
-_decode = msgspec.msgpack.Decoder(list[Prepared]).decode
+_decode = msgspec.json.Decoder(list[Prepared]).decode
