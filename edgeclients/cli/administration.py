@@ -50,7 +50,7 @@ def at_data(work: "Callable[[Path], int]") -> int:
         with service_at_hand(loaded) as socket:
             return work(socket)
 
-    return _reporting(at_socket)
+    return reporting(at_socket)
 
 
 def as_json(value: object) -> str:
@@ -66,10 +66,10 @@ def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") 
             text = runner.run(work(loaded))
         return print_result(text) if text else 0
 
-    return _reporting(run)
+    return reporting(run)
 
 
-def _reporting(work: "Callable[[settings.Settings], int]") -> int:
+def reporting(work: "Callable[[settings.Settings], int]") -> int:
     """The exit code of `work` with the settings of the environment; an error prints one line."""
     try:
         loaded = settings.load(os.environ)

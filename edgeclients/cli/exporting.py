@@ -30,7 +30,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="the form; unset: csv")
     parser.add_argument("--with-hashes", action="store_true", help="include the hashes of secrets")
     parser.add_argument("--out", metavar="FILE", type=Path, help="a new file (0600); unset: standard output")
-    parser.set_defaults(run=lambda parsed: at_data(lambda socket: _export(parsed, Exchange(socket))))
+    parser.set_defaults(run=lambda parsed: at_data(lambda socket: _export(parsed, Exchange.at_socket(socket))))
 
 
 def _export(parsed: argparse.Namespace, exchange: Exchange) -> int:

@@ -77,7 +77,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="a new file for the secrets that are made (CSV, 0600)",
     )
     parser.add_argument("--report", metavar="FILE", type=Path, help="a file for the bad lines (JSON lines)")
-    parser.set_defaults(run=lambda parsed: at_data(lambda socket: _import(parsed, Exchange(socket))))
+    parser.set_defaults(run=lambda parsed: at_data(lambda socket: _import(parsed, Exchange.at_socket(socket))))
 
 
 class _Run(NamedTuple):

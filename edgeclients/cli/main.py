@@ -54,7 +54,15 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line. A parsed command is a namespace with its `run`."""
-    from edgeclients.cli import config, events, exporting, importing, move, operators  # after the standard streams are open
+    from edgeclients.cli import (  # after the standard streams are open
+        clients,
+        config,
+        events,
+        exporting,
+        importing,
+        move,
+        operators,
+    )
 
     program = argparse.ArgumentParser(
         prog="edgeclients",
@@ -85,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
     operators.add_commands(commands)
     events.add_commands(commands)
+    clients.add_commands(commands)
     importing.add_command(commands)
     exporting.add_command(commands)
     move.add_command(commands)

@@ -6,8 +6,10 @@ _edgeclients() {
         case "$command $word" in
         ' serve' | ' config' | 'config check' | ' operators' | 'operators add' | 'operators change' | 'operators list' | \
         'operators remove' | 'operators token' | 'operators token add' | 'operators token list' | \
-        'operators token remove' | ' events' | 'events status' | ' import' | ' export' | ' move' | ' version' | \
-        ' health') command="${command:+$command }$word" ;;
+        'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
+        'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
+        'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
+        ' move' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,15 +18,35 @@ _edgeclients() {
     'operators token add --output' | 'operators token list --output' | 'operators token remove --output' | \
     'events status --output' | 'move --output') mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current"); return ;;
     'operators add --name' | 'operators add --domain' | 'operators change --name' | 'operators change --domain' | \
-    'operators change --without' | 'operators token add --expires-in' | 'import --domain' | 'import --sheet' | \
-    'export --domain' | 'move --to' | 'move --from') return ;;
-    'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
-    'import --secrets-out' | 'import --report' | 'export --out' | 'move --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    'operators change --without' | 'operators token add --expires-in' | 'clients list --domain' | 'clients list --url' | \
+    'clients list --name' | 'clients list --tag' | 'clients list --limit' | 'clients create --domain' | \
+    'clients create --url' | 'clients create --external-id' | 'clients create --tag' | 'clients create --metadata' | \
+    'clients create --identity' | 'clients get --domain' | 'clients get --url' | 'clients update --domain' | \
+    'clients update --url' | 'clients update --name' | 'clients update --external-id' | 'clients update --tag' | \
+    'clients update --metadata' | 'clients rotate --domain' | 'clients rotate --url' | 'clients rotate --grace' | \
+    'clients enable --domain' | 'clients enable --url' | 'clients disable --domain' | 'clients disable --url' | \
+    'clients delete --domain' | 'clients delete --url' | 'clients connect --domain' | 'clients connect --url' | \
+    'clients disconnect --domain' | 'clients disconnect --url' | 'roles list --domain' | 'roles list --url' | \
+    'roles create --domain' | 'roles create --url' | 'roles create --action' | 'roles create --member' | \
+    'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from') return ;;
+    'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
+    'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
+    'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
+    'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
+    | 'import --report' | 'export --out' | 'move --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
+    'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
+    'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
+    'clients list --status') mapfile -t COMPREPLY < <(compgen -W "enabled disabled all" -- "$current"); return ;;
+    'clients get --by' | 'clients update --by' | 'clients rotate --by' | 'clients enable --by' | 'clients disable --by' \
+    | 'clients delete --by' | 'clients connect --by' | 'clients disconnect --by' | 'roles list --by' | \
+    'roles create --by' | 'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
+    'clients connect --type' | 'clients disconnect --type') mapfile -t COMPREPLY < <(compgen -W "publish subscribe" -- "$current"); return ;;
     'export --format') mapfile -t COMPREPLY < <(compgen -W "csv jsonl" -- "$current"); return ;;
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events import export move version health --version -h --help" ;;
+    '') words="serve config operators events clients roles import export move version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -34,6 +56,15 @@ _edgeclients() {
     'operators token') words="add list remove -h --help" ;;
     'operators token add') words="--output --expires-in -h --help" ;;
     'events') words="status -h --help" ;;
+    'clients') words="list create get update rotate enable disable delete connect disconnect -h --help" ;;
+    'clients list') words="--domain --url --token-file --output --name --tag --status --limit -h --help" ;;
+    'clients create') words="--domain --url --token-file --output --external-id --tag --metadata --identity -h --help" ;;
+    'clients get' | 'clients enable' | 'clients disable' | 'clients delete' | 'roles list') words="--domain --url --token-file --output --by -h --help" ;;
+    'clients update') words="--domain --url --token-file --output --by --name --external-id --tag --metadata -h --help" ;;
+    'clients rotate') words="--domain --url --token-file --output --by --grace -h --help" ;;
+    'clients connect' | 'clients disconnect') words="--domain --url --token-file --output --by --type -h --help" ;;
+    'roles') words="list create -h --help" ;;
+    'roles create') words="--domain --url --token-file --output --by --action --member -h --help" ;;
     'import') words="--domain --key --all-new --dry-run --atomic --sheet --secrets-out --report -h --help" ;;
     'export') words="--domain --format --with-hashes --out -h --help" ;;
     'move') words="--to --from --pepper --output -h --help" ;;
