@@ -130,7 +130,8 @@ def _operation(path: str, docs: Described, schemas: Schemas) -> dict[str, Any]:
         success["headers"] = {name: _HEADERS[name] for name in docs.headers}
     if docs.answer is not None:
         example = {} if docs.example is None else {"example": docs.example}
-        success["content"] = {docs.media_type: {"schema": schemas.of(docs.answer), **example}}
+        shown = {"schema": schemas.of(docs.answer), **example}
+        success["content"] = dict.fromkeys(docs.media_types, shown)
     described["responses"] = {str(docs.status): success, **_failures(docs.errors, schemas)}
     described["security"] = [{"operator": []}] if docs.protected else []
     return described

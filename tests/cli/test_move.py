@@ -87,6 +87,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
         rotated = api.request("PATCH", f"/clients/{clients['retiring']['id']}/secret", json={"generate": True, "grace": 3600})
         old_secret = clients["retiring"]["credentials"]["secret"]
         clients["retiring"]["credentials"]["secret"] = rotated.json()["credentials"]["secret"]
+        imported = data.with_name("imported.jsonl")
+        imported.write_text('{"name":"imported","credentials":{"secret":"' + CHOSEN + '"}}\n')
+        _done(run("import", str(imported), "--domain", "elsewhere", "--all-new", data=data))
     return Home(data, clients, old_secret, badge)
 
 

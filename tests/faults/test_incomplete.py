@@ -26,7 +26,7 @@ def incomplete(service: Service) -> str | None:
 def copied(data: Path, *without: str) -> Path:
     """A copy of a data directory, but for some files."""
     copy = data.with_name("copy")
-    shutil.copytree(data, copy, ignore=lambda _, names: [name for name in names if name in without])
+    shutil.copytree(data, copy, ignore=lambda _, names: [name for name in names if name in without or name.endswith(".sock")])
     return copy
 
 

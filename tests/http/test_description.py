@@ -220,13 +220,19 @@ def test_the_page_finds_what_it_shows_and_where_to_try_it(browser: httpx.Client,
     assert api.listed(name="tried") == [tried.json()["id"]]
 
 
+FILES = ("text/csv", "application/jsonl")
+
+
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a package that openapi-python-client has made of the description."""
     folder = tmp_path_factory.mktemp("generated")
     name = "client_of_edgeclients"
     config = folder / "config.json"
-    config.write_text('{"post_hooks": []}')  # it would be formatted otherwise
+    # It would be formatted otherwise; and a file is sent as it is.
+    config.write_text(
+        json.dumps({"post_hooks": [], "content_type_overrides": dict.fromkeys(FILES, "application/octet-stream")})
+    )
     generator = Path(sys.executable).parent / "openapi-python-client"
     command = [str(generator), "generate", "--meta", "none", "--fail-on-warning"]
     command += ["--path", str(schema_path("openapi.json")), "--output-path", str(folder / name), "--config", str(config)]

@@ -83,7 +83,8 @@ def session() -> Iterator[requests.Session]:
         yield made
 
 
-@schema.parametrize()
+# What a file may hold is nothing that JSON Schema has words for: test_import.py.
+@schema.exclude(operation_id="importClients").parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_operation_answers_as_described(case: Case[Any], service: Service, api: Api, session: requests.Session) -> None:
     assert case.meta

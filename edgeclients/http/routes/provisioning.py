@@ -61,7 +61,7 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
             body_example=_TABLE,
             body_media=(CSV, JSONL),
             query=provisioning.IMPORT_PARAMETERS.values(),
-            media_type=JSONL,
+            media_types=(JSONL,),
         ),
     )
     async def import_clients(request: Call) -> ASGIResponse:
@@ -99,7 +99,7 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
             example=_TABLE,
             errors=(InvalidQuery, Forbidden, SuperAdminOnly, TooManyKeys, Busy, *STORE_ERRORS),
             query=provisioning.EXPORT_PARAMETERS.values(),
-            media_type=CSV,
+            media_types=(CSV, JSONL),
         ),
     )
     async def export_clients(request: Call) -> ASGIResponse:

@@ -62,7 +62,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
             example=health | {"instance_id": "4b9e8a0c-0a55-4d53-8d8a-1b6a9d3c5e7f"},
             tag="operations",
             protected=False,
-            media_type=HEALTH_JSON,
+            media_types=(HEALTH_JSON,),
         ),
     )
     async def get_health() -> ASGIResponse:
@@ -105,7 +105,7 @@ def routes(health: dict[str, str], readiness: Readiness, metrics: Metrics) -> li
             answer=str,
             tag="operations",
             protected=False,
-            media_type="text/plain",
+            media_types=("text/plain",),
         ),
     )
     async def get_metrics() -> ASGIResponse:

@@ -70,7 +70,7 @@ class Described(NamedTuple):
     query: Sequence[Parameter]
     tag: str
     protected: bool
-    media_type: str
+    media_types: Sequence[str]
     headers: Sequence[str]
 
     def __deepcopy__(self, _: object) -> Self:
@@ -92,7 +92,7 @@ def describe(
     query: Iterable[Parameter] = (),
     tag: str = "clients",
     protected: bool = True,
-    media_type: str = JSON,
+    media_types: Sequence[str] = (JSON,),
     headers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Arguments for a route decorator that document the route.
@@ -111,7 +111,7 @@ def describe(
         query: query parameters.
         tag: the group of the route in the document.
         protected: whether a bearer token is needed.
-        media_type: media type of the response.
+        media_types: of the response.
         headers: names of response headers.
     """
     described = Described(
@@ -128,7 +128,7 @@ def describe(
         query=tuple(query),
         tag=tag,
         protected=protected,
-        media_type=media_type,
+        media_types=tuple(media_types),
         headers=tuple(headers),
     )
     # Litestar rejects 204 for a handler that returns a response; that response has the status.
