@@ -61,7 +61,7 @@ generate:
 # Choose the versions that go into the executables
 lock:
     python -m pip install --quiet "uv>=0.9"
-    uv pip compile {{lock_options}} pyproject.toml --extra cloud --output-file packaging/requirements.lock
+    uv pip compile {{lock_options}} pyproject.toml --extra cloud --extra labels --output-file packaging/requirements.lock
     uv pip compile {{lock_options}} packaging/tools.in --output-file packaging/tools.lock
 
 lock_options := "--quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url"

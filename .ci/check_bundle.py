@@ -23,6 +23,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from edgeclients import __version__
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.core.events import STREAMS
+from tests.support import labels
 from tests.support.api import Api, basic
 from tests.support.cloud.plant import Plant
 from tests.support.cloud.server import Cloud as Auth
@@ -115,6 +116,7 @@ def use(program: Path, data: Path) -> None:
         keep_operators(program, service)
     with serving(program, data, "second start") as service:
         authenticate(service, tokens)
+    make_labels(program, data.parent / "labels")
     send_events(program, data)
     send_traces(program, data)
     serve_a_cloud(program, data, tokens)
@@ -186,6 +188,18 @@ def keep_operators(program: Path, service: Service) -> None:
         expect("a list for a local operator", client.get("/plant-7/clients").status_code, 200)
         run(program, "operators remove bob", service.data)
         expect("a list for nobody", client.get("/plant-7/clients").status_code, 401)
+
+
+def make_labels(program: Path, folder: Path) -> None:
+    """A camera reads from sheets what the file of secrets says."""
+    folder.mkdir()
+    line = labels.client(external_id="SN-1", name="Größe Насос")
+    secrets = labels.write_secrets(folder / "secrets.csv", [line])
+    for name in ("labels.pdf", "labels.png"):
+        told = run(program, f"labels {secrets} --out {folder / name} --template {{id}}:{{secret}}")
+        expect("edgeclients labels", told, f"{folder / name}: 1 label on 1 page")
+        expect(f"the code in {name}", labels.texts(folder / name), [f"{line['id']}:{line['secret']}"])
+    expect("the texts of a PDF", labels.printed(folder / "labels.pdf").split("\r\n"), ["SN-1", "Größe Насос"])
 
 
 def send_events(program: Path, data: Path) -> None:

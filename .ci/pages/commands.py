@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edgeclients.cli.main import parser
 
@@ -12,7 +12,7 @@ class Option(NamedTuple):
     """An option, or a positional argument if it has no names."""
 
     names: tuple[str, ...]
-    value: str  # what the user writes there; empty if it takes none
+    value: str  # what the user writes there: a name of it, or `{a,b}` for one of few; empty if it takes none
     choices: tuple[str, ...]
     help: str
     required: bool
@@ -77,5 +77,6 @@ def _option(action: argparse.Action) -> Option:
 
 
 def _value(action: argparse.Action) -> str:
-    value: Any = action.metavar or action.dest.upper()
-    return str(value)
+    if action.choices and not action.metavar:
+        return f"{{{','.join(map(str, action.choices))}}}"
+    return str(action.metavar or action.dest.upper())

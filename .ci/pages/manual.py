@@ -53,12 +53,13 @@ def _synopsis_text(command: Command) -> str:
 
 
 def _typed(option: Option) -> str:
-    value = "{" + ",".join(option.choices) + "}" if option.choices else option.value
-    return f"{option.names[0]} {value}" if value else option.names[0]
+    return f"{option.names[0]} {option.value}" if option.value else option.names[0]
 
 
 def _tag(option: Option) -> str:
     if not option.names:
         return italic(option.value)
-    value = " | ".join(map(bold, option.choices)) if option.choices else italic(option.value) if option.value else ""
-    return ", ".join(map(bold, option.names)) + (f" {value}" if value else "")
+    names = ", ".join(map(bold, option.names))
+    if option.value.startswith("{"):
+        return f"{names} {' | '.join(map(bold, option.choices))}"
+    return f"{names} {italic(option.value)}" if option.value else names

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         events,
         exporting,
         importing,
+        labels,
         move,
         operators,
     )
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     importing.add_command(commands)
     exporting.add_command(commands)
     move.add_command(commands)
+    labels.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(
         run=_health

@@ -18,6 +18,8 @@ class Architecture:
         elf: its number in ELF files (`e_machine`).
         compiled: distributions without a wheel for it, which are compiled.
         tools: Debian's packages that compile them.
+        absent: distributions that are left out, as they have no wheel and compiling them takes more than `tools`. The program
+            does without them, or says what it cannot do.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Architecture:
     elf: int
     compiled: frozenset[str] = frozenset()
     tools: tuple[str, ...] = ()
+    absent: frozenset[str] = frozenset()
 
     @property
     def magic(self) -> tuple[str, str]:
@@ -51,6 +54,7 @@ ARCHITECTURES = {
             0x28,
             frozenset({"argon2-cffi-bindings", "pyinstaller", "asyncpg", "cffi", "httptools", "msgspec", "pyyaml", "uvloop"}),
             ("gcc", "libc6-dev", "libffi-dev", "make", "python3-dev", "zlib1g-dev"),
+            frozenset({"pillow", "pyrage"}),
         ),
     )
 }

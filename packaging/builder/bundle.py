@@ -86,6 +86,7 @@ def _pass_on(done: "subprocess.CompletedProcess[str]") -> None:
 
 def _freeze(architecture: Architecture, wheel: Path, frozen: Path) -> list[str]:
     names = [f"--compile={name}" for name in sorted(architecture.compiled)]
+    names += [f"--without={name}" for name in sorted(architecture.absent)]
     wanted = [f"--arch={architecture.name}", f"--moment={sources.moment()}", f"--commit={sources.commit()}", *names]
     return ["-B", "-m", "builder.freeze", str(wheel), str(frozen), *wanted]
 

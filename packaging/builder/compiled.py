@@ -4,7 +4,7 @@ import hashlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from builder import pip
@@ -14,9 +14,9 @@ HOUSE = "wheels"
 """The cache's folder for them."""
 
 
-def split(locks: tuple[Path, ...], names: set[str]) -> tuple[list[str], list[str]]:
-    """The entries of lock files, each with its hashes: those of `names`, and the others."""
-    entries = [entry for lock in locks for entry in _entries(lock)]
+def split(locks: tuple[Path, ...], names: set[str], absent: Set[str] = frozenset()) -> tuple[list[str], list[str]]:
+    """The entries of lock files, each with its hashes: those of `names`, and the others that are not `absent`."""
+    entries = [entry for lock in locks for entry in _entries(lock) if _name(entry) not in absent]
     return [one for one in entries if _name(one) in names], [one for one in entries if _name(one) not in names]
 
 

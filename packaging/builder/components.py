@@ -53,6 +53,8 @@ def components(bundled: Iterable[Path]) -> list[Component]:
     for path in bundled:
         if path.name.startswith("swagger-ui-bundle"):
             found.add(_swagger_ui(path))
+        if path.name.startswith("DejaVu"):
+            found.add(_dejavu(path))
         distribution = distributed.get(path.resolve())
         if distribution:
             found.add(_of_distribution(distribution.name))
@@ -104,6 +106,14 @@ def _swagger_ui(script: Path) -> Component:
         raise Problem(f"{script} does not say which version of swagger-ui it is")
     texts = (script.with_name("LICENSE.swagger-ui"), script.with_name("NOTICE.swagger-ui"))
     return Component("swagger-ui-dist", said[1].decode(), "npm", "Apache-2.0", texts)
+
+
+def _dejavu(font: Path) -> Component:
+    """The font of labels: part of edgeclients' wheel, and somebody else's."""
+    said = re.search(rb"Version (\d+\.\d+)", font.read_bytes())
+    if not said:
+        raise Problem(f"{font} does not say which version of DejaVu it is")
+    return Component("dejavu-fonts", said[1].decode(), "generic", "Bitstream-Vera", (font.with_name("LICENSE.dejavu"),))
 
 
 def _is_of_python(path: Path) -> bool:

@@ -27,20 +27,21 @@ def main() -> None:
     parser.add_argument("--moment", type=int, required=True)
     parser.add_argument("--commit", required=True)
     parser.add_argument("--compile", action="append", default=[], help="a distribution to compile, as it has no wheel")
+    parser.add_argument("--without", action="append", default=[], help="a distribution to leave out")
     given = parser.parse_args()
     for name in ("objdump", "strip"):  # PyInstaller tells binaries by one, and takes their symbols away with the other
         need_program(name, "binutils")
     with tempfile.TemporaryDirectory(prefix="edgeclients-freeze-") as scratch:
-        python = _environment(Path(scratch), given.wheel, set(given.compile))
+        python = _environment(Path(scratch), given.wheel, set(given.compile), set(given.without))
         _freeze(python, Path(scratch), given)
 
 
-def _environment(scratch: Path, wheel: Path, names: set[str]) -> Path:
-    """The Python of an environment with exactly what the lock files name, and the wheel; `names` are compiled."""
+def _environment(scratch: Path, wheel: Path, names: set[str], absent: set[str]) -> Path:
+    """The Python of an environment with what the lock files name, but for `absent`, and the wheel; `names` are compiled."""
     folder, lock = scratch / "venv", scratch / "lock"
     venv.create(folder, with_pip=True, symlinks=True)
     python = folder / "bin" / "python"
-    to_compile, published = compiled.split(LOCKS, names)
+    to_compile, published = compiled.split(LOCKS, names, absent)
     lock.write_text("".join(published))
     pip.install(python, ["--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", lock])
     pip.install(python, ["--no-deps", "--no-index", *compiled.wheels(python, to_compile), wheel])

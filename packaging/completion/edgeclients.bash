@@ -9,7 +9,7 @@ _edgeclients() {
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
         'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' version' | ' health') command="${command:+$command }$word" ;;
+        ' move' | ' labels' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
@@ -28,12 +28,13 @@ _edgeclients() {
     'clients delete --domain' | 'clients delete --url' | 'clients connect --domain' | 'clients connect --url' | \
     'clients disconnect --domain' | 'clients disconnect --url' | 'roles list --domain' | 'roles list --url' | \
     'roles create --domain' | 'roles create --url' | 'roles create --action' | 'roles create --member' | \
-    'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from') return ;;
+    'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from' | 'labels --out' | \
+    'labels --template' | 'labels --start') return ;;
     'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
     'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
@@ -43,10 +44,11 @@ _edgeclients() {
     'roles create --by' | 'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
     'clients connect --type' | 'clients disconnect --type') mapfile -t COMPREPLY < <(compgen -W "publish subscribe" -- "$current"); return ;;
     'export --format') mapfile -t COMPREPLY < <(compgen -W "csv jsonl" -- "$current"); return ;;
+    'labels --sheet') mapfile -t COMPREPLY < <(compgen -W "avery-l7160 avery-l7163 avery-l7654 avery-l7651 avery-l6009 avery-l6011 avery-5160 avery-5163 herma-4457 a4-3x8 label-62x29 label-50x30" -- "$current"); return ;;
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events clients roles import export move version health --version -h --help" ;;
+    '') words="serve config operators events clients roles import export move labels version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -68,6 +70,7 @@ _edgeclients() {
     'import') words="--domain --key --all-new --dry-run --atomic --sheet --secrets-out --report -h --help" ;;
     'export') words="--domain --format --with-hashes --out -h --help" ;;
     'move') words="--to --from --pepper --output -h --help" ;;
+    'labels') words="--out --sheet --template --start --font -h --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -9,7 +9,8 @@ function __edgeclients_at
                 'operators token list' 'operators token remove' ' events' 'events status' ' clients' \
                 'clients list' 'clients create' 'clients get' 'clients update' 'clients rotate' \
                 'clients enable' 'clients disable' 'clients delete' 'clients connect' 'clients disconnect' \
-                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' version' ' health'
+                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' version' \
+                ' health'
                 set command (string trim "$command $word")
         end
     end
@@ -26,6 +27,7 @@ complete -c edgeclients -n '__edgeclients_at ""' -a roles -d 'list and create ro
 complete -c edgeclients -n '__edgeclients_at ""' -a import -d 'create and update clients from a CSV, XLSX or JSONL file'
 complete -c edgeclients -n '__edgeclients_at ""' -a export -d 'write the clients of a domain as CSV or JSON lines'
 complete -c edgeclients -n '__edgeclients_at ""' -a move -d 'copy everything from the data directory into PostgreSQL, or back'
+complete -c edgeclients -n '__edgeclients_at ""' -a labels -d 'make sheets of labels with QR codes from a file of secrets'
 complete -c edgeclients -n '__edgeclients_at ""' -a version -d 'print the version'
 complete -c edgeclients -n '__edgeclients_at ""' -a health -d 'check the health of the service on this machine'
 complete -c edgeclients -n '__edgeclients_at ""' -l version -d 'show program'\''s version number and exit'
@@ -188,5 +190,11 @@ complete -c edgeclients -n '__edgeclients_at "move"' -l from -x -d 'copy this da
 complete -c edgeclients -n '__edgeclients_at "move"' -l pepper -r -F -d 'file to write a copy of the pepper to, for the service on the new storage'
 complete -c edgeclients -n '__edgeclients_at "move"' -l output -x -a 'text json' -d 'output format'
 complete -c edgeclients -n '__edgeclients_at "move"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "labels"' -l out -x -d 'file to write, which must not exist'
+complete -c edgeclients -n '__edgeclients_at "labels"' -l sheet -x -a 'avery-l7160 avery-l7163 avery-l7654 avery-l7651 avery-l6009 avery-l6011 avery-5160 avery-5163 herma-4457 a4-3x8 label-62x29 label-50x30' -d 'what is printed on'
+complete -c edgeclients -n '__edgeclients_at "labels"' -l template -x -d 'what a code holds, with {id}, {secret}, {external_id}, {name} and {domain_id}'
+complete -c edgeclients -n '__edgeclients_at "labels"' -l start -x -d 'first label to print on, for a page that is partly used'
+complete -c edgeclients -n '__edgeclients_at "labels"' -l font -r -F -d 'TrueType or OpenType font for serial and name'
+complete -c edgeclients -n '__edgeclients_at "labels"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "version"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "health"' -s h -l help -d 'show the help'

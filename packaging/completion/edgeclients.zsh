@@ -11,7 +11,7 @@ _edgeclients() {
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
         'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' version' | ' health') command="${command:+$command }$word" ;;
+        ' move' | ' labels' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     case "$command $previous" in
@@ -34,7 +34,7 @@ _edgeclients() {
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
     'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper') _files; return ;;
+    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font') _files; return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') compadd table json jsonl csv; return ;;
@@ -51,9 +51,13 @@ _edgeclients() {
     'roles create --action') _message 'ACTION'; return ;;
     'roles create --member') _message 'MEMBER'; return ;;
     'export --format') compadd csv jsonl; return ;;
+    'labels --out') _message 'FILE'; return ;;
+    'labels --sheet') compadd avery-l7160 avery-l7163 avery-l7654 avery-l7651 avery-l6009 avery-l6011 avery-5160 avery-5163 herma-4457 a4-3x8 label-62x29 label-50x30; return ;;
+    'labels --template') _message 'TEXT'; return ;;
+    'labels --start') _message 'N'; return ;;
     esac
     case "$command" in
-    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
+    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'labels:make sheets of labels with QR codes from a file of secrets' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
     'serve' | 'config check' | 'version' | 'health') found=('-h:show the help' '--help:show the help') ;;
     'config') found=('check:print the effective settings, or every fault in them' '-h:show the help' '--help:show the help') ;;
     'operators') found=('add:add an operator' 'change:change an operator'\''s name or domains' 'list:list the operators' 'remove:remove an operator, with tokens and role memberships' 'token:manage an operator'\''s tokens' '-h:show the help' '--help:show the help') ;;
@@ -75,6 +79,7 @@ _edgeclients() {
     'import') found=('--domain:the domain of the clients' '--key:the column that says which client a line is about' '--all-new:create a client for each line' '--dry-run:judge every line, and change nothing' '--atomic:change nothing unless every line is good' '--sheet:the sheet of an XLSX file' '--secrets-out:a new file for the secrets that are made (CSV, 0600)' '--report:a file for the bad lines (JSON lines)' '-h:show the help' '--help:show the help') ;;
     'export') found=('--domain:the domain of the clients' '--format:the form' '--with-hashes:include the hashes of secrets' '--out:a new file (0600)' '-h:show the help' '--help:show the help') ;;
     'move') found=('--to:copy the data directory into this database' '--from:copy this database into the data directory' '--pepper:file to write a copy of the pepper to, for the service on the new storage' '--output:output format' '-h:show the help' '--help:show the help') ;;
+    'labels') found=('--out:file to write, which must not exist' '--sheet:what is printed on' '--template:what a code holds, with {id}, {secret}, {external_id}, {name} and {domain_id}' '--start:first label to print on, for a page that is partly used' '--font:TrueType or OpenType font for serial and name' '-h:show the help' '--help:show the help') ;;
     esac
     _describe -o 'edgeclients' found
 }

@@ -1,11 +1,13 @@
 """Every command of the README that needs no root, as a newcomer runs them: in a copy of the sources, installed with pip."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.labels import texts
 from tests.support.newcomer import Newcomer, outside, serving, sources
 from tests.support.pages import ROOT, for_anyone
 
@@ -26,6 +28,7 @@ def test_every_command_works_as_printed(newcomer: Newcomer) -> None:
     printed = newcomer.run(*USE)
     for expected in (
         '"name":"boiler","tags":["floor-1"],"domain_id":"plant-7"',
+        "labels.pdf: 1 label on 1 page\n",
         '"total":1,"clients":[{',
         '"name":"boiler 2"',
         '"status":"disabled"',
@@ -33,7 +36,12 @@ def test_every_command_works_as_printed(newcomer: Newcomer) -> None:
         assert expected in printed, expected
     _, created, authenticated = printed.partition('"status":"enabled"}\n')
     assert created
-    assert f'"id":"{authenticated.splitlines()[0]}"' in printed, "the id of the client"
+    client = authenticated.splitlines()[0]
+    assert f'"id":"{client}"' in printed, "the id of the client"
+    (text,) = texts(newcomer.folder / "labels.pdf")
+    code = json.loads(text)
+    assert (code["id"], code["domain_id"]) == (client, "plant-7")
+    assert f'"secret":"{code["secret"]}"' in printed
 
 
 def test_an_installed_program_has_what_it_needs_inside(newcomer: Newcomer) -> None:

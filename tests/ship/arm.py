@@ -13,6 +13,7 @@ from edgeclients import __version__
 from tests.ship.conftest import ROOT, checkout
 from tests.ship.pages import first_steps, root_blocks
 from tests.support import asking
+from tests.support.labels import texts
 from tests.support.program import unpacked
 from tests.support.waiting import wait_until
 
@@ -79,6 +80,14 @@ def test_the_first_steps(root: Root, arch: str, program: str) -> None:
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert '"name":"boiler"' in done.stdout
+
+
+def test_labels(root: Root, program: str) -> None:
+    (root.path / "secrets.csv").write_text("id,secret\none,two\n")
+    for suffix in (".pdf", ".png"):
+        name = f"{Path(program).name}{suffix}"
+        root.run([program, "labels", "/secrets.csv", "--out", f"/{name}", "--template", "{secret}"])
+        assert texts(root.path / name) == ["two"]
 
 
 def test_the_page_builds_one(artefacts: Path, tmp_path: Path) -> None:

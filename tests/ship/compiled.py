@@ -35,6 +35,12 @@ def test_it_is_compiled_once() -> None:
     assert wheel.stat().st_mtime_ns == made
 
 
+def test_what_is_left_out_is_in_neither_part() -> None:
+    entries, others = compiled.split(LOCKS, {NAME}, {NAME, "segno"})
+    assert entries == []
+    assert not any(other.startswith(("segno==", f"{NAME}==")) for other in others)
+
+
 def test_other_sources_are_refused_and_nothing_is_kept(kept: Path) -> None:
     entries, _ = compiled.split(LOCKS, {NAME})
     wrong = [re.sub(r"(?<=sha256:)[0-9a-f]{4}", "0000", entry) for entry in entries]

@@ -39,6 +39,17 @@ def run_on_small_disk(mount: Path, size: str, data: Path, command: Sequence[str]
     return subprocess.run([*WAY, "sh", "-c", script, *arguments], capture_output=True, text=True, check=False)
 
 
+def run_on_disk(mount: Path, options: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command that sees an empty disk with these mount options. The exit code is the command's, or 98 for files left."""
+    assert WAY is not None
+    mount.mkdir(exist_ok=True)
+    script = 'mount -t tmpfs -o "$1" tmpfs "$2" || exit 99\nmount="$2"; shift 2\n"$@"\ncode=$?\n'
+    script += '[ -z "$(ls -A "$mount")" ] || exit 98\nexit $code'
+    return subprocess.run(
+        [*WAY, "sh", "-c", script, "sh", options, str(mount), *command], capture_output=True, text=True, check=False
+    )
+
+
 @contextlib.contextmanager
 def service_on_small_disk(mount: Path, size: str, env: Mapping[str, str] = {}) -> Iterator[Service]:
     """A service whose data directory is a disk of this size, seen by nobody else."""

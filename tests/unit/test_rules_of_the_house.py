@@ -46,6 +46,7 @@ async def main():
         pass
     late = {{"http.server", "httpx", "jwt", "cryptography", "edgeclients.auth.remote"}}
     late |= {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich"}}
+    late |= {{"fontTools", "fpdf", "segno"}}
     print(sorted(late & set(sys.modules)))
 asyncio.run(main())
 """
