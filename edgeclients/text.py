@@ -26,3 +26,17 @@ def decoded(content: bytes) -> str:
 def _every_other_is_nul(content: bytes) -> bool:
     """Whether it is Latin text in UTF-16 without a byte order mark."""
     return len(content) > 1 and any(content[first::2].strip(b"\0") == b"" for first in (0, 1))
+
+
+_APOSTROPHE = "'"
+_MARKED = ("=", "+", "-", "@", "\t", "\r", _APOSTROPHE)
+
+
+def to_cell(text: str) -> str:
+    """A text as a cell that no spreadsheet runs as a formula: with an apostrophe before what begins like one."""
+    return f"{_APOSTROPHE}{text}" if text.startswith(_MARKED) else text
+
+
+def from_cell(cell: str) -> str:
+    """The text in a cell."""
+    return cell[1:] if cell[:1] == _APOSTROPHE and cell[1:2] in _MARKED and len(cell) > 1 else cell

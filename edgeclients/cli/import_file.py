@@ -10,13 +10,13 @@ import msgspec
 
 from edgeclients.cli.secrets_file import Entry, SecretsFile
 from edgeclients.core.ids import EntityIds
-from edgeclients.core.provisioning.cells import text_of
 from edgeclients.core.provisioning.columns import LINE, NEW_ID, NEW_SECRET, Columns
 from edgeclients.core.provisioning.lines import Line, lines
 from edgeclients.core.provisioning.record import BadLine, Generated
 from edgeclients.core.provisioning.table import Row, row_text, table
 from edgeclients.core.secrets.keyring import generate
 from edgeclients.errors import StartError
+from edgeclients.text import from_cell
 
 CSV, JSONL, XLSX = "csv", "jsonl", "xlsx"
 MEDIA_TYPES = {CSV: "text/csv", JSONL: "application/jsonl", XLSX: "text/csv"}
@@ -119,7 +119,7 @@ def _row_as_sent(row: Row, names: list[str], places: dict[str, int], making: Mak
         place = places.get(name)
         return row.cells[place] if place is not None and place < len(row.cells) else ""
 
-    generated = None if cell("secret") else making.made(row.line, text_of(cell("external_id")), text_of(cell("name")))
+    generated = None if cell("secret") else making.made(row.line, from_cell(cell("external_id")), from_cell(cell("name")))
     own = (generated.id, generated.secret) if generated else ("", "")
     missing = [""] * (len(names) - len(row.cells))
     beyond = [one for one in row.cells[len(names) :] if one]

@@ -13,10 +13,10 @@ from typing import BinaryIO, NamedTuple, Self
 
 import msgspec
 
-from edgeclients.core.provisioning import cells
 from edgeclients.core.provisioning.record import Generated
 from edgeclients.errors import StartError
 from edgeclients.files import sync_directory
+from edgeclients.text import to_cell
 
 _encode = msgspec.json.Encoder().encode
 
@@ -156,5 +156,5 @@ class SecretsFile:
         for line in self._file:
             entry = msgspec.json.decode(line, type=Entry)
             if entry.line in held:
-                names = (cells.cell_of(entry.external_id), cells.cell_of(entry.name))
+                names = (to_cell(entry.external_id), to_cell(entry.name))
                 yield (entry.generated.id, *names, self._owner.domain, entry.generated.secret)

@@ -12,6 +12,7 @@ from edgeclients.core.provisioning.columns import METADATA
 from edgeclients.core.provisioning.record import BadLine
 from edgeclients.core.provisioning.table import Row
 from edgeclients.errors import StartError
+from edgeclients.text import to_cell
 
 _MOST_BYTES = 256 * 1024 * 1024  # of a file's content: a hundred thousand rows have a tenth of it
 
@@ -80,7 +81,7 @@ def _cell(column: str, value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).lower() if isinstance(value, bool) else str(_plain(value))
-    return text if column in {"tags", "channels"} else cells.cell_of(text)
+    return text if column in {"tags", "channels"} else to_cell(text)
 
 
 def _plain(value: Any) -> Any:

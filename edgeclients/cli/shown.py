@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from edgeclients.cli.terminal import print_result, table
-from edgeclients.core.provisioning.cells import cell_of
+from edgeclients.text import to_cell
 
 FORMATS: Final = ("table", "json", "jsonl", "csv")
 
@@ -40,7 +40,7 @@ def _as_table(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str
 
 def _as_csv(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     text = io.StringIO(newline="")
-    rows = [[cell_of(_text(one, column)) for column in columns] for one in found]
+    rows = [[to_cell(_text(one, column)) for column in columns] for one in found]
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue().removesuffix("\n")
 

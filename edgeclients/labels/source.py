@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from edgeclients.labels.problem import LabelProblem
-from edgeclients.text import decoded
+from edgeclients.text import decoded, from_cell
 
 COLUMNS: Final = ("id", "secret", "external_id", "name", "domain_id")
 _NEEDED: Final = ("id", "secret")
@@ -99,6 +99,7 @@ def _entry(line: int, header: Sequence[str], record: Sequence[str]) -> Entry:
     if sum(map(len, record)) > _LONGEST:
         raise LabelProblem(f"line {line}: {_TOO_LONG}")
     values = {name: value for name, value in zip(header, record, strict=True) if name in COLUMNS}
+    values |= {name: from_cell(values[name]) for name in ("external_id", "name") if name in values}
     for name in _NEEDED:
         if not values[name]:
             raise LabelProblem(f"line {line}: there is no {name}")

@@ -17,6 +17,7 @@ from edgeclients.core.provisioning.record import BadCell, BadLine, Record
 from edgeclients.core.provisioning.table import Row, row_text, table
 from edgeclients.errors import UnusableFile
 from edgeclients.model import ConnectionType, Status
+from edgeclients.text import from_cell, to_cell
 from tests.support.strategies import OBJECTS
 
 pytestmark = pytest.mark.source_only("it calls parts of the program, without the program")
@@ -28,6 +29,7 @@ MARKS = ["=", "+", "-", "@", "\t", "\r", "\n", "'", '"', ",", ";", "[", "]", "{"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8) | st.lists(
     st.sampled_from(MARKS), max_size=5
 ).map("".join)
+
 WORDS = st.sampled_from(["null", "01", "1e5", "+1", "-1", "1.50"])
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS | WORDS
@@ -51,11 +53,11 @@ async def said(content: bytes) -> list[Record | BadLine]:
 class TestCells:
     @given(TEXTS)
     def test_a_text_comes_back(self, text: str) -> None:
-        assert cells.text_of(cells.cell_of(text)) == text
+        assert from_cell(to_cell(text)) == text
 
     @given(TEXTS)
     def test_no_spreadsheet_runs_a_text(self, text: str) -> None:
-        assert not cells.cell_of(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert not to_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
     @given(SCALARS | OBJECTS | st.lists(SCALARS, max_size=3))
     def test_a_value_comes_back(self, value: Any) -> None:

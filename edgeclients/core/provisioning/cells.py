@@ -14,9 +14,8 @@ import msgspec
 from edgeclients.core.provisioning.record import BadCell
 from edgeclients.core.rules import is_uuid
 from edgeclients.model import ConnectionType, Status
+from edgeclients.text import from_cell, to_cell
 
-_APOSTROPHE = "'"
-_MARKED = ("=", "+", "-", "@", "\t", "\r", _APOSTROPHE)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None}
 _JSON = ("[", "{", '"')
@@ -24,16 +23,6 @@ _TYPES = {"publish": ConnectionType.PUBLISH, "subscribe": ConnectionType.SUBSCRI
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
 _STATUSES = {"enabled": Status.ENABLED, "disabled": Status.DISABLED}
 _LONGEST_NUMBER = 1000  # digits
-
-
-def text_of(cell: str) -> str:
-    """The text in a cell."""
-    return cell[1:] if cell[:1] == _APOSTROPHE and cell[1:2] in _MARKED and len(cell) > 1 else cell
-
-
-def cell_of(text: str) -> str:
-    """The cell of a text."""
-    return f"{_APOSTROPHE}{text}" if text.startswith(_MARKED) else text
 
 
 def value_of(cell: str) -> Any:
@@ -47,7 +36,7 @@ def value_of(cell: str) -> Any:
             return msgspec.json.decode(cell)
         except (msgspec.DecodeError, RecursionError):
             pass
-    return text_of(cell)
+    return from_cell(cell)
 
 
 def cell_of_value(value: Any) -> str:
@@ -58,7 +47,7 @@ def cell_of_value(value: Any) -> str:
     if not isinstance(value, str):
         return msgspec.json.encode(value).decode()
     is_text = value and value not in _WORDS and not value.startswith(_JSON) and not _NUMBER.fullmatch(value)
-    return cell_of(value) if is_text else msgspec.json.encode(value).decode()
+    return to_cell(value) if is_text else msgspec.json.encode(value).decode()
 
 
 def tags_of(cell: str) -> tuple[str, ...]:
@@ -72,7 +61,7 @@ def tags_of(cell: str) -> tuple[str, ...]:
             return msgspec.json.decode(cell, type=tuple[str, ...])
         except (msgspec.MsgspecError, RecursionError) as error:
             raise BadCell("tags", cell, "is not a JSON array of texts") from error
-    return tuple(tag for part in text_of(cell).split(",") if (tag := part.strip()))
+    return tuple(tag for part in from_cell(cell).split(",") if (tag := part.strip()))
 
 
 def cell_of_tags(tags: Iterable[str]) -> str:
@@ -80,7 +69,7 @@ def cell_of_tags(tags: Iterable[str]) -> str:
     listed = tuple(tags)
     if any(not tag or tag != tag.strip() or "," in tag for tag in listed) or (listed and listed[0].startswith("[")):
         return msgspec.json.encode(listed).decode()
-    return cell_of(",".join(listed))
+    return to_cell(",".join(listed))
 
 
 def channels_of(cell: str) -> frozenset[tuple[str, ConnectionType]]:

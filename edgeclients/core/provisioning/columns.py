@@ -14,6 +14,7 @@ from edgeclients.core.provisioning.record import (
 )
 from edgeclients.core.provisioning.table import Row
 from edgeclients.errors import UnusableFile
+from edgeclients.text import from_cell
 
 METADATA: Final = "metadata."
 """What the name of a column begins with that has a metadata value."""
@@ -25,10 +26,10 @@ _OWN = (LINE, NEW_ID, NEW_SECRET)
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "id": str.strip,
-    "name": cells.text_of,
-    "external_id": cells.text_of,
-    "identity": cells.text_of,
-    "secret": cells.text_of,
+    "name": from_cell,
+    "external_id": from_cell,
+    "identity": from_cell,
+    "secret": from_cell,
     "tags": cells.tags_of,
     "parent_group_id": str.strip,
     "status": cells.status_of,
@@ -128,7 +129,7 @@ def column_of(path: Path) -> str:
 
 
 def _name(text: str) -> str:
-    name = cells.text_of(text).lstrip()
+    name = from_cell(text).lstrip()
     return name if name.startswith(METADATA) else name.rstrip().lower()
 
 

@@ -17,6 +17,7 @@ from edgeclients.core.provisioning.table import row_text
 from edgeclients.errors import Busy, Forbidden, SuperAdminOnly, TooManyKeys
 from edgeclients.model import ClientFilter, Exported, Session
 from edgeclients.ports import Snapshot, Store
+from edgeclients.text import to_cell
 
 _AT_A_TIME = 2  # each holds a snapshot and a connection
 _SECRET = "secret"  # noqa: S105 - the name of a column
@@ -129,9 +130,9 @@ def _cells(one: Exported, names: Sequence[str], paths: Sequence[Path]) -> list[s
     client = one.client
     texts = {
         "id": client.id,
-        "name": cells.cell_of(client.name),
-        "external_id": cells.cell_of(client.external_id),
-        "identity": cells.cell_of(client.identity),
+        "name": to_cell(client.name),
+        "external_id": to_cell(client.external_id),
+        "identity": to_cell(client.identity),
         _SECRET: one.secret,
         "tags": cells.cell_of_tags(client.tags),
         "parent_group_id": client.parent_group_id or "",

@@ -11,7 +11,8 @@ from edgeclients.errors import UnusableFile
 _SEPARATORS = ",;\t"
 _SEP = re.compile(r"(?i)sep=[,;\t|]\r?\n?")
 _QUOTE = '"'
-_NEEDS_QUOTES = frozenset('",\r\n')
+_NEEDS_QUOTES = frozenset('"\r\n' + _SEPARATORS)
+_QUOTED = re.compile(r'"[^"]*("|$)')
 
 
 class Row(NamedTuple):
@@ -51,8 +52,8 @@ async def table(lines: AsyncIterator[Line]) -> Table:
 
 
 def _separator(header: str) -> str:
-    """What stands between the names of columns most often."""
-    return max(_SEPARATORS, key=header.count)
+    """What stands between the names of columns most often, outside of quotes."""
+    return max(_SEPARATORS, key=_QUOTED.sub("", header).count)
 
 
 async def _rows(first: Line, lines: AsyncIterator[Line], separator: str) -> AsyncIterator[Row | BadLine]:
