@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 _REMEDIES = {
     errno.ENOSPC: "free space on its disk",
@@ -16,8 +17,8 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
-
-_LARGEST = 1024 * 1024  # bytes; a chain of certificates has some thousands
+LARGEST_SMALL: Final = 1024 * 1024
+"""The most bytes of a file that somebody names; a chain of certificates has some thousands."""
 
 
 def remedy(error: OSError, otherwise: str) -> str:
@@ -41,8 +42,8 @@ def read_small(path: Path) -> bytes:
         ValueError: `path` cannot be one.
     """
     with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
+        content = file.read(LARGEST_SMALL + 1)
+    if len(content) > LARGEST_SMALL:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
 

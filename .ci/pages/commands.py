@@ -20,6 +20,13 @@ class Option(NamedTuple):
     is_path: bool
 
 
+class Alternatives(NamedTuple):
+    """The names of options of which one is given, or may be."""
+
+    names: frozenset[str]
+    required: bool
+
+
 class Command(NamedTuple):
     """A command, or a group of commands."""
 
@@ -28,7 +35,7 @@ class Command(NamedTuple):
     description: str
     options: tuple[Option, ...]  # without --help, which every command has
     arguments: tuple[Option, ...]
-    alternatives: tuple[frozenset[str], ...]  # the names of options of which one is given
+    alternatives: tuple[Alternatives, ...]
     children: tuple[str, ...]
 
     @property
@@ -52,7 +59,7 @@ def _walk(current: argparse.ArgumentParser, path: tuple[str, ...], text: str) ->
         tuple(option for option in plain if option.names),
         tuple(option for option in plain if not option.names),
         tuple(
-            frozenset(name for action in group._group_actions for name in action.option_strings)
+            Alternatives(frozenset(name for action in group._group_actions for name in action.option_strings), group.required)
             for group in current._mutually_exclusive_groups
         ),
         tuple(subparsers.choices) if subparsers else (),

@@ -35,6 +35,11 @@ _edgeclients() {{
 {_cases(_bash_words())}
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    case "$command" in
+    {_alternatives(_of_files(), 4)})
+        [[ ! $current || $current == -* ]] && return
+        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    esac
 }}
 
 complete -F _edgeclients edgeclients
@@ -61,6 +66,9 @@ _edgeclients() {{
 {_cases(_zsh_words())}
     esac
     _describe -o 'edgeclients' found
+    case "$command" in
+    {_alternatives(_of_files(), 4)}) _files ;;
+    esac
 }}
 
 _edgeclients "$@"
@@ -90,6 +98,11 @@ complete -c edgeclients -f
 def _steps() -> list[str]:
     """Each command, as the group that it belongs to and its own name."""
     return [f"{' '.join(command.path[:-1])} {command.path[-1]}" for command in commands() if command.path]
+
+
+def _of_files() -> list[str]:
+    """The commands that take the path of a file."""
+    return [command.name for command in commands() if any(argument.is_path for argument in command.arguments)]
 
 
 def _alternatives(texts: list[str], indent: int) -> str:
@@ -162,6 +175,8 @@ def _fish_lines() -> Iterator[str]:
             taken = (" -r -F" if option.is_path else f" -x{values}") if option.value else ""
             described = f" -d {_quoted(_plain(option.help))}" if option.help else ""
             yield f"{at} {names}{taken}{described}"
+        if command.name in _of_files():
+            yield f"{at} -F"
         yield f"{at} -s h -l help -d 'show the help'"
 
 

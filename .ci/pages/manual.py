@@ -41,19 +41,20 @@ def _command(command: Command) -> Iterator[str]:
 def _synopsis_text(command: Command) -> str:
     """The command as it is typed, such as `edgeclients move {--to URL | --from URL}`."""
     words = ["edgeclients", *command.path, *(["COMMAND"] if command.children else [])]
-    grouped = {name for names in command.alternatives for name in names}
-    for names in command.alternatives:
+    grouped = {name for names, _ in command.alternatives for name in names}
+    for names, required in command.alternatives:
         ways = " | ".join(_typed(option) for option in command.options if names & {*option.names})
-        words.append(f"{{{ways}}}")
+        words.append(f"{{{ways}}}" if required else f"[{ways}]")
     for option in command.options:
         if not grouped & {*option.names}:
-            typed = _typed(option) + (" ..." if option.repeatable else "")
+            typed = _typed(option)
             words.append(typed if option.required else f"[{typed}]")
     return " ".join([*words, *(argument.value for argument in command.arguments)])
 
 
 def _typed(option: Option) -> str:
-    return f"{option.names[0]} {option.value}" if option.value else option.names[0]
+    value = "{" + ",".join(option.choices) + "}" if option.choices else option.value
+    return (f"{option.names[0]} {value}" if value else option.names[0]) + (" ..." if option.repeatable else "")
 
 
 def _tag(option: Option) -> str:

@@ -92,7 +92,8 @@ def _stored(data_dir: Path) -> Operator:
     id_file, token_file = data_dir / ID_FILE, data_dir / TOKEN_FILE
     try:
         if not token_file.exists():
-            write_private(id_file, str(uuid.uuid4()).encode())
+            if not id_file.exists():  # a restored one stays: roles and journals name it
+                write_private(id_file, str(uuid.uuid4()).encode())
             write_private(token_file, secrets.token_urlsafe(32).encode())
     except OSError as error:
         what = remedy(error, "make its folder writable")

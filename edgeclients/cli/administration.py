@@ -59,11 +59,20 @@ def as_json(value: object) -> str:
 
 
 def run_to_end(work: "Callable[[settings.Settings], Coroutine[Any, Any, str]]") -> int:
+    """Do `work` in an event loop with the settings of the environment, print its result, and return the exit code."""
+
+    def run(loaded: settings.Settings) -> str:
+        with asyncio.Runner() as runner:
+            return runner.run(work(loaded))
+
+    return do(run)
+
+
+def do(work: Callable[[settings.Settings], str]) -> int:
     """Do `work` with the settings of the environment, print its result, and return the exit code."""
 
     def run(loaded: settings.Settings) -> int:
-        with asyncio.Runner() as runner:
-            text = runner.run(work(loaded))
+        text = work(loaded)
         return print_result(text) if text else 0
 
     return reporting(run)

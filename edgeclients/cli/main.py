@@ -55,8 +55,10 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line. A parsed command is a namespace with its `run`."""
     from edgeclients.cli import (  # after the standard streams are open
+        backup,
         clients,
         config,
+        doctor,
         events,
         exporting,
         importing,
@@ -99,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     exporting.add_command(commands)
     move.add_command(commands)
     labels.add_command(commands)
+    backup.add_commands(commands)
+    doctor.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(
         run=_health

@@ -41,6 +41,16 @@ async def administration(settings: Settings, *, with_peppers: bool = False) -> A
         yield administered
 
 
+def require_gateway(settings: Settings, instead: str) -> None:
+    """Return in gateway mode; `instead` says what to do with PostgreSQL.
+
+    Raises:
+        StartError: the settings select cloud mode.
+    """
+    if settings.mode == "cloud":
+        raise StartError(f"in cloud mode the data are in PostgreSQL: {instead}")
+
+
 def require_database(data: Path) -> None:
     """Return if the data directory holds a database.
 

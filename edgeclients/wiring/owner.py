@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgeclients.files import schema_path
@@ -28,10 +29,23 @@ def become_owner(path: Path) -> None:
     Raises:
         StartError: the process cannot switch to the owner.
     """
-    if os.geteuid() == 0:
-        for name in _LATER:
-            with contextlib.suppress(ImportError):  # a bundle omits modules that it does not need
-                importlib.import_module(name)
-        for engine in ("sqlite", "postgres"):
-            keep(schema_path(engine))
+    _load_all()
     datadir.become_owner(path)
+
+
+@contextlib.contextmanager
+def acting_as_owner(path: Path) -> Iterator[None]:
+    """The same with `datadir.acting_as_owner`."""
+    _load_all()
+    with datadir.acting_as_owner(path):
+        yield
+
+
+def _load_all() -> None:
+    if os.geteuid() != 0:
+        return
+    for name in _LATER:
+        with contextlib.suppress(ImportError):  # a bundle omits modules that it does not need
+            importlib.import_module(name)
+    for engine in ("sqlite", "postgres"):
+        keep(schema_path(engine))

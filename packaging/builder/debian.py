@@ -23,7 +23,10 @@ UNITS = PACKAGING.parent / "systemd"
 _DOCUMENTS = "usr/share/doc/edgeclients"
 _FILES = {
     UNITS / "edgeclients.service": "usr/lib/systemd/system/edgeclients.service",
+    UNITS / "edgeclients-backup.service": "usr/lib/systemd/system/edgeclients-backup.service",
+    UNITS / "edgeclients-backup.timer": "usr/lib/systemd/system/edgeclients-backup.timer",
     UNITS / "edgeclients.sysusers": "usr/lib/sysusers.d/edgeclients.conf",
+    UNITS / "edgeclients.tmpfiles": "usr/lib/tmpfiles.d/edgeclients.conf",
     SOURCES / "edgeclients.default": "etc/default/edgeclients",
     SOURCES / "lintian-overrides": "usr/share/lintian/overrides/edgeclients",
     SOURCES / "copyright": f"{_DOCUMENTS}/copyright",

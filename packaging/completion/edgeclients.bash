@@ -9,14 +9,14 @@ _edgeclients() {
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
         'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' labels' | ' version' | ' health') command="${command:+$command }$word" ;;
+        ' move' | ' labels' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
     case "$command $previous" in
     'operators add --output' | 'operators change --output' | 'operators list --output' | 'operators remove --output' | \
     'operators token add --output' | 'operators token list --output' | 'operators token remove --output' | \
-    'events status --output' | 'move --output') mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current"); return ;;
+    'events status --output' | 'move --output' | 'backup --output' | 'restore --output') mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current"); return ;;
     'operators add --name' | 'operators add --domain' | 'operators change --name' | 'operators change --domain' | \
     'operators change --without' | 'operators token add --expires-in' | 'clients list --domain' | 'clients list --url' | \
     'clients list --name' | 'clients list --tag' | 'clients list --limit' | 'clients create --domain' | \
@@ -29,12 +29,13 @@ _edgeclients() {
     'clients disconnect --domain' | 'clients disconnect --url' | 'roles list --domain' | 'roles list --url' | \
     'roles create --domain' | 'roles create --url' | 'roles create --action' | 'roles create --member' | \
     'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from' | 'labels --out' | \
-    'labels --template' | 'labels --start') return ;;
+    'labels --template' | 'labels --start' | 'backup --recipient' | 'backup --keep') return ;;
     'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
     'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'backup --passphrase-file' | \
+    'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
@@ -48,7 +49,7 @@ _edgeclients() {
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events clients roles import export move labels version health --version -h --help" ;;
+    '') words="serve config operators events clients roles import export move labels backup restore doctor version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -71,8 +72,16 @@ _edgeclients() {
     'export') words="--domain --format --with-hashes --out -h --help" ;;
     'move') words="--to --from --pepper --output -h --help" ;;
     'labels') words="--out --sheet --template --start --font -h --help" ;;
+    'backup') words="--with-pepper --passphrase-file --recipient --keep --output -h --help" ;;
+    'restore') words="--passphrase-file --identity-file --pepper --output -h --help" ;;
+    'doctor') words="--json -h --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    case "$command" in
+    'import' | 'labels' | 'backup' | 'restore')
+        [[ ! $current || $current == -* ]] && return
+        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    esac
 }
 
 complete -F _edgeclients edgeclients

@@ -9,8 +9,8 @@ function __edgeclients_at
                 'operators token list' 'operators token remove' ' events' 'events status' ' clients' \
                 'clients list' 'clients create' 'clients get' 'clients update' 'clients rotate' \
                 'clients enable' 'clients disable' 'clients delete' 'clients connect' 'clients disconnect' \
-                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' version' \
-                ' health'
+                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' backup' \
+                ' restore' ' doctor' ' version' ' health'
                 set command (string trim "$command $word")
         end
     end
@@ -28,6 +28,9 @@ complete -c edgeclients -n '__edgeclients_at ""' -a import -d 'create and update
 complete -c edgeclients -n '__edgeclients_at ""' -a export -d 'write the clients of a domain as CSV or JSON lines'
 complete -c edgeclients -n '__edgeclients_at ""' -a move -d 'copy everything from the data directory into PostgreSQL, or back'
 complete -c edgeclients -n '__edgeclients_at ""' -a labels -d 'make sheets of labels with QR codes from a file of secrets'
+complete -c edgeclients -n '__edgeclients_at ""' -a backup -d 'back up the data directory'
+complete -c edgeclients -n '__edgeclients_at ""' -a restore -d 'restore a backup into an empty data directory'
+complete -c edgeclients -n '__edgeclients_at ""' -a doctor -d 'examine the installation and say what to do'
 complete -c edgeclients -n '__edgeclients_at ""' -a version -d 'print the version'
 complete -c edgeclients -n '__edgeclients_at ""' -a health -d 'check the health of the service on this machine'
 complete -c edgeclients -n '__edgeclients_at ""' -l version -d 'show program'\''s version number and exit'
@@ -179,6 +182,7 @@ complete -c edgeclients -n '__edgeclients_at "import"' -l atomic -d 'change noth
 complete -c edgeclients -n '__edgeclients_at "import"' -l sheet -x -d 'the sheet of an XLSX file'
 complete -c edgeclients -n '__edgeclients_at "import"' -l secrets-out -r -F -d 'a new file for the secrets that are made (CSV, 0600)'
 complete -c edgeclients -n '__edgeclients_at "import"' -l report -r -F -d 'a file for the bad lines (JSON lines)'
+complete -c edgeclients -n '__edgeclients_at "import"' -F
 complete -c edgeclients -n '__edgeclients_at "import"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "export"' -l domain -x -d 'the domain of the clients'
 complete -c edgeclients -n '__edgeclients_at "export"' -l format -x -a 'csv jsonl' -d 'the form'
@@ -195,6 +199,22 @@ complete -c edgeclients -n '__edgeclients_at "labels"' -l sheet -x -a 'avery-l71
 complete -c edgeclients -n '__edgeclients_at "labels"' -l template -x -d 'what a code holds, with {id}, {secret}, {external_id}, {name} and {domain_id}'
 complete -c edgeclients -n '__edgeclients_at "labels"' -l start -x -d 'first label to print on, for a page that is partly used'
 complete -c edgeclients -n '__edgeclients_at "labels"' -l font -r -F -d 'TrueType or OpenType font for serial and name'
+complete -c edgeclients -n '__edgeclients_at "labels"' -F
 complete -c edgeclients -n '__edgeclients_at "labels"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "backup"' -l with-pepper -d 'add the peppers and the operator'\''s token, and encrypt the backup'
+complete -c edgeclients -n '__edgeclients_at "backup"' -l passphrase-file -r -F -d 'encrypt the backup with the passphrase in FILE, in the age format'
+complete -c edgeclients -n '__edgeclients_at "backup"' -l recipient -x -d 'encrypt the backup to the owner of this public key of age (age1…)'
+complete -c edgeclients -n '__edgeclients_at "backup"' -l keep -x -d 'then remove older backups from the folder'
+complete -c edgeclients -n '__edgeclients_at "backup"' -l output -x -a 'text json' -d 'output format'
+complete -c edgeclients -n '__edgeclients_at "backup"' -F
+complete -c edgeclients -n '__edgeclients_at "backup"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "restore"' -l passphrase-file -r -F -d 'file with the passphrase of the backup'
+complete -c edgeclients -n '__edgeclients_at "restore"' -l identity-file -r -F -d 'file with the identity of age of a recipient'
+complete -c edgeclients -n '__edgeclients_at "restore"' -l pepper -r -F -d 'file with the pepper, if the backup does not hold it'
+complete -c edgeclients -n '__edgeclients_at "restore"' -l output -x -a 'text json' -d 'output format'
+complete -c edgeclients -n '__edgeclients_at "restore"' -F
+complete -c edgeclients -n '__edgeclients_at "restore"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "doctor"' -l json -d 'print the checks as JSON'
+complete -c edgeclients -n '__edgeclients_at "doctor"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "version"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "health"' -s h -l help -d 'show the help'

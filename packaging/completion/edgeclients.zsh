@@ -11,13 +11,13 @@ _edgeclients() {
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
         'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' labels' | ' version' | ' health') command="${command:+$command }$word" ;;
+        ' move' | ' labels' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     case "$command $previous" in
     'operators add --output' | 'operators change --output' | 'operators list --output' | 'operators remove --output' | \
     'operators token add --output' | 'operators token list --output' | 'operators token remove --output' | \
-    'events status --output' | 'move --output') compadd text json; return ;;
+    'events status --output' | 'move --output' | 'backup --output' | 'restore --output') compadd text json; return ;;
     'operators add --name' | 'operators change --name' | 'clients list --name' | 'clients update --name' | \
     'import --sheet') _message 'NAME'; return ;;
     'operators add --domain' | 'operators change --domain') _message 'DOMAIN=STANDING'; return ;;
@@ -34,7 +34,8 @@ _edgeclients() {
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
     'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font') _files; return ;;
+    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'backup --passphrase-file' | \
+    'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') _files; return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') compadd table json jsonl csv; return ;;
@@ -55,9 +56,11 @@ _edgeclients() {
     'labels --sheet') compadd avery-l7160 avery-l7163 avery-l7654 avery-l7651 avery-l6009 avery-l6011 avery-5160 avery-5163 herma-4457 a4-3x8 label-62x29 label-50x30; return ;;
     'labels --template') _message 'TEXT'; return ;;
     'labels --start') _message 'N'; return ;;
+    'backup --recipient') _message 'KEY'; return ;;
+    'backup --keep') _message 'RULE'; return ;;
     esac
     case "$command" in
-    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'labels:make sheets of labels with QR codes from a file of secrets' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
+    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'labels:make sheets of labels with QR codes from a file of secrets' 'backup:back up the data directory' 'restore:restore a backup into an empty data directory' 'doctor:examine the installation and say what to do' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
     'serve' | 'config check' | 'version' | 'health') found=('-h:show the help' '--help:show the help') ;;
     'config') found=('check:print the effective settings, or every fault in them' '-h:show the help' '--help:show the help') ;;
     'operators') found=('add:add an operator' 'change:change an operator'\''s name or domains' 'list:list the operators' 'remove:remove an operator, with tokens and role memberships' 'token:manage an operator'\''s tokens' '-h:show the help' '--help:show the help') ;;
@@ -80,8 +83,14 @@ _edgeclients() {
     'export') found=('--domain:the domain of the clients' '--format:the form' '--with-hashes:include the hashes of secrets' '--out:a new file (0600)' '-h:show the help' '--help:show the help') ;;
     'move') found=('--to:copy the data directory into this database' '--from:copy this database into the data directory' '--pepper:file to write a copy of the pepper to, for the service on the new storage' '--output:output format' '-h:show the help' '--help:show the help') ;;
     'labels') found=('--out:file to write, which must not exist' '--sheet:what is printed on' '--template:what a code holds, with {id}, {secret}, {external_id}, {name} and {domain_id}' '--start:first label to print on, for a page that is partly used' '--font:TrueType or OpenType font for serial and name' '-h:show the help' '--help:show the help') ;;
+    'backup') found=('--with-pepper:add the peppers and the operator'\''s token, and encrypt the backup' '--passphrase-file:encrypt the backup with the passphrase in FILE, in the age format' '--recipient:encrypt the backup to the owner of this public key of age (age1…)' '--keep:then remove older backups from the folder' '--output:output format' '-h:show the help' '--help:show the help') ;;
+    'restore') found=('--passphrase-file:file with the passphrase of the backup' '--identity-file:file with the identity of age of a recipient' '--pepper:file with the pepper, if the backup does not hold it' '--output:output format' '-h:show the help' '--help:show the help') ;;
+    'doctor') found=('--json:print the checks as JSON' '-h:show the help' '--help:show the help') ;;
     esac
     _describe -o 'edgeclients' found
+    case "$command" in
+    'import' | 'labels' | 'backup' | 'restore') _files ;;
+    esac
 }
 
 _edgeclients "$@"

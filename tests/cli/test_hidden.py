@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyrage
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.hidden import Hidden
 from tests.support.on_postgres import Cloud
 from tests.support.service import started
@@ -84,3 +86,43 @@ def test_a_move_and_back(hidden: Hidden, cloud: Cloud, host: str) -> None:
     assert (ended.code, ended.err) == (0, ""), ended
     assert {path.stat().st_uid for path in hidden.data.iterdir()} == {NOBODY}
     assert hidden.run("operators", "list").out.startswith("ID ")
+
+
+def test_a_backup_and_back(hidden: Hidden) -> None:
+    """In clear, and encrypted in either way; and what is wrong is one line."""
+    identity = pyrage.x25519.Identity.generate()
+    for name, text in {"passphrase": "a passphrase", "identity": str(identity), "pepper": ""}.items():
+        (hidden.folder / name).write_text(text)
+    (hidden.folder / "pepper").write_bytes((hidden.data / "pepper").read_bytes())
+    ways = {
+        "clear": ((), ("--pepper", str(hidden.folder / "pepper"))),
+        "sealed": (
+            ("--with-pepper", "--passphrase-file", str(hidden.folder / "passphrase")),
+            ("--passphrase-file", str(hidden.folder / "passphrase")),
+        ),
+        "recipient": (
+            ("--with-pepper", "--recipient", str(identity.to_public())),
+            ("--identity-file", str(hidden.folder / "identity")),
+        ),
+    }
+    assert hidden.run("operators", "add", "ann").code == 0
+    for name, (how, back) in ways.items():
+        ended = hidden.run("backup", str(hidden.folder / name), *how)
+        assert (ended.code, ended.err) == (0, ""), ended
+        for path in hidden.data.iterdir():
+            path.unlink()
+        (hidden.folder / "cut").write_bytes((hidden.folder / name).read_bytes()[:-100])
+        assert "use another backup" in hidden.run("restore", str(hidden.folder / "cut"), *back).line
+        ended = hidden.run("restore", str(hidden.folder / name), *back)
+        assert (ended.code, ended.err) == (0, ""), ended
+        assert {path.stat().st_uid for path in hidden.data.iterdir()} == {NOBODY}
+        assert "ann" in hidden.run("operators", "list").out
+
+
+def test_a_doctor_has_all_that_it_needs(hidden: Hidden, tmp_path: Path) -> None:
+    pair = Authority().sign("server")
+    tls = {"MG_CLIENTS_HTTP_SERVER_CERT": pair.certificate, "MG_CLIENTS_HTTP_SERVER_KEY": pair.key}
+    assert [hidden.run("doctor", *more, env=env).code for more in ((), ("--json",)) for env in ({}, tls)] == [0, 1, 0, 1]
+    (hidden.data / "clients.db").write_bytes(os.urandom(100_000))
+    ended = hidden.run("doctor")
+    assert (ended.code, ended.err) == (2, "")

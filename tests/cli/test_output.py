@@ -27,6 +27,8 @@ COMMANDS: Sequence[Sequence[str]] = (
     ("operators", "list"),
     ("operators", "token", "list", "ann"),
     ("events", "status"),
+    ("doctor",),
+    ("doctor", "--json"),
 )
 
 
@@ -95,6 +97,14 @@ def test_what_is_done_though_nobody_hears_of_it_is_told(data: Path, output: str)
     assert ended.code == 1
     assert "the command has succeeded, but" in ended.line
     assert output in run("operators", "list", data=data).out
+
+
+@pytest.mark.parametrize("output", READERS)
+def test_a_backup_that_nobody_hears_of_is_there(data: Path, tmp_path: Path, output: str) -> None:
+    for command, home in (("backup", data), ("restore", tmp_path / "data")):
+        ended = ran(command, str(tmp_path / "b"), data=home, output=output)
+        assert (ended.code, "the command has succeeded, but" in ended.line) == (1, True)
+    assert (tmp_path / "data" / "clients.db").exists()
 
 
 @pytest.mark.parametrize("output", READERS)

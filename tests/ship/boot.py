@@ -3,14 +3,17 @@
 Each machine boots three times. What happens inside is in `tests/support/booted`; here it is judged.
 """
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyrage
 import pytest
 
 from edgeclients import __version__
@@ -27,6 +30,8 @@ from builder.root import debian_root
 PAGE = "systemd/README.md"
 BLOCKS = [block for block in pages.commands(PAGE) if block.needs_root]
 INSTALL = BLOCKS[0]
+BACKUPS = "Daily backups"
+DROP_INS = [block.text for block in pages.blocks(PAGE) if block.language == "ini" and block.heading != BACKUPS]
 WAYS = ("bundle", "package")
 STATE = "/var/lib/edgeclients"
 PLUGIN = {
@@ -46,6 +51,8 @@ class Boots(NamedTuple):
     second: Boot
     third: Boot
     ran: Sequence[str]  # the page's blocks
+    backup: bytes  # encrypted
+    identity: "pyrage.x25519.Identity"
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -56,10 +63,12 @@ def booted(request: pytest.FixtureRequest, artefacts: Path, tmp_path_factory: py
     program = nspawn.program(tmp_path_factory.mktemp("nspawn"))
     with debian_root(include=nspawn.INCLUDE) as root:
         machine = Machine(program, root.path, shared)
-        first = machine.boot(_plan("first", install))
+        identity = pyrage.x25519.Identity.generate()
+        first = machine.boot({**_plan("first", install), "backup_drop_in": _backup_drop_in(str(identity.to_public()))})
         second = machine.boot(_plan("second", install))
         third = machine.boot(_plan("third", install), "--read-only", f"--tmpfs={STATE}:mode=0755")
-        yield Boots(request.param, first, second, third, machine.ran())
+        backup = (shared / "backup.age").read_bytes()
+        yield Boots(request.param, first, second, third, machine.ran(), backup, identity)
 
 
 @pytest.fixture
@@ -146,7 +155,7 @@ class TestFirstBoot:
 
     def test_each_drop_in_of_the_page_works(self, first: Boot) -> None:
         found = first["dropped_in"]
-        assert list(found["seen"]) == pages.in_language(PAGE, "ini")
+        assert list(found["seen"]) == DROP_INS
         for drop_in, facts in found["seen"].items():
             assert (facts["ActiveState"], facts["health"]) == ("active", 200), drop_in
             assert facts["authenticated"] == found["client"]["id"], drop_in
@@ -175,6 +184,26 @@ class TestFirstBoot:
         found = first["administered"]
         assert found["code"] == 0, found["output"]
         assert found["status"] == 200
+
+    def test_backups_are_made_now_and_each_night(self, first: Boot) -> None:
+        found = first["backed_up"]
+        assert found["code"] == 0, found["output"]
+        assert (found["timer"]["ActiveState"], found["timer"]["UnitFileState"]) == ("active", "enabled")
+        assert found["timer"]["NextElapseUSecRealtime"]
+        assert found["unit"] == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}
+        name, *owner = found["made"]
+        assert name.endswith(".tar.gz")
+        assert owner == ["edgeclients", "0o600"]
+        assert found["left"] == [name]
+
+    def test_a_drop_in_adds_the_pepper(self, booted: Boots) -> None:
+        found = booted.first["sealed"]
+        assert (found["code"], found["Result"]) == (0, "success"), found["journal"]
+        with tarfile.open(fileobj=io.BytesIO(pyrage.decrypt(booted.backup, [booted.identity]))) as archive:
+            pepper = archive.extractfile("pepper.1")
+            assert pepper
+            assert pepper.read().hex() == found["pepper"]
+            assert "clients.db" in archive.getnames()
 
 
 class TestSecondBoot:
@@ -216,7 +245,14 @@ def _plan(phase: str, install: str) -> dict[str, Any]:
     blocks: dict[str, list[str]] = {}
     for block in BLOCKS:
         blocks.setdefault(block.heading, []).append(block.text)
-    return {"phase": phase, "install": install, "blocks": blocks, "drop_ins": pages.in_language(PAGE, "ini")}
+    return {"phase": phase, "install": install, "blocks": blocks, "drop_ins": DROP_INS}
+
+
+def _backup_drop_in(recipient: str) -> str:
+    """That of the page, with a recipient who exists."""
+    (text,) = pages.in_language(PAGE, "ini", BACKUPS)
+    assert "age1…" in text
+    return text.replace("age1…", recipient)
 
 
 def _name(block: pages.Block) -> str:

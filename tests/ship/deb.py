@@ -31,9 +31,11 @@ from builder.root import Root, debian_root
 OLDER = "0.0.1"
 SETTINGS = "etc/default/edgeclients"
 DATA = "var/lib/edgeclients"
+BACKUPS = "var/backups/edgeclients"
 NEEDED = ("systemd", "zlib1g", "zsh", "fish")
 PORTS = {"MG_CLIENTS_HTTP_PORT": "0", "MG_CLIENTS_GRPC_PORT": "0"}
 AS_THE_UNIT = {"STATE_DIRECTORY": f"/{DATA}", **PORTS}
+STOPPED = "stop edgeclients-backup.timer edgeclients-backup.service edgeclients.service"
 OF_OTHERS = ("var/lib/dpkg/", "var/log/", "var/cache/", "tmp/", "var/lib/apt/")
 """Where Debian's own programs keep what they did."""
 
@@ -135,7 +137,9 @@ def test_an_installed_service_answers(system: Root, package: Path) -> None:
     assert "rror" not in printed, printed
     assert version_of(system) == f"{__version__} ii"
     assert system.run(["edgeclients", "version"]).stdout == f"{__version__}\n"
-    assert owner_and_mode(system, SETTINGS, DATA) == ["root:edgeclients 640", "edgeclients:edgeclients 700"]
+    ours = "edgeclients:edgeclients 700"
+    assert owner_and_mode(system, SETTINGS, DATA, BACKUPS) == ["root:edgeclients 640", ours, ours]
+    assert not (system.path / "etc/systemd/system/timers.target.wants").exists(), "the timer is the administrator's to enable"
     enabled = system.path / "etc/systemd/system/multi-user.target.wants/edgeclients.service"
     assert str(enabled.readlink()).endswith("/lib/systemd/system/edgeclients.service")
     with serving(system) as service, Api(service) as api:
@@ -144,6 +148,9 @@ def test_an_installed_service_answers(system: Root, package: Path) -> None:
         assert asking.get(f"{service.http}/health").json()["status"] == "pass"
         # As edgeclients.service(8) says.
         system.run(["edgeclients", "operators", "add", "alice"], env={"STATE_DIRECTORY": f"/{DATA}"})
+        user = ("edgeclients", "backup", f"/{BACKUPS}", "--keep", "7d,4w")
+        system.run(user, env=AS_THE_UNIT, user="edgeclients")
+        assert len(list((system.path / BACKUPS).glob("edgeclients-*.tar.gz"))) == 1
         command = f"(set -a; . /{SETTINGS}; STATE_DIRECTORY=/{DATA} edgeclients operators list)"
         assert "alice" in system.run(["sh", "-c", command]).stdout
     assert owner_and_mode(system, f"{DATA}/clients.db", f"{DATA}/pepper") == ["edgeclients:edgeclients 600"] * 2
@@ -235,11 +242,12 @@ def test_a_running_systemd_is_told(system: Root, older: Path, package: Path) -> 
         return found
 
     install(system, older)
-    assert told() == ["daemon-reload", "start edgeclients.service"]
+    started = ["start edgeclients.service", "start edgeclients-backup.timer"]
+    assert told() == ["daemon-reload", *started]
     install(system, package)
-    assert told() == ["stop edgeclients.service", "daemon-reload", "daemon-reload", "start edgeclients.service"]
+    assert told() == [STOPPED, "daemon-reload", "daemon-reload", *started]
     system.run(["apt-get", "remove", "--yes", "edgeclients"])
-    assert told() == ["stop edgeclients.service", "daemon-reload"]
+    assert told() == [STOPPED, "daemon-reload"]
     system.run(["apt-get", "purge", "--yes", "edgeclients"])
     assert told() == ["daemon-reload"]
 

@@ -159,6 +159,7 @@ def test_bash_completes_values(tmp_path: Path) -> None:
     assert _completed("operators", "add", "--name", "") == set()
     (tmp_path / "a pepper").touch()
     assert _completed("move", "--pepper", f"{tmp_path}/") == {f"{tmp_path}/a pepper"}
+    assert _completed("restore", f"{tmp_path}/") == {f"{tmp_path}/a pepper"}
     assert "--domain" in _completed("operators", "add", "--name", "list", "")
 
 

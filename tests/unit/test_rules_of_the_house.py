@@ -45,7 +45,8 @@ async def main():
     async with service.build(loaded):
         pass
     late = {{"http.server", "httpx", "jwt", "cryptography", "edgeclients.auth.remote"}}
-    late |= {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich"}}
+    late |= {{"argon2", "prometheus_client", "asyncpg", "redis", "opentelemetry", "polyfactory", "faker", "rich", "pyrage"}}
+    late |= {{"edgeclients.ops.backup", "edgeclients.wiring.backup", "edgeclients.wiring.doctor", "tarfile"}}
     late |= {{"fontTools", "fpdf", "segno"}}
     print(sorted(late & set(sys.modules)))
 asyncio.run(main())

@@ -40,12 +40,12 @@ from edgeclients.store.postgres import listing, operators, peppers, reader, rela
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.answers import ServerWatch
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
+from edgeclients.store.postgres.domain_snapshot import snapshot
 from edgeclients.store.postgres.faults import start_errors
 from edgeclients.store.postgres.migration import check_current, migrate, take_turns
 from edgeclients.store.postgres.pool import MIN_CONNECTIONS, Pool, Work
 from edgeclients.store.postgres.pooling import first
 from edgeclients.store.postgres.rows import NOW, key
-from edgeclients.store.postgres.snapshot import snapshot
 from edgeclients.store.postgres.writer import PostgresWriter
 from edgeclients.store.rows import OPERATORS, to_connection, to_operators
 
@@ -120,6 +120,11 @@ class PostgresDatabase:
         """Check the given peppers (check value by key id) against the rows; see `peppers.check_and_record`."""
         with start_errors(self.address):
             await peppers.check_and_record(self._connection, given)
+
+    async def check_peppers(self, given: Mapping[str, bytes]) -> None:
+        """Check the given peppers (check value by key id) against the rows, and change nothing; see `peppers.check`."""
+        with start_errors(self.address):
+            await peppers.check(self._connection, given)
 
     async def argon2_schemes(self) -> frozenset[str]:
         """The argon2 schemes of all chosen secrets."""

@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edgeclients.errors import StartError
@@ -98,17 +99,22 @@ class SqliteDatabase:
         """Close the connection."""
         self.connection.close()
 
-    @contextlib.contextmanager
-    def start_errors(self) -> Iterator[None]:
-        """Raise errors of SQLite and of the file system as `StartError`: the service does not run yet.
+    def start_errors(self) -> AbstractContextManager[None]:
+        """`start_errors` of this file: the service does not run yet."""
+        return start_errors(self.path)
 
-        Raises:
-            StartError: see `_start_error`.
-        """
-        try:
-            yield
-        except (sqlite3.Error, OSError, IndexError) as error:
-            raise _start_error(self.path, error) from error
+
+@contextlib.contextmanager
+def start_errors(path: Path) -> Iterator[None]:
+    """Raise errors of SQLite and of the file system as `StartError` about the database at `path`.
+
+    Raises:
+        StartError: see `_start_error`.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError, IndexError) as error:
+        raise _start_error(path, error) from error
 
 
 def _start_error(path: Path, error: Exception) -> StartError:

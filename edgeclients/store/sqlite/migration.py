@@ -55,10 +55,20 @@ def check_current(connection: sqlite3.Connection, path: Path, folder: Path) -> N
     Raises:
         StartError: it does not, its schema is newer than this program, or it is another program's.
     """
+    if version(connection, path, folder) < len(available(folder)):
+        raise StartError(f"{path} has the schema of an older edgeclients: start the service of this version once")
+
+
+def version(connection: sqlite3.Connection, path: Path, folder: Path) -> int:
+    """The version of the schema that the database at `path` has; 0 for an empty one.
+
+    Raises:
+        StartError: it is newer than `folder`, or the database is another program's.
+    """
     tables = _check_owner(connection, path)
     applied = _applied(connection) if tables else {}
-    if pending(available(folder), applied, str(path)):
-        raise StartError(f"{path} has the schema of an older edgeclients: start the service of this version once")
+    pending(available(folder), applied, str(path))
+    return len(applied)
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> set[str]:

@@ -1,73 +1,64 @@
-"""Reads all clients of a domain from one snapshot, some at a time, on a connection of its own."""
+"""Copies a database file for a backup, and makes a restored one one of its own (packaging/operations/backup.md#inside)."""
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import aiosqlite
-import msgspec
-from typing_extensions import override
+from edgeclients.store.sqlite import completeness
+from edgeclients.store.sqlite.quiet import check_integrity, columns
+from edgeclients.store.sqlite.rows import fetch
 
-from edgeclients.model import ConnectionType, Exported
-from edgeclients.ports import Snapshot
-from edgeclients.store.clause import Clause
-from edgeclients.store.sqlite.connect import read_only
-from edgeclients.store.sqlite.faults import translate
-from edgeclients.store.sqlite.names import numbered
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, CLIENT_WIDTH, SECRET, named, to_client
-from edgeclients.store.sqlite.scanner import rows
+LEFT_OUT: Final[Sequence[str]] = ()
+"""The tables whose rows a backup leaves out, and a restore deletes: tokens of people who have logged in."""
 
-_AT_A_TIME: Final = 200  # a client may have 128 KiB of metadata
-
-_CLIENTS = f"""
-SELECT {CLIENT_COLUMNS}, c.n, {SECRET.format("c")} FROM client_rows c
-WHERE c.n > ? AND +c.domain = {numbered()} AND c.status < 2 ORDER BY c.n LIMIT {_AT_A_TIME}
-"""
-_CONNECTIONS = f"""
-SELECT k.client, {named("k.channel")}, k.type FROM json_each(?) wanted
-CROSS JOIN connection_rows k ON k.client = wanted.value WHERE k.domain = {numbered()}
-"""
+# Event ids begin with the store's id. With another one, none is used again, though the numbers are those of the backup.
+_NEW_STORE = "UPDATE relay SET store_id = lower(hex(randomblob(16))), lease_owner = NULL, lease_until = 0"
 
 
-class SqliteSnapshot(Snapshot):
-    """`ports.Snapshot` in the open transaction of a connection."""
+def copy(connection: sqlite3.Connection, target: Path, left_out: Sequence[str] = LEFT_OUT) -> None:
+    """Write the database of `connection`, as it is at this moment, to the new file `target`, and check the copy.
 
-    def __init__(self, connection: aiosqlite.Connection, domain_id: str) -> None:
-        self._connection = connection
-        self._domain_id = domain_id
+    A service may go on with the database. The copy holds nothing of deleted rows, and is not marked as in use.
 
-    @override
-    async def clients(self) -> AsyncGenerator[Sequence[Exported], None]:
-        last = 0
-        while found := await rows(self._connection, Clause(_CLIENTS, (last, self._domain_id))):
-            connections = await self._connections([row[CLIENT_WIDTH] for row in found])
-            yield [
-                Exported(to_client(row[:CLIENT_WIDTH]), row[CLIENT_WIDTH + 1], connections.get(row[CLIENT_WIDTH], frozenset()))
-                for row in found
-            ]
-            last = found[-1][CLIENT_WIDTH]
-
-    async def _connections(self, numbers: Sequence[int]) -> Mapping[int, frozenset[tuple[str, ConnectionType]]]:
-        found: dict[int, frozenset[tuple[str, ConnectionType]]] = {}
-        wanted = msgspec.json.encode(numbers).decode()
-        for number, channel, kind in await rows(self._connection, Clause(_CONNECTIONS, (wanted, self._domain_id))):
-            found[number] = found.get(number, frozenset()) | {(channel, ConnectionType(kind))}
-        return found
-
-
-@contextlib.asynccontextmanager
-async def snapshot(path: Path, domain_id: str) -> AsyncIterator[SqliteSnapshot]:
-    """The clients of a domain in the database at `path`, as they are now.
+    Args:
+        connection: of `open_quietly`.
+        target: the file.
+        left_out: the tables whose rows are not copied.
 
     Raises:
-        Unavailable: the file cannot be read.
+        sqlite3.Error: the database is damaged or cannot be read, or the copy cannot be written.
+        OSError: the copy cannot be written.
     """
-    try:
-        async with aiosqlite.connect(read_only(path), uri=True, isolation_level=None) as connection:
-            await connection.execute("BEGIN")
-            await rows(connection, Clause("SELECT id FROM store_state", ()))  # the snapshot is that of the first read
-            yield SqliteSnapshot(connection, domain_id)
-    except sqlite3.Error as error:
-        raise translate(error) from error
+    target.touch(mode=0o600, exist_ok=False)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("VACUUM INTO ?", (str(target),)).close()
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copied:
+        # A copy that is not complete is never used, so it needs no journal.
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "secure_delete = ON"):
+            fetch(copied, f"PRAGMA {setting}", ())
+        _delete_rows(copied, left_out)
+        if "in_use" in columns(copied, "store_state"):
+            copied.execute(completeness.CLEAR_MARK)
+        check_integrity(copied)
+
+
+def make_own(connection: sqlite3.Connection, left_out: Sequence[str] = LEFT_OUT) -> None:
+    """Make a restored database one of its own: with another id, used by nobody, without rows of `left_out`.
+
+    Args:
+        connection: to a database with the current schema.
+        left_out: the tables whose rows are deleted.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(_NEW_STORE)
+    connection.execute(completeness.CLEAR_MARK)
+    _delete_rows(connection, left_out)
+    connection.execute("COMMIT")
+
+
+def _delete_rows(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
+    for table in tables:
+        if columns(connection, table):  # an older schema lacks some
+            connection.execute(f"DELETE FROM {table}")

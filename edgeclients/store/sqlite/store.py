@@ -39,12 +39,12 @@ from edgeclients.store.rows import OPERATORS, to_operators
 from edgeclients.store.sqlite import completeness, listing, operators, role_lists
 from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.database import SqliteDatabase
+from edgeclients.store.sqlite.domain_snapshot import snapshot
 from edgeclients.store.sqlite.faults import primary_code, translate
 from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.reader import Reader
 from edgeclients.store.sqlite.rows import to_client
 from edgeclients.store.sqlite.scanner import Scanner, Work
-from edgeclients.store.sqlite.snapshot import snapshot
 from edgeclients.store.sqlite.viewed import ViewedRows
 from edgeclients.store.sqlite.writer import SqliteWriter
 

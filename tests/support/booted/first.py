@@ -13,6 +13,9 @@ from typing import Any
 
 from tests.support.booted import calls
 from tests.support.booted.machine import (
+    BACKUP_TIMER,
+    BACKUP_UNIT,
+    BACKUPS,
     SETTINGS,
     STATE,
     UNIT,
@@ -68,6 +71,20 @@ def confined(_: Plan) -> Facts:
 def described(plan: Plan) -> Facts:
     """What an administrator sees."""
     return {"shown": plan.block("State and log")}
+
+
+def backed_up(plan: Plan) -> Facts:
+    """A backup is made now, and will be each night."""
+    ended = plan.block("Daily backups")
+    (made,) = BACKUPS.iterdir()
+    found = made.stat()
+    return {
+        **ended._asdict(),
+        "timer": state("ActiveState", "UnitFileState", "NextElapseUSecRealtime", unit=BACKUP_TIMER),
+        "unit": state("ActiveState", "Result", "ExecMainStatus", unit=BACKUP_UNIT),
+        "made": [made.name, pwd.getpwuid(found.st_uid).pw_name, oct(found.st_mode & 0o7777)],
+        "left": [path.name for path in BACKUPS.iterdir()],
+    }
 
 
 def killed(plan: Plan) -> Facts:
@@ -194,11 +211,30 @@ def administered(plan: Plan) -> Facts:
     return {**ended._asdict(), "status": calls.asked(f"/{calls.DOMAIN}/clients", bearer="".join(made))[0]}
 
 
+def sealed(plan: Plan) -> Facts:
+    """A backup with the pepper, which is a credential by now, to somebody outside of the machine."""
+    folder = Path(f"/etc/systemd/system/{BACKUP_UNIT}.d")
+    folder.mkdir()
+    (folder / "override.conf").write_text(plan.backup_drop_in)
+    require("systemctl", "daemon-reload")
+    ended, found = run("systemctl", "start", BACKUP_UNIT), state("ActiveState", "Result", unit=BACKUP_UNIT)
+    for path in BACKUPS.glob("*.age"):
+        shutil.copy(path, plan.folder / "backup.age")
+    shown = require("journalctl", "--quiet", f"--unit={BACKUP_UNIT}", "--output=cat")
+    return {
+        **ended._asdict(),
+        **found,
+        "journal": shown,
+        "pepper": Path("/etc/credstore/edgeclients.pepper").read_bytes().hex(),
+    }
+
+
 STEPS: tuple[Step, ...] = (
     installed,
     served,
     confined,
     described,
+    backed_up,
     killed,
     pinged,
     stopped_by_a_signal,
@@ -210,6 +246,7 @@ STEPS: tuple[Step, ...] = (
     pepper_moved,
     token_given,
     administered,
+    sealed,
 )
 
 

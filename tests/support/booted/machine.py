@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from tests.support.waiting import wait_until
 
 UNIT = "edgeclients.service"
+BACKUP_UNIT, BACKUP_TIMER = "edgeclients-backup.service", "edgeclients-backup.timer"
 SETTINGS = Path("/etc/default/edgeclients")
 STATE = Path("/var/lib/edgeclients")
+BACKUPS = Path("/var/backups/edgeclients")
 SOURCES = "sources"  # a folder as the page's commands expect it
 
 _DROP_IN = Path(f"/etc/systemd/system/{UNIT}.d/check.conf")
@@ -38,6 +40,7 @@ class Plan:
         self.phase: str = document["phase"]
         self.install: str = document["install"]
         self.drop_ins: list[str] = document["drop_ins"]
+        self.backup_drop_in: str = document.get("backup_drop_in", "")
         self._blocks: dict[str, list[str]] = document["blocks"]
 
     def block(self, heading: str, number: int = 0) -> Ended:
@@ -67,9 +70,9 @@ def require(*command: str) -> str:
     return ended.output
 
 
-def state(*names: str) -> dict[str, str]:
+def state(*names: str, unit: str = UNIT) -> dict[str, str]:
     """Properties of the unit; by default those that say how it is."""
-    lines = require("systemctl", "show", UNIT, f"--property={','.join(names or _STATE)}").splitlines()
+    lines = require("systemctl", "show", unit, f"--property={','.join(names or _STATE)}").splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
