@@ -53,8 +53,8 @@ def _synopsis_text(command: Command) -> str:
 
 
 def _typed(option: Option) -> str:
-    value = "{" + ",".join(option.choices) + "}" if option.choices else option.value
-    return (f"{option.names[0]} {value}" if value else option.names[0]) + (" ..." if option.repeatable else "")
+    typed = f"{option.names[0]} {option.value}" if option.value else option.names[0]
+    return f"{typed} ..." if option.repeatable else typed
 
 
 def _tag(option: Option) -> str:

@@ -46,7 +46,7 @@ class Gateway(NamedTuple):
 
     def copied(self, data: Path) -> "Gateway":
         """The same in a directory of its own."""
-        shutil.copytree(self.data, data)
+        shutil.copytree(self.data, data, ignore=shutil.ignore_patterns("*.sock"))
         return self._replace(data=data)
 
     @property
