@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def _serve_and_exit(settings: Settings, saying: int, lifeline: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the command ends the lifeline
     code = 1
     try:
-        become_owner(settings.data_dir)
+        _become_owner(settings.data_dir)
         asyncio.run(_serve(settings, saying, lifeline))
         code = 0
     except StartError as error:
@@ -90,6 +91,23 @@ def _serve_and_exit(settings: Settings, saying: int, lifeline: int) -> NoReturn:
             os.write(saying, _IN_USE if isinstance(error, InUse) else str(error).encode()[:_LONGEST_REASON])
     finally:
         os._exit(code)
+
+
+def _become_owner(data: Path) -> None:
+    """Switch to the owner of `data`, who has to be able to read the program: most of it is loaded afterwards.
+
+    Raises:
+        StartError: the owner cannot read it.
+    """
+    unpacked = Path(getattr(sys, "_MEIPASS", ""))
+    if unpacked.name.startswith("_MEI") and os.geteuid() == 0:
+        unpacked.chmod(0o755)  # where the one-file program unpacks itself, for root alone
+    become_owner(data)
+    program = sys.executable if getattr(sys, "frozen", False) else __file__
+    if not os.access(program, os.R_OK):
+        raise StartError(
+            f"the owner of data directory {data} cannot read {program}: start the service, or let everybody read the program"
+        )
 
 
 async def _serve(settings: Settings, saying: int, lifeline: int) -> None:

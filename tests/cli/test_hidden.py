@@ -126,3 +126,12 @@ def test_a_doctor_has_all_that_it_needs(hidden: Hidden, tmp_path: Path) -> None:
     (hidden.data / "clients.db").write_bytes(os.urandom(100_000))
     ended = hidden.run("doctor")
     assert (ended.code, ended.err) == (2, "")
+
+
+def test_a_gateway_that_does_not_run_is_served_by_a_program_that_its_owner_can_read(hidden: Hidden) -> None:
+    file = hidden.folder / "t.csv"
+    file.write_text("name\nx\n")
+    for command in (("import", str(file), "--domain", "d"), ("clients", "list", "--domain", "d")):
+        ended = hidden.run(*command)
+        assert ended.code == 1
+        assert "let everybody read the program" in ended.line

@@ -18,6 +18,7 @@ import pytest
 from tests.support.api import Api
 from tests.support.commands import Ended, run
 from tests.support.database import rows
+from tests.support.elsewhere import Elsewhere
 from tests.support.on_postgres import secret_works
 from tests.support.program import PROGRAM
 from tests.support.service import environment, started
@@ -278,3 +279,20 @@ class TestKilled:
         ids = kept.read_text() if kept.exists() else ""
         for (client_id,) in rows(data, "SELECT id FROM clients"):
             assert client_id in ids
+
+
+def test_root_imports_and_exports_for_a_gateway_that_does_not_run(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """Files of root's are read and written by root, those of the data directory by its owner."""
+    with elsewhere.started():
+        pass
+    folder = tmp_path / "root"
+    folder.mkdir(mode=0o700)
+    file, secrets, exported = folder / "t.csv", folder / "secrets.csv", folder / "x.csv"
+    file.write_text("external_id,name\nSN-1,a\nSN-2,b\n")
+    arguments = ("--domain", "d", "--secrets-out", str(secrets))
+    ended = elsewhere.run("import", str(file), *arguments)
+    assert (ended.code, ended.out) == (0, "created 2, updated 0, unchanged 0, failed 0\n"), ended
+    assert elsewhere.run("export", "--domain", "d", "--out", str(exported)).code == 0
+    assert [path.stat().st_uid for path in (secrets, exported)] == [0, 0]
+    assert elsewhere.run("clients", "get", "SN-1", "--domain", "d").code == 0
+    elsewhere.assert_all_theirs()

@@ -125,6 +125,7 @@ def test_a_backup_with_another_byte_anywhere(tmp_path: Path) -> None:
         (tar(("manifest.json", described(CONTENTS, format=2))), "was made by a newer edgeclients"),
         (tar(("manifest.json", b'{"format": 99, "else": []}')), "was made by a newer edgeclients"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_is_no_backup(content: bytes, why: str, tmp_path: Path) -> None:
     with pytest.raises(BadBackup, match=why):
