@@ -119,7 +119,10 @@ def acting_as_owner(path: Path) -> Iterator[None]:
     Raises:
         StartError: the operating system refuses.
     """
-    owner = _other_owner(path)
+    try:
+        owner = _other_owner(path)
+    except OSError as error:
+        raise _refused(path, error) from error
     if owner is None:
         yield
         return
@@ -164,7 +167,7 @@ def _other_owner(path: Path) -> os.stat_result | None:
         return None
     try:
         owner = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return owner if owner.st_uid else None
 

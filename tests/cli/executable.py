@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import httpx
+import pyrage
 import pytest
 
 from tests.support import asking
+from tests.support.commands import run
 from tests.support.on_postgres import Cloud
 from tests.support.program import EXECUTABLE, LIBRARIES, copied
 from tests.support.service import started
@@ -43,3 +45,23 @@ def test_nothing_is_of_the_building_machine(tmp_path: Path) -> None:
     loaded = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/" in line}
     assert [path for path in loaded if "python" in path and not path.startswith(f"{HERE}/")] == []
     assert [path for path in loaded if path.startswith(f"{HERE / LIBRARIES}/google/_upb/_message")]
+
+
+def test_it_has_what_encrypts_backups(tmp_path: Path) -> None:
+    """Both libraries, as they are installed with an extra otherwise."""
+    data, passphrase, identity = tmp_path / "data", tmp_path / "passphrase", pyrage.x25519.Identity.generate()
+    passphrase.write_text("a passphrase")
+    (tmp_path / "identity").write_text(str(identity))
+    with started(data):
+        ways = {
+            "passphrase": (("--passphrase-file", str(passphrase)),) * 2,
+            "recipient": (("--recipient", str(identity.to_public())), ("--identity-file", str(tmp_path / "identity"))),
+        }
+        for name, (how, back) in ways.items():
+            backup, restored = str(tmp_path / f"{name}.age"), tmp_path / f"by {name}"
+            for ended in (
+                run("backup", backup, "--with-pepper", *how, data=data),
+                run("restore", backup, *back, data=restored),
+            ):
+                assert (ended.code, ended.err) == (0, ""), ended
+            assert (restored / "pepper").read_bytes() == (data / "pepper").read_bytes()

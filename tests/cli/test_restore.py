@@ -468,7 +468,7 @@ def test_cloud_mode_has_other_tools(clear: Path, target: Path) -> None:
     assert "restore it with pg_restore" in restore(clear, data=target, MG_CLIENTS_MODE="cloud").line
 
 
-@pytest.mark.parametrize("place", ["/sys/kernel", "/sys/edgeclients", "/dev/null"])
+@pytest.mark.parametrize("place", ["/sys/kernel", "/sys/edgeclients", "/dev/null", "/dev/null/data"])
 def test_a_directory_that_cannot_be_written(sealed: Path, passphrase: Path, place: str) -> None:
     """Not even by root."""
     line = restore(sealed, "--passphrase-file", passphrase, data=Path(place)).line
