@@ -139,7 +139,8 @@ def test_an_installed_service_answers(system: Root, package: Path) -> None:
     assert system.run(["edgeclients", "version"]).stdout == f"{__version__}\n"
     ours = "edgeclients:edgeclients 700"
     assert owner_and_mode(system, SETTINGS, DATA, BACKUPS) == ["root:edgeclients 640", ours, ours]
-    assert not (system.path / "etc/systemd/system/timers.target.wants").exists(), "the timer is the administrator's to enable"
+    timers = system.path / "etc/systemd/system/timers.target.wants"
+    assert not (timers / "edgeclients-backup.timer").is_symlink(), "it is the administrator's to enable"
     enabled = system.path / "etc/systemd/system/multi-user.target.wants/edgeclients.service"
     assert str(enabled.readlink()).endswith("/lib/systemd/system/edgeclients.service")
     with serving(system) as service, Api(service) as api:
