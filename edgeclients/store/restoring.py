@@ -29,7 +29,7 @@ def check_empty(data: Path) -> None:
     """
     with _errors(data):
         found = sorted(set(os.listdir(data)) - _NO_DATA) if data.exists() else []  # noqa: PTH208 - names
-    if found == [RESTORED]:
+    if RESTORED in found:
         raise StartError(f"a restore into {data} lacks only its last step: start the service, which does it")
     if found:
         raise StartError(f"data directory {data} is not empty ({found[0]}): restore into an empty one")
