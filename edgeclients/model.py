@@ -80,6 +80,7 @@ class Session(Struct, frozen=True):
     request_id: str
     pat_id: str = ""
     local: bool = False  # it is a command on this machine, at the data directory
+    origin: str = ""  # where the request came from: an address; of a command on this machine, who runs it
 
 
 class Identity(Struct, frozen=True):
@@ -252,6 +253,55 @@ class Event(Struct, frozen=True):
     payload: bytes
     occurred_at: int = UNSAID
     """Nanoseconds since 1970; `UNSAID`: the time when it is appended to the outbox."""
+
+
+class Ring(IntEnum):
+    """Where an entry of the journal is kept. A ring's newest entries replace the oldest, of that ring alone."""
+
+    CHANGES = 0
+    SHORT = 1  # one entry for each client of an import or a bulk
+
+
+class JournalEntry(Struct, frozen=True):
+    """One change: operation, domain, client (neither: ""), user, and a JSON object of further attributes."""
+
+    operation: str
+    domain_id: str
+    client_id: str
+    user_id: str
+    attributes: bytes = b"{}"
+    ring: Ring = Ring.CHANGES
+
+
+class JournalFilter(Struct, frozen=True, kw_only=True):
+    """Criteria for entries of the journal, the newest first; None means any. Times are inclusive."""
+
+    offset: int = 0
+    limit: int = 10
+    descending: bool = True
+    domain_id: str | None = None
+    client_id: str | None = None
+    operation: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Recorded(Struct, frozen=True):
+    """An entry of the journal with its time."""
+
+    at: int
+    operation: str
+    domain_id: str
+    client_id: str
+    user_id: str
+    attributes: bytes
+
+
+class JournalPage(Struct, frozen=True):
+    """One page of the journal, and how many entries match in all."""
+
+    total: int
+    entries: tuple[Recorded, ...]
 
 
 class Gap(Struct, frozen=True):

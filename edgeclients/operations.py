@@ -57,6 +57,8 @@ class Operation(StrEnum):
     CONNECT = _Row("connect_to_channel", Action.CONNECT_TO_CHANNEL, several=True)
     DISCONNECT = _Row("disconnect_from_channel", Action.CONNECT_TO_CHANNEL, several=True)
 
+    VIEW_JOURNAL = _Row("view_journal", Action.MANAGE_ROLE, callout="", scope="view")
+
     ROLE_ADD = _role("add", Action.MANAGE_ROLE)
     ROLE_REMOVE = _role("remove", Action.MANAGE_ROLE)
     ROLE_UPDATE = _role("update", Action.MANAGE_ROLE)

@@ -16,6 +16,9 @@ from edgeclients.model import (
     Group,
     Identity,
     ImportProgress,
+    JournalEntry,
+    JournalFilter,
+    JournalPage,
     LocalOperator,
     MemberFilter,
     MemberPage,
@@ -161,7 +164,25 @@ class ImportTransaction(Protocol):
         """Record how far it is imported with this transaction."""
 
 
-class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, ImportTransaction, Protocol):
+class JournalTransaction(Protocol):
+    """The operations of a unit of work on the journal."""
+
+    async def record(self, entries: Sequence[JournalEntry]) -> int:
+        """Add entries to the journal, at least one, as of now; beyond the bounds of its rings the oldest are dropped.
+
+        Returns:
+            The number of the first entry, for `amend`.
+        """
+
+    async def amend(self, number: int, entry: JournalEntry) -> bool:
+        """Give the entry with this number, which is in the same ring, the attributes of `entry`, and the time now.
+
+        Returns:
+            Whether the journal still has it.
+        """
+
+
+class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, ImportTransaction, JournalTransaction, Protocol):
     """The operations of a unit of work. Nothing of it is visible to others before the store has committed.
 
     A unit awaits only these methods, and keeps no reference to its transaction.
@@ -389,6 +410,19 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
 
     def note_seen(self, client_id: str, /) -> None:
         """Record in memory that a client authenticated now; written periodically. Must cost next to nothing."""
+
+    def note_denied(self, client_id: str, /) -> None:
+        """Count in memory that a login was denied now, of the client with this id if there is one; "" where none is named.
+
+        Written periodically, for the journal. Must cost next to nothing, and the same whether there is such a client.
+        """
+
+    async def journal(self, wanted: JournalFilter) -> JournalPage:
+        """One page of the journal, denied logins included: `client.denied`, one entry for an hour and client.
+
+        Raises:
+            QueryTimedOut: the time limit for reads was reached.
+        """
 
     async def revocations(self, after: int) -> Revocations:
         """The revocations with a revision greater than `after`, in order, and the newest revision in the same snapshot.

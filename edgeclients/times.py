@@ -7,6 +7,7 @@ from edgeclients import RELEASED
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
 DAY: Final = 86_400 * SECOND
 
 RELEASED_AT: Final = int(datetime.fromisoformat(RELEASED).replace(tzinfo=UTC).timestamp()) * SECOND

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from edgeclients.core import creation, events, limits
+from edgeclients.core import creation, events, journal, limits
 from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access, admitted, enabled
 from edgeclients.core.authz.permit import EffectiveRole, Permit, effective_roles
@@ -25,6 +25,7 @@ from edgeclients.model import (
     Client,
     ClientDraft,
     ClientFilter,
+    JournalEntry,
     Page,
     RoleFilter,
     Session,
@@ -102,6 +103,7 @@ class Clients:
                 part = [creation.new_client(session, one.client, stored(one.secret)) for one in created[start : start + _PART]]
                 await tx.insert(part)
                 await tx.append([events.created(session, one) for one in part])
+            await tx.record(_created(session, [one.client for one in created]))
             await tx.grant()
 
         try:
@@ -175,6 +177,7 @@ class Clients:
             new = touched(old, tx, session, **fields)
             await tx.replace(old, new, change.metadata)
             await tx.append([events.updated(session, "client.update", new)])
+            await tx.record([journal.changed(session, "client.update", old, new)])
             return new
 
         return await self._store.run(unit)
@@ -193,6 +196,7 @@ class Clients:
             new = touched(old, tx, session, tags=new_tags)
             await tx.replace(old, new)
             await tx.append([events.updated(session, "client.update_tags", new)])
+            await tx.record([journal.changed(session, "client.update_tags", old, new)])
             return new
 
         return await self._store.run(unit)
@@ -234,6 +238,7 @@ class Clients:
             await tx.remove(client)
             await tx.revoke([client.id])
             await tx.append([events.removed(session, client.id)])
+            await tx.record([journal.removed(session, client)])
 
         await self._store.run(unit)
 
@@ -251,6 +256,13 @@ class Clients:
             else:
                 await tx.revoke([client_id])
             await tx.append([events.switched(session, f"client.{operation}", new)])
+            await tx.record([journal.changed(session, f"client.{operation}", old, new)])
             return new
 
         return await self._store.run(unit)
+
+
+def _created(session: Session, clients: Sequence[Client]) -> list[JournalEntry]:
+    if len(clients) == 1:
+        return [journal.created(session, clients[0])]
+    return journal.many(session, journal.CREATE, [client.id for client in clients], clients=len(clients))

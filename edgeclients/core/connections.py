@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
-from edgeclients.core import limits
+from edgeclients.core import journal, limits
 from edgeclients.core.authz.access import Access, admitted
 from edgeclients.core.authz.permit import Permit
 from edgeclients.core.rules import check_id, check_text
@@ -23,7 +23,7 @@ from edgeclients.errors import (
     NotFound,
     TooManyElements,
 )
-from edgeclients.model import Client, Connection, ConnectionType, Session, Status
+from edgeclients.model import Client, Connection, ConnectionType, JournalEntry, Session, Status
 from edgeclients.operations import Operation
 from edgeclients.ports import Store, Transaction
 
@@ -62,6 +62,7 @@ class Connections:
                     raise ClientNotEnabled
             if await tx.connect(wanted) < len(wanted):
                 raise AlreadyConnected
+            await tx.record(_entries(session, journal.CONNECT, wanted))
 
         await self._store.run(unit)
 
@@ -80,6 +81,7 @@ class Connections:
         async def unit(tx: Transaction) -> None:
             await _admitted(tx, permit, client_ids)
             await tx.disconnect(wanted)
+            await tx.record(_entries(session, journal.DISCONNECT, wanted))
 
         await self._store.run(unit)
 
@@ -103,6 +105,7 @@ class Connections:
                 if client is None or client.domain_id != connection.domain_id:
                     raise NotFound
             await tx.connect(wanted)
+            await tx.record(_of_service(journal.CONNECT, wanted))
 
         await self._store.run(unit)
 
@@ -113,14 +116,24 @@ class Connections:
             TooManyElements, MalformedRequest, InvalidConnectionType: the connections are not valid.
         """
         wanted = _checked(connections)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.disconnect(wanted)
+            await tx.record(_of_service(journal.DISCONNECT, wanted))
+
         if wanted:
-            await self._store.run(lambda tx: tx.disconnect(wanted))
+            await self._store.run(unit)
 
     async def drop_channel(self, channel_id: str) -> None:
         """Remove every connection of a removed channel."""
         check_text(channel_id)
+
+        async def unit(tx: Transaction) -> None:
+            await tx.disconnect_channel(channel_id)
+            await tx.record([journal.of_service("channel.disconnect", "", channel_id=channel_id)])
+
         if channel_id:
-            await self._store.run(lambda tx: tx.disconnect_channel(channel_id))
+            await self._store.run(unit)
 
 
 def _combine(
@@ -171,3 +184,28 @@ def _checked(connections: Sequence[tuple[str, str, str, int]]) -> list[Connectio
             raise InvalidConnectionType(subject=str(number))
         checked.append(Connection(ids[0], ids[1], ids[2], ConnectionType(number)))
     return checked
+
+
+def _entries(session: Session, operation: str, connections: Sequence[Connection]) -> list[JournalEntry]:
+    """The entries of the journal about connections made or ended."""
+    clients = list(dict.fromkeys(one.client_id for one in connections))
+    return journal.one_or_many(session, operation, clients, **_described(connections))
+
+
+def _of_service(operation: str, connections: Sequence[Connection]) -> list[JournalEntry]:
+    """The same where a service has made or ended them: its calls name no user."""
+    by_domain: dict[str, list[Connection]] = {}
+    for one in connections:
+        by_domain.setdefault(one.domain_id, []).append(one)
+    return [
+        entry for domain_id, some in by_domain.items() for entry in _entries(journal.service_in(domain_id), operation, some)
+    ]
+
+
+def _described(connections: Sequence[Connection]) -> dict[str, Any]:
+    channels = list(dict.fromkeys(one.channel_id for one in connections))
+    return {
+        "connections": len(connections),
+        "channel_ids": channels,
+        "connection_types": sorted({one.type.name.lower() for one in connections}),
+    }

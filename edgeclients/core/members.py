@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeclients.core import events
+from edgeclients.core import events, journal
 from edgeclients.core.authz.access import Access
 from edgeclients.core.authz.callouts import page_query
 from edgeclients.core.authz.permit import Permit
@@ -53,6 +53,7 @@ class Members:
             await tx.add_members(role, added)
             await changed(tx, session, role)
             await tx.append([events.members_added(session, role, added)])
+            await tx.record([journal.of_role(session, "members.add", role, after=journal.of_members(added))])
 
         await self._store.run(unit)
 
@@ -100,6 +101,7 @@ class Members:
             if removed:
                 await changed(tx, session, role)
                 await tx.append([events.members_removed(session, role, removed)])
+                await tx.record([journal.of_role(session, "members.remove", role, journal.of_members(removed))])
 
         await self._store.run(staying_managed(unit, client_id))
 
@@ -114,9 +116,10 @@ class Members:
 
         async def unit(tx: Transaction) -> None:
             role = await role_of(tx, permit, client_id, role_id)
-            if await tx.remove_members(role, None):
+            if removed := await tx.remove_members(role, None):
                 await changed(tx, session, role)
                 await tx.append([events.all_members_removed(session, role)])
+                await tx.record([journal.of_role(session, "members.remove_all", role, journal.of_members(removed))])
 
         await self._store.run(staying_managed(unit, client_id))
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from edgeclients.core import events, limits
+from edgeclients.core import events, journal, limits
 from edgeclients.core.ids import new_operator_token, new_uuid
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
@@ -32,11 +32,13 @@ class LocalOperators:
     Args:
         store: the operators.
         reserved: the id of the standalone operator, which no other operator may have.
+        by: who uses them, for the journal.
     """
 
-    def __init__(self, store: Store, reserved: str = "") -> None:
+    def __init__(self, store: Store, reserved: str = "", by: str = "") -> None:
         self._store = store
         self._reserved = reserved
+        self._by = by
 
     async def add(self, operator_id: str, name: str, domains: Mapping[str, DomainStanding]) -> LocalOperator:
         """Add an operator.
@@ -56,6 +58,7 @@ class LocalOperators:
                 raise OperatorTaken
             operator = LocalOperator(operator_id, name, tx.now, dict(domains))
             await tx.put_operator(operator)
+            await tx.record([journal.of_operator("add", operator_id, self._by, after=_described(operator))])
             return operator
 
         return await self._store.run(unit)
@@ -77,6 +80,8 @@ class LocalOperators:
             new = msgspec.structs.replace(old, name=old.name if name is None else name, domains=kept)
             _check(new.name, new.domains)
             await tx.put_operator(new)
+            told = {"before": _described(old), "after": _described(new)}
+            await tx.record([journal.of_operator("change", operator_id, self._by, **told)])
             return new
 
         return await self._store.run(unit)
@@ -97,10 +102,12 @@ class LocalOperators:
         session = Session(_BY, "", super_admin=False, request_id=new_uuid())
 
         async def unit(tx: Transaction) -> int:
-            await _operator(tx, operator_id)
+            operator = await _operator(tx, operator_id)
             left = await tx.leave_roles(operator_id, _BY)
             await tx.remove_operator(operator_id)
             await tx.append([events.members_removed(session, role, (operator_id,)) for role in left])
+            before = _described(operator)
+            await tx.record([journal.of_operator("remove", operator_id, self._by, before=before, roles=len(left))])
             return len(left)
 
         return await self._store.run(unit)
@@ -124,6 +131,8 @@ class LocalOperators:
             expires_at = None if lifetime is None else tx.now + lifetime * 1_000_000
             token = OperatorToken(operator_id, name, digest, key_id, tx.now, expires_at)
             await tx.add_operator_token(token)
+            told = {"token_name": name, "lifetime_seconds": lifetime}
+            await tx.record([journal.of_operator("add_token", operator_id, self._by, **told)])
             return token
 
         return NewToken(clear, await self._store.run(unit))
@@ -150,8 +159,14 @@ class LocalOperators:
             await _operator(tx, operator_id)
             if not name.isprintable() or not await tx.remove_operator_token(operator_id, name):
                 raise UnknownToken
+            await tx.record([journal.of_operator("remove_token", operator_id, self._by, token_name=name)])
 
         await self._store.run(unit)
+
+
+def _described(operator: LocalOperator) -> dict[str, Any]:
+    """An operator in the journal."""
+    return {"name": operator.name, "domains": {domain: str(standing) for domain, standing in operator.domains.items()}}
 
 
 def _ending(token: OperatorToken, now: int) -> OperatorToken:

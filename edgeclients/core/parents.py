@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgeclients.concurrency import map_concurrently
-from edgeclients.core import events
+from edgeclients.core import events, journal
 from edgeclients.core.authz.access import Access, admitted
 from edgeclients.core.authz.permit import Permit
 from edgeclients.core.changes import touched
@@ -67,6 +67,7 @@ class Parents:
             new = touched(old, tx, session, parent_group_id=group_id)
             await tx.replace(old, new)
             await tx.append([events.parent_set(session, client_id, group_id)])
+            await tx.record([journal.changed(session, "client.set_parent", old, new)])
 
         await self._store.run(unit)
 
@@ -92,13 +93,19 @@ class Parents:
             new = touched(old, tx, session, parent_group_id=None)
             await tx.replace(old, new)
             await tx.append([events.parent_removed(session, client_id)])
+            await tx.record([journal.changed(session, "client.remove_parent", old, new)])
 
         await self._store.run(unit)
 
     async def forget_group(self, group_id: str) -> None:
         """Remove every client from a removed group; for services, which do not authenticate."""
+
+        async def unit(tx: Transaction) -> None:
+            await tx.unset_parent_group(group_id)
+            await tx.record([journal.of_service("client.remove_parent", "", parent_group_id=group_id)])
+
         if group_id:
-            await self._store.run(lambda tx: tx.unset_parent_group(group_id))
+            await self._store.run(unit)
 
     async def _admit(self, session: Session, group_id: str) -> None:
         await self._access.group(session, Operation.SET_CHILD_CLIENT, group_id)

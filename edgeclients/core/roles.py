@@ -8,7 +8,7 @@ from functools import wraps
 
 import msgspec
 
-from edgeclients.core import events, limits
+from edgeclients.core import events, journal, limits
 from edgeclients.core.authz.access import Access, admitted
 from edgeclients.core.authz.permit import Permit
 from edgeclients.core.ids import new_role_id
@@ -78,6 +78,8 @@ class Roles:
                 raise MemberOfOtherRole
             await tx.add_role(role)
             await tx.append([events.role_added(session, role)])
+            after = {**journal.of_actions(role.actions), **journal.of_members(role.members)}
+            await tx.record([journal.of_role(session, "add", role, after=after)])
 
         await self._store.run(unit)
         return role
@@ -120,6 +122,7 @@ class Roles:
             old = await role_of(tx, permit, client_id, role_id)
             new = await changed(tx, session, old, name=name)
             await tx.append([events.role_renamed(session, new)])
+            await tx.record([journal.of_role(session, "update", old, {"name": old.name}, {"name": new.name})])
             return new
 
         return await self._store.run(unit)
@@ -137,6 +140,7 @@ class Roles:
             role = await role_of(tx, permit, client_id, role_id)
             await tx.remove_role(role)
             await tx.append([events.role_removed(session, role)])
+            await tx.record([journal.of_role(session, "remove", role, journal.of_actions(role.actions))])
 
         await self._store.run(staying_managed(unit, client_id))
 
@@ -157,6 +161,7 @@ class Roles:
                 raise ActionHeld
             await changed(tx, session, role, actions=role.actions | added)
             await tx.append([events.actions_added(session, role, added)])
+            await tx.record([journal.of_role(session, "actions.add", role, after=journal.of_actions(added))])
 
         await self._store.run(unit)
 
@@ -184,6 +189,8 @@ class Roles:
             if role.actions & removed:
                 await changed(tx, session, role, actions=role.actions & ~removed)
                 await tx.append([events.actions_removed(session, role, role.actions & removed)])
+                before = journal.of_actions(role.actions & removed)
+                await tx.record([journal.of_role(session, "actions.remove", role, before)])
 
         await self._store.run(staying_managed(unit, client_id))
 
@@ -201,6 +208,8 @@ class Roles:
             if role.actions:
                 await changed(tx, session, role, actions=NO_ACTIONS)
                 await tx.append([events.all_actions_removed(session, role)])
+                before = journal.of_actions(role.actions)
+                await tx.record([journal.of_role(session, "actions.remove_all", role, before)])
 
         await self._store.run(staying_managed(unit, client_id))
 

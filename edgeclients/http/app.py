@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute
 
 from edgeclients.errors import BodyTooLarge, MalformedRequest, MethodNotAllowed, NoRoute
 from edgeclients.http.parts import BodyLimits, Operations, UseCases
-from edgeclients.http.routes import channels, clients, members, parents, provisioning, roles, secrets, site
+from edgeclients.http.routes import channels, clients, journal, members, parents, provisioning, roles, secrets, site
 from edgeclients.http.routes.names import Named, OperationNames
 from edgeclients.http.wire.call import Call
 
@@ -82,6 +82,7 @@ def build(
         route_handlers=[
             _Methods("/{domain_id:str}/clients", route_handlers=client_routes),
             _Methods("/{domain_id:str}/channels", route_handlers=channel_routes),
+            _Methods("/{domain_id:str}/journal", route_handlers=journal.routes(use_cases.history)),
             *site.routes(*operations),
         ],
         exception_handlers={Exception: _raise_to_gate, HTTPException: _raise_to_gate},

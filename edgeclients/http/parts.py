@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
+from edgeclients.core.history import History
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.exporting import Exports
@@ -25,6 +26,7 @@ class UseCases(NamedTuple):
     members: Members
     imports: Imports
     exports: Exports
+    history: History
 
 
 class Operations(NamedTuple):

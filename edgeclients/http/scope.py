@@ -14,7 +14,7 @@ REQUEST_ID = "edgeclients.request_id"
 LOCAL = "edgeclients.local"  # set where our own program asks, on the data directory's socket
 OPERATION = "edgeclients.operation"  # of a request that was answered without routing
 
-_PROTECTED = {"clients", "channels"}
+_PROTECTED = {"clients", "channels", "journal"}
 
 
 class RoutedApp(Protocol):

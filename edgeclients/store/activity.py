@@ -1,4 +1,4 @@
-"""When clients last authenticated: kept in memory, and written at intervals where the engine keeps it.
+"""When clients last authenticated, and denied logins: kept in memory, and written at intervals where the engine keeps it.
 
 A power cut may lose the newest times without harm. Written with every change, they would wear an SD card more than all
 other writes.
@@ -7,7 +7,9 @@ other writes.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from edgeclients.store.denials import Denials, Denied
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ class Activity(ABC):
         self._being_written: dict[str, int | None] = {}
         self._timer: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
+        self._denials = Denials()
+        self._sifting: asyncio.Task[None] | None = None
         self.flushes = 0
 
     def note(self, client_id: str) -> None:
@@ -39,6 +43,12 @@ class Activity(ABC):
         else:
             self._last = at
         self._new[client_id] = at
+
+    def note_denied(self, name: str) -> None:
+        """`Store.note_denied`."""
+        self._denials.note(name, self._now())
+        if self._sifting is None and self._denials.are_many():
+            self._sifting = asyncio.ensure_future(self._sift())
 
     def forget(self, client_ids: Iterable[str]) -> None:
         """Note that these clients were removed."""
@@ -62,6 +72,8 @@ class Activity(ABC):
         if self._timer:
             self._timer.cancel()
             await asyncio.wait([self._timer])
+        if self._sifting:
+            await asyncio.wait([self._sifting])
         await self.flush()
 
     async def flush(self) -> None:
@@ -71,21 +83,42 @@ class Activity(ABC):
 
     async def _flush(self) -> None:
         async with self._flushing:
-            if not self._new:
+            if not self._new and not self._denials:
                 return
             self._being_written, self._new = self._new, {}
+            denied: list[Denied] = []
             try:
-                await self._write(self._being_written)
+                await self._look_up()
+                denied = self._denials.take()
+                await self._write(self._being_written, denied)
             except Exception as error:  # noqa: BLE001 - nothing depends on it, and the next flush tries again
                 _log.warning("last-seen times could not be written", extra={"error": str(error) or type(error).__name__})
                 self._new = {**self._being_written, **self._new}
+                self._denials.give_back(denied)
             else:
                 self.flushes += 1
             self._being_written = {}
 
+    async def _sift(self) -> None:
+        try:
+            await self._look_up()
+        except Exception as error:  # noqa: BLE001 - the names of clients are lost, not the number of denials
+            _log.warning("names of denied logins could not be looked up", extra={"error": str(error) or type(error).__name__})
+            self._denials.sift(self._denials.names(), {})
+        finally:
+            self._sifting = None
+
+    async def _look_up(self) -> None:
+        if names := self._denials.names():
+            self._denials.sift(names, await self._domains(names))
+
     @abstractmethod
-    async def _write(self, news: Mapping[str, int | None]) -> None:
-        """Write when clients were seen, and delete removed ones (None), all or nothing."""
+    async def _write(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
+        """Write when clients were seen, delete removed ones (None), and add denials, all or nothing."""
+
+    @abstractmethod
+    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
+        """The domains of those of these clients that exist, by id."""
 
     async def _flush_regularly(self) -> None:
         while True:

@@ -2,12 +2,22 @@
 
 from typing import NamedTuple
 
+from edgeclients.times import DAY
+
 
 class OutboxBounds(NamedTuple):
     """How much the outbox keeps; the oldest events beyond that are dropped, and counted as lost."""
 
     rows: int
     payload_bytes: int
+
+
+class JournalBounds(NamedTuple):
+    """How much a ring of the journal keeps, and for how long; the oldest entries beyond that are dropped."""
+
+    rows: int
+    bytes: int
+    microseconds: int
 
 
 class StoreLimits(NamedTuple):
@@ -17,3 +27,8 @@ class StoreLimits(NamedTuple):
     waiting_writes: int = 1024
     query_seconds: float = 5.0
     activity_seconds: float = 900.0
+    journal: tuple[JournalBounds, ...] = (
+        JournalBounds(rows=10_000, bytes=8 * 1024 * 1024, microseconds=90 * DAY),
+        JournalBounds(rows=100_000, bytes=8 * 1024 * 1024, microseconds=90 * DAY),
+    )
+    """By ring."""

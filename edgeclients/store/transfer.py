@@ -38,8 +38,12 @@ CLIENTS = _table(
     " created_at updated_at changed_at updated_by metadata private_metadata",
 )
 LAST_SEEN = _table("last_seen", "client_id at")
+DENIALS = _table("denials", "hour client_id domain_id count at", keys=2)
+JOURNAL = _table("journal", "ring n at operation domain_id client_id user_id attributes", keys=2)
 STATE = _table(
-    "store_state", "id revision newest_at steady_since outbox_seq outbox_rows outbox_bytes outbox_lost outbox_lost_through"
+    "store_state",
+    "id revision newest_at steady_since outbox_seq outbox_rows outbox_bytes outbox_lost outbox_lost_through"
+    " journal_rows journal_bytes journal_short_rows journal_short_bytes",
 )
 
 CONTENT = (
@@ -58,6 +62,8 @@ CONTENT = (
     _table("imports", "domain_id source line finished", keys=2),
     _table("revocations", "revision client_id at"),
     _table("outbox", "seq stream client_id payload occurred_at"),
+    JOURNAL,
+    DENIALS,
 )
 """Tables without rows in an empty store; each after those it refers to."""
 
@@ -99,7 +105,7 @@ async def check_empty(target: Origin, place: str) -> None:
     Raises:
         StartError: it has held something.
     """
-    for table in (one for one in (*CONTENT, STATE) if one is not LAST_SEEN):  # it depends on existing clients
+    for table in (one for one in (*CONTENT, STATE) if one not in {LAST_SEEN, DENIALS}):  # in a file of their own
         async with aclosing(target.rows(table)) as found:
             if await anext(found, [EMPTY_STATE]) != [EMPTY_STATE]:
                 raise StartError(f"{place} is not empty ({table.name}): move into a new one")

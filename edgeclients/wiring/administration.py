@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edgeclients import system_user
 from edgeclients.auth.standalone import ID_FILE
 from edgeclients.core.operators import LocalOperators
 from edgeclients.core.secrets.keyring import Keyring
@@ -80,7 +81,7 @@ async def _of_directory(settings: Settings, with_peppers: bool) -> AsyncIterator
             keyring = named or keyring_of(settings, pepper.locate(data, (), None))
             _check_pepper(known=database.knows_pepper(keyring.key_id))
         async with SqliteStore(database, store_limits(settings), _nothing) as store:
-            yield Administration(LocalOperators(store, _standalone_id(settings)), store, keyring)
+            yield Administration(LocalOperators(store, _standalone_id(settings), system_user.actor()), store, keyring)
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +95,7 @@ async def _of_database(settings: Settings, with_peppers: bool) -> AsyncIterator[
     finally:
         await database.close()
     async with postgres_store(settings, database, _nothing, _CONNECTIONS) as store:
-        yield Administration(LocalOperators(store, _standalone_id(settings)), store, keyring)
+        yield Administration(LocalOperators(store, _standalone_id(settings), system_user.actor()), store, keyring)
 
 
 def _nothing(_: Effects) -> None:

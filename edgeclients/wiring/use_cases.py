@@ -10,6 +10,7 @@ from edgeclients.core.authz.local import WithLocalCallers
 from edgeclients.core.clients import Clients
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
+from edgeclients.core.history import History
 from edgeclients.core.members import Members
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.exporting import Exports
@@ -79,7 +80,8 @@ def build(
     http_calls, grpc_calls = context.metrics.http, context.metrics.grpc
     imports = Imports(store, access, secrets, parents, TemporaryFile, lambda: http_calls.total + grpc_calls.total)
     exports = Exports(store, access)
-    http = UseCases(clients, rotation, parents, connections, Roles(store, access), Members(store, access), imports, exports)
+    roles, members, history = Roles(store, access), Members(store, access), History(store, access)
+    http = UseCases(clients, rotation, parents, connections, roles, members, imports, exports, history)
     return Core(http, authentication, Entities(store), queues.checks)
 
 

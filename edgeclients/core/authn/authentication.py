@@ -13,6 +13,7 @@ from edgeclients.core.authn.matching import Matching
 from edgeclients.core.authn.proofs import SharedProofs
 from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authn.tokens import ParsedToken, Proof, parse
+from edgeclients.core.rules import is_uuid
 from edgeclients.core.secrets.keyring import Keyring, is_generated_form
 from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import CheckRationed, CredentialsDenied
@@ -57,6 +58,7 @@ class Authentication:
     ) -> None:
         self._store = store
         self._note_seen = store.note_seen
+        self._note_denied = store.note_denied
         self._cache = cache
         self._keyring = keyring
         self._maintenance = Maintenance(store, keyring, writes)
@@ -89,7 +91,7 @@ class Authentication:
         """The id of the client that `token` belongs to, after a miss of `recall`."""
         self.counts.misses += 1
         if len(token) > limits.TOKEN_BYTES:
-            self._deny("malformed")
+            self._deny("malformed", None)
         client_id = await self._prove(self._cache.key(token), token)
         self._note_seen(client_id)
         return client_id
@@ -103,12 +105,12 @@ class Authentication:
         """The id of the client that `token` belongs to, which is cached from here on."""
         parsed = parse(token)
         if parsed is None:
-            self._deny("malformed")
+            self._deny("malformed", None)
         # Repeated if the client was revoked after its row was read: the new row shows the current state.
         for _ in range(_TRIES):
             proof = await self._check(key, token, parsed)
             if proof is None:
-                self._deny("unmatched")
+                self._deny("unmatched", parsed)
             if self._cache.remember(key, proof.client_id, proof.revision, proof.expires_at):
                 return proof.client_id
         self.counts.put_off += 1
@@ -118,7 +120,7 @@ class Authentication:
         if is_generated_form(parsed.secret):
             return await self._check_generated(parsed)
         if self._cache.denied(key):
-            self._deny("remembered")
+            self._deny("remembered", parsed)
         try:
             return await self._chosen.check(key, token, parsed)
         except CheckRationed:
@@ -135,6 +137,8 @@ class Authentication:
             self._maintenance.after_success(proof.row, parsed.secret)
         return proof
 
-    def _deny(self, reason: str) -> NoReturn:
+    def _deny(self, reason: str, parsed: ParsedToken | None) -> NoReturn:
         self.counts.denied[reason] += 1
+        # What stands in place of an id may be a mistyped secret: no more is noted than that a name is unknown.
+        self._note_denied(parsed.subject if parsed and parsed.by_id and is_uuid(parsed.subject) else "")
         raise CredentialsDenied(reason)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from edgeclients.core import events, limits
+from edgeclients.core import events, journal, limits
 from edgeclients.core.authz.access import Access, enabled
 from edgeclients.core.changes import touched
 from edgeclients.core.secrets.issue import Secrets, SuppliedSecret
@@ -80,6 +80,7 @@ class Rotation:
             await tx.revoke([client_id])
             await tx.grant()
             await tx.append([events.updated(session, "client.update_secret", new)])
+            await tx.record([journal.changed(session, "client.update_secret", old, new, grace_seconds=change.grace)])
             return new
 
         try:

@@ -71,6 +71,7 @@ _WORDS = {"bulk", "roles", *_FILES}
 _ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
 _READING_METHODS = {"GET", "HEAD"}
 _UNKNOWN = "none"  # operation in metrics of a request that ended before routing
+_LONGEST_ACTOR = 36  # as the id of any other user
 _CLIENT_CLOSED = 499  # status in log and metrics if the caller disconnects before the response
 
 
@@ -169,7 +170,9 @@ class Gate:
         if not is_domain(domain_id):
             raise InvalidId("domain")
         local = bool(scope.get(LOCAL))
-        return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id, local)
+        client = scope.get("client")
+        origin = token[:_LONGEST_ACTOR] if local else client[0] if client else ""
+        return Session(identity.user_id, domain_id, identity.super_admin, scope[REQUEST_ID], identity.pat_id, local, origin)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         operation = operation_of(scope)

@@ -1,8 +1,11 @@
-"""When clients last authenticated, in a table that every process writes to."""
+"""When clients last authenticated, and denied logins, in tables that every process writes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from typing_extensions import override
 
 from edgeclients.store.activity import Activity
+from edgeclients.store.denials import RING_ROWS, Denied
 from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pool import Pool
 
@@ -14,6 +17,20 @@ INSERT INTO last_seen (client_id, at)
 SELECT c.id, seen.at FROM unnest($1::text[], $2::bigint[]) AS seen (client_id, at) JOIN clients c ON c.id = seen.client_id
 ORDER BY c.id
 ON CONFLICT (client_id) DO UPDATE SET at = greatest(last_seen.at, excluded.at)
+"""
+
+_DENIED = """
+INSERT INTO denials (hour, client_id, domain_id, count, at)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) 
+    AS new (hour, client_id, domain_id, times, at)
+ORDER BY hour, client_id
+ON CONFLICT (hour, client_id) DO UPDATE SET count = denials.count + excluded.count, at = greatest(denials.at, excluded.at)
+"""
+_TRIM_DENIALS = f"""
+DELETE FROM denials WHERE (hour, client_id) IN (
+    SELECT hour, client_id FROM denials ORDER BY hour DESC, client_id DESC OFFSET {RING_ROWS}
+    FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -30,12 +47,24 @@ class PostgresActivity(Activity):
         super().__init__(seconds, now)
         self._pool = pool
 
-    async def _write(self, news: Mapping[str, int | None]) -> None:
+    @override
+    async def _write(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
         seen = [(client_id, at) for client_id, at in news.items() if at is not None]  # rows of the others are deleted already
-        if not seen:
-            return
 
         async def work(connection: PostgresConnection) -> None:
-            await connection.execute(_SEEN, [client_id for client_id, _ in seen], [at for _, at in seen])
+            if seen:
+                await connection.execute(_SEEN, [client_id for client_id, _ in seen], [at for _, at in seen])
+            if denied:
+                await connection.execute(_TRIM_DENIALS)
+                # Last: after a failure all is written again, and these are added to what is there.
+                await connection.execute(_DENIED, *map(list, zip(*denied, strict=True)))
 
-        await self._pool.run(self._pool.changes, work)
+        if seen or denied:
+            await self._pool.run(self._pool.changes, work)
+
+    @override
+    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
+        async def work(connection: PostgresConnection) -> Mapping[str, str]:
+            return dict(await connection.fetch("SELECT id, domain_id FROM clients WHERE id = ANY ($1)", client_ids))
+
+        return await self._pool.run(self._pool.reads, work)

@@ -4,12 +4,13 @@ They wait until the unit has done everything else. Then one statement locks the 
 number is never visible before all smaller ones, and few transactions wait for the lock.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edgeclients.model import Event
 from edgeclients.store.clock import Reading, StoredTime
-from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.journal import Content
+from edgeclients.store.limits import StoreLimits
+from edgeclients.store.postgres import journal
 from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.relay import note_dropped
 from edgeclients.store.postgres.rows import NOW
@@ -29,10 +30,13 @@ WITH state AS (
         {_KEPT},
         outbox_seq = outbox_seq + cardinality($3::text[]),
         outbox_rows = outbox_rows + cardinality($3::text[]),
-        outbox_bytes = outbox_bytes + $7
+        outbox_bytes = outbox_bytes + $7,
+        journal_rows = journal_rows + $11, journal_bytes = journal_bytes + $12,
+        journal_short_rows = journal_short_rows + $13, journal_short_bytes = journal_short_bytes + $14
     WHERE id = 1
     RETURNING revision - cardinality($2::text[]) AS revision, outbox_seq - cardinality($3::text[]) AS seq,
-        newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through
+        newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through,
+        journal_rows, journal_bytes, journal_short_rows, journal_short_bytes
 ), revoked AS (
     INSERT INTO revocations (revision, client_id, at)
     SELECT state.revision + one.n, one.client_id, $1 FROM state, unnest($2::text[]) WITH ORDINALITY AS one (client_id, n)
@@ -41,7 +45,10 @@ WITH state AS (
     SELECT state.seq + one.n, one.stream, one.client_id, one.payload, one.at FROM state,
         unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
 )
-SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through, {NOW} FROM state
+SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through, {NOW},
+    journal_rows, journal_bytes, journal_short_rows, journal_short_bytes,
+    (SELECT at FROM journal WHERE ring = 0 ORDER BY n LIMIT 1), (SELECT at FROM journal WHERE ring = 1 ORDER BY n LIMIT 1)
+FROM state
 """
 
 # Bounds at both ends, and a literal LIMIT: so a generic plan uses the primary key, too.
@@ -63,15 +70,26 @@ class Settled(NamedTuple):
     server_time: int
 
 
-async def settle(
-    connection: Statements,
-    now: int,
-    clock: Reading,
-    revoked: Sequence[str],
-    events: Sequence[Event],
-    bounds: OutboxBounds,
-) -> Settled:
-    """Write revocations and events with their numbers, and trim the outbox to its bounds. The caller then commits."""
+class Unsettled(Protocol):
+    """What a transaction, begun at `now`, leaves to its end; `recorded` is what it has added to each ring of the journal."""
+
+    now: int
+    revoked: list[str]
+    events: list[Event]
+    recorded: list[Content]
+
+
+async def settle(connection: Statements, unit: Unsettled, clock: Reading, limits: StoreLimits, cutoff: int) -> Settled:
+    """Write revocations and events with their numbers, and trim outbox and journal. The caller then commits.
+
+    Args:
+        connection: of the transaction.
+        unit: the transaction.
+        clock: the reading to store.
+        limits: how much is kept.
+        cutoff: the time by which the age of entries is judged; 0: it is not.
+    """
+    now, revoked, events = unit.now, unit.revoked, unit.events
     row = await connection.fetchrow(
         _SETTLE,
         now,
@@ -82,14 +100,19 @@ async def settle(
         [happened_at(event, now) for event in events],
         sum(len(event.payload) for event in events),
         *clock,
+        *(number for one in unit.recorded for number in one),
     )
     if row is None:
         raise RuntimeError("store_state has lost its row")
-    revision, newest_at, steady_since, rows, payload_bytes, lost_through, server_time = row
+    revision, newest_at, steady_since, rows, payload_bytes, lost_through, server_time, *others = row
     if revoked:
         await connection.execute("DELETE FROM revocations WHERE at < $1", now - _KEEP_REVOCATIONS)
+    bounds = limits.outbox
     if events and (rows > bounds.rows or payload_bytes > bounds.payload_bytes):
         await _trim(connection, Surplus(rows, payload_bytes, bounds), lost_through)
+    if any(map(any, unit.recorded)):
+        held = [Content(*others[0:2]), Content(*others[2:4])]
+        await journal.trim(connection, held, others[4:6], limits.journal, cutoff)
     return Settled(
         tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
         StoredTime(newest_at, steady_since),

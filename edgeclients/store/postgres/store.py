@@ -18,6 +18,8 @@ from edgeclients.model import (
     DomainStanding,
     Effects,
     Event,
+    JournalFilter,
+    JournalPage,
     LocalOperator,
     MemberFilter,
     MemberPage,
@@ -36,7 +38,7 @@ from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, StoredTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.postgres import listing, operators, peppers, reader, relay, role_lists, roles
+from edgeclients.store.postgres import journal, listing, operators, peppers, reader, relay, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.answers import ServerWatch
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
@@ -169,6 +171,7 @@ class PostgresStore(Store):
     # Bound to the methods of the clock and the activity: every cache hit calls them.
     now: Callable[[], int]
     note_seen: Callable[[str], None]
+    note_denied: Callable[[str], None]
 
     def __init__(
         self,
@@ -187,9 +190,10 @@ class PostgresStore(Store):
         self._address = address
         self._pool = Pool(address, max(connections, MIN_CONNECTIONS), limits.waiting_writes, limits.query_seconds)
         self._on_commit = on_commit
-        self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits.outbox, self._committed, progress)
+        self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits, self._committed, progress)
         self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
         self.note_seen = self.activity.note
+        self.note_denied = self.activity.note_denied
 
     async def __aenter__(self) -> Self:
         """The store itself, closed at the end."""
@@ -299,6 +303,11 @@ class PostgresStore(Store):
     async def connections(self, client_id: str) -> tuple[Connection, ...]:
         sql = "SELECT channel_id, domain_id, client_id, type FROM connections WHERE client_id = $1 ORDER BY channel_id, type"
         return tuple(map(to_connection, await self._rows(sql, key(client_id))))
+
+    @override
+    async def journal(self, wanted: JournalFilter) -> JournalPage:
+        await self.activity.flush()
+        return await self._scan(lambda connection: journal.page(connection, wanted))
 
     @override
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:

@@ -7,10 +7,11 @@ import asyncpg
 from typing_extensions import override
 
 from edgeclients.errors import ExternalIdTaken, IdTaken, SecretTaken
-from edgeclients.model import Client, Connection, ConnectionType, Event, NewClient, Retirement, StoredSecret
+from edgeclients.model import Client, Connection, ConnectionType, Event, JournalEntry, NewClient, Retirement, Ring, StoredSecret
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
-from edgeclients.store.postgres import roles, secrets
+from edgeclients.store.journal import Content, contents
+from edgeclients.store.postgres import journal, roles, secrets
 from edgeclients.store.postgres.connect import Statements
 from edgeclients.store.postgres.faults import constraint_of
 from edgeclients.store.postgres.imports import PostgresImports
@@ -60,7 +61,7 @@ DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
 class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, PostgresImports, Transaction):
     """`ports.Transaction` on one connection, for the length of one unit.
 
-    `revoked`, `events`, `granted` and `removed` are settled after the unit.
+    `revoked`, `events`, `granted` and `removed` are settled after the unit, and what it has `recorded` in each ring.
     """
 
     def __init__(self, connection: Statements, clock: Clock) -> None:
@@ -69,6 +70,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
         self._purge_cutoff = clock.purge_cutoff()
         self.revoked: list[str] = []
         self.events: list[Event] = []
+        self.recorded = [Content() for _ in Ring]
         self.granted = False
         self.removed: list[str] = []
 
@@ -183,6 +185,22 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
     @override
     async def append(self, events: Sequence[Event]) -> None:
         self.events += events
+
+    @override
+    async def record(self, entries: Sequence[JournalEntry]) -> int:
+        number = await journal.record(self._connection, entries, self.now)
+        self._count(contents(entries))
+        return number
+
+    @override
+    async def amend(self, number: int, entry: JournalEntry) -> bool:
+        more = await journal.amend(self._connection, number, entry, self.now)
+        if more is not None:
+            self._count(more)
+        return more is not None
+
+    def _count(self, more: Sequence[Content]) -> None:
+        self.recorded = [before.plus(one) for before, one in zip(self.recorded, more, strict=True)]
 
     @override
     async def revoke(self, client_ids: Sequence[str]) -> None:

@@ -105,6 +105,7 @@ async def target(address: PostgresAddress) -> AsyncIterator[PostgresRows]:
         await check_empty(rows, f"database {address.name!r}")
         yield rows
         with start_errors(address):
+            await connection.execute("SELECT setval('journal_n', 1 + coalesce(max(n), 0), false) FROM journal")
             await connection.execute("COMMIT")
 
 

@@ -12,7 +12,7 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, ticks
-from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres.answers import Answered
 from edgeclients.store.postgres.connect import PostgresConnection, roll_back
 from edgeclients.store.postgres.faults import is_transient
@@ -38,7 +38,7 @@ class PostgresWriter:
         pool: of connections.
         clock: gives rows their timestamps.
         server_time: the source of the clock; updated with the server's answers.
-        bounds: of the outbox.
+        limits: how much is kept.
         on_commit: called in the event loop after each commit, before its caller gets the result.
         progress: receives a step for each answer of the server.
     """
@@ -48,14 +48,14 @@ class PostgresWriter:
         pool: Pool,
         clock: Clock,
         server_time: ServerTime,
-        bounds: OutboxBounds,
+        limits: StoreLimits,
         on_commit: Callable[[Effects], None],
         progress: Progress | None = None,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._server_time = server_time
-        self._bounds = bounds
+        self._limits = limits
         self._on_commit = on_commit
         self._progress = progress or Progress()
         self.last_commit_at: int | None = None
@@ -105,7 +105,8 @@ class PostgresWriter:
         try:
             result = await unit(transaction)
             asked, reading = ticks(), self._clock.reading()
-            settled = await settle(answered, transaction.now, reading, transaction.revoked, transaction.events, self._bounds)
+            cutoff = self._clock.purge_cutoff()
+            settled = await settle(answered, transaction, reading, self._limits, cutoff)
             self._server_time.observe(settled.server_time, asked)
         except BaseException:
             await roll_back(connection)

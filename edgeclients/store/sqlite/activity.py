@@ -1,4 +1,4 @@
-"""When clients last authenticated, in a separate file next to the database, which is not synced with every change.
+"""When clients last authenticated, and denied logins, in a file next to the database that is not synced with every change.
 
 The next start recreates a damaged file. Until then, and wherever the file cannot be read, an empty table in memory
 replaces it.
@@ -8,23 +8,26 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 from typing_extensions import override
 
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
 from edgeclients.store.activity import Activity
-from edgeclients.store.sqlite.connect import add_functions, read_only, report_steps
+from edgeclients.store.denials import RING_ROWS, Denied
+from edgeclients.store.sqlite.connect import add_functions, open_reader, read_only, report_steps
 from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.ids import uuid_bytes
-from edgeclients.store.sqlite.rows import fetch
+from edgeclients.store.sqlite.rows import fetch, named
 
 _log = logging.getLogger(__name__)
 
 FILE = "activity.db"
+_BUSY_TIMEOUT_MS = 5000
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {schema}.seen_rows (
@@ -32,6 +35,14 @@ CREATE TABLE IF NOT EXISTS {schema}.seen_rows (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS {schema}.seen_rows_by_time ON seen_rows (at);
+CREATE TABLE IF NOT EXISTS {schema}.denial_rows (
+    hour INTEGER NOT NULL, -- when it began
+    client BLOB NOT NULL, -- the 16 bytes of a UUID, none for unknown names
+    domain TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    at INTEGER NOT NULL, -- when the last was denied
+    PRIMARY KEY (hour, client)
+) STRICT, WITHOUT ROWID;
 CREATE VIEW IF NOT EXISTS {schema}.last_seen AS
 SELECT
     lower(
@@ -39,7 +50,28 @@ SELECT
         || '-' || substr(hex(id), 21)
     ) AS client_id, at, id AS id_bytes
 FROM seen_rows;
+CREATE VIEW IF NOT EXISTS {schema}.denials AS
+SELECT
+    hour, CASE client WHEN x'' THEN '' ELSE lower(
+        substr(hex(client), 1, 8) || '-' || substr(hex(client), 9, 4) || '-' || substr(hex(client), 13, 4) || '-'
+        || substr(hex(client), 17, 4) || '-' || substr(hex(client), 21)
+    ) END AS client_id, domain AS domain_id, count, at, client
+FROM denial_rows;
 """
+_DENIED = """
+INSERT INTO denial_rows VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (hour, client) DO UPDATE SET count = count + excluded.count, at = max(at, excluded.at)
+"""
+_TRIM_DENIALS = f"""
+DELETE FROM denial_rows WHERE (hour, client) IN (
+    SELECT hour, client FROM denial_rows ORDER BY hour LIMIT max(0, (SELECT count(*) FROM denial_rows) - {RING_ROWS})
+)
+"""
+_DOMAINS = f"""
+SELECT wanted.value, {named("c.domain")} FROM json_each(?) wanted
+CROSS JOIN client_rows c ON c.id = uuid_bytes(wanted.value)
+"""
+
 # The file of earlier versions has a table of that name, with the UUID as text.
 _IS_OLD = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'last_seen'"
 _CONVERT = "INSERT INTO seen_rows SELECT uuid_bytes(client_id), at FROM last_seen WHERE uuid_bytes(client_id) <> x''"
@@ -75,11 +107,21 @@ class SqliteActivity(Activity):
         if self._connection:
             self._connection.close()
 
-    async def _write(self, news: Mapping[str, int | None]) -> None:
-        await asyncio.to_thread(self._write_file, news)
+    @override
+    async def _write(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
+        await asyncio.to_thread(self._write_file, news, denied)
         self._on_written()
 
-    def _write_file(self, news: Mapping[str, int | None]) -> None:
+    @override
+    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
+        return await asyncio.to_thread(self._domains_in_file, client_ids)
+
+    def _domains_in_file(self, client_ids: Sequence[str]) -> Mapping[str, str]:
+        with contextlib.closing(open_reader(self._database, _BUSY_TIMEOUT_MS)) as reader:
+            add_functions(reader)
+            return dict(fetch(reader, _DOMAINS, (msgspec.json.encode(client_ids).decode(),)))
+
+    def _write_file(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
         seen = sorted((uuid_bytes(client_id), at) for client_id, at in news.items() if at is not None)
         gone = sorted((uuid_bytes(client_id),) for client_id, at in news.items() if at is None)
         connection = self._connection
@@ -92,6 +134,10 @@ class SqliteActivity(Activity):
             connection.executemany(
                 "INSERT INTO seen_rows VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET at = max(at, excluded.at)", seen
             )
+            if denied:
+                rows = [(one.hour, uuid_bytes(one.client_id), one.domain_id, one.times, one.at) for one in denied]
+                connection.executemany(_DENIED, rows)
+                connection.execute(_TRIM_DENIALS)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -206,7 +252,7 @@ def _damaged() -> sqlite3.DatabaseError:
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA busy_timeout = 5000").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}").fetchall()
         connection.execute("PRAGMA synchronous = NORMAL")
         add_functions(connection)
     except BaseException:

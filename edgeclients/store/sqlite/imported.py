@@ -84,6 +84,26 @@ def _last_seen(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany("INSERT INTO activity.seen_rows (id, at) VALUES (?, ?)", values)
 
 
+def _journal(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    names = Names(connection)
+    connection.executemany(
+        "INSERT INTO journal_rows (ring, n, at, operation, domain, client, user, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(ring, n, at, names.number(operation), names.number(domain_id), uuid_bytes(client_id)),
+                *(names.number(user_id), None if attributes == "{}" else attributes),
+            )
+            for ring, n, at, operation, domain_id, client_id, user_id, attributes in cast("Sequence[Any]", rows)
+        ],
+    )
+    connection.execute("UPDATE store_state SET journal_seq = (SELECT max(n) FROM journal_rows)")
+
+
+def _denials(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    values = [(hour, uuid_bytes(client_id), *others) for hour, client_id, *others in cast("Sequence[Any]", rows)]
+    connection.executemany("INSERT INTO activity.denial_rows (hour, client, domain, count, at) VALUES (?, ?, ?, ?, ?)", values)
+
+
 WRITERS: Mapping[str, Write] = {
     "clients": _clients,
     "secret_retirements": _retirements,
@@ -91,5 +111,7 @@ WRITERS: Mapping[str, Write] = {
     "clients_roles": _roles,
     "clients_role_members": _members,
     "last_seen": _last_seen,
+    "journal": _journal,
+    "denials": _denials,
 }
 """How the rows of a table are written that is a view here."""

@@ -18,6 +18,8 @@ from edgeclients.model import (
     DomainStanding,
     Effects,
     Event,
+    JournalFilter,
+    JournalPage,
     LocalOperator,
     MemberFilter,
     MemberPage,
@@ -36,7 +38,7 @@ from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.store.clock import Clock, SystemTime, TimeSource
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_operators
-from edgeclients.store.sqlite import completeness, listing, operators, role_lists
+from edgeclients.store.sqlite import completeness, journal, listing, operators, role_lists
 from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.domain_snapshot import snapshot
@@ -69,6 +71,7 @@ class SqliteStore(Store):
     # Bound to the methods of the clock and the activity: every cache hit calls them.
     now: Callable[[], int]
     note_seen: Callable[[str], None]
+    note_denied: Callable[[str], None]
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class SqliteStore(Store):
         self._viewed = ViewedRows()
         self.activity = SqliteActivity(database.path, limits.activity_seconds, self.now, self._viewed.forget)
         self.note_seen = self.activity.note
+        self.note_denied = self.activity.note_denied
         self._on_commit = on_commit
         self._path = database.path
         self._scanner = Scanner(database.path, limits.query_seconds)
@@ -94,9 +98,8 @@ class SqliteStore(Store):
                 database.connection,
                 database.path,
                 self.clock,
-                limits.outbox,
+                limits,
                 self._committed,
-                limits.waiting_writes,
                 final,
                 database.progress,
             )
@@ -223,6 +226,11 @@ class SqliteStore(Store):
     async def connections(self, client_id: str) -> tuple[Connection, ...]:
         rows = await self._rows(listing.CONNECTIONS, uuid_bytes(client_id))
         return tuple(Connection(channel, domain, client_id, ConnectionType(kind)) for channel, domain, kind in rows)
+
+    @override
+    async def journal(self, wanted: JournalFilter) -> JournalPage:
+        await self.activity.flush()
+        return await self._scan(lambda connection: journal.page(connection, wanted))
 
     @override
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:

@@ -7,10 +7,21 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from edgeclients.model import Client, Connection, ConnectionType, Effects, Event, NewClient, Retirement, Status, StoredSecret
+from edgeclients.model import (
+    Client,
+    Connection,
+    ConnectionType,
+    Effects,
+    Event,
+    JournalEntry,
+    NewClient,
+    Retirement,
+    Status,
+    StoredSecret,
+)
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
-from edgeclients.store.sqlite import registry, roles, search, secrets, settlement
+from edgeclients.store.sqlite import journal, registry, roles, search, secrets, settlement
 from edgeclients.store.sqlite.ids import uuid_bytes
 from edgeclients.store.sqlite.imports import SqliteImports
 from edgeclients.store.sqlite.listing import CONNECTIONS
@@ -49,6 +60,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         self._granted = False
         self._removed: list[str] = []
         self.appended = False
+        self.recorded = False
 
     def effects(self) -> Effects:
         """The effects that the commit of this unit must have."""
@@ -157,6 +169,16 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         if events:
             settlement.append(self._connection, events, self.now)
             self.appended = True
+
+    @override
+    async def record(self, entries: Sequence[JournalEntry]) -> int:
+        self.recorded = True
+        return journal.record(self._connection, self._names, entries, self.now)
+
+    @override
+    async def amend(self, number: int, entry: JournalEntry) -> bool:
+        self.recorded = True
+        return journal.amend(self._connection, number, entry, self.now)
 
     @override
     async def revoke(self, client_ids: Sequence[str]) -> None:

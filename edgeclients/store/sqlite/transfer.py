@@ -16,12 +16,13 @@ from edgeclients.store.sqlite.connect import add_functions, open_reader
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.relay import GAP
 from edgeclients.store.sqlite.rows import decode_tags
-from edgeclients.store.transfer import BATCH, CLIENTS, LAST_SEEN, STATE, Row, Table, Target, check_empty
+from edgeclients.store.transfer import BATCH, CLIENTS, DENIALS, LAST_SEEN, STATE, Row, Table, Target, check_empty
 
 _TAGS = CLIENTS.columns.index("tags")
 _BUSY_TIMEOUT_MS = 5000
 
 _COMPUTED = {column: f"(SELECT {expression} FROM store_state)" for column, expression in GAP.items()}
+_ROWS = {LAST_SEEN: "activity.seen_rows", DENIALS: "activity.denial_rows"}
 # That file may be newer or older than the database.
 _WHERE = {LAST_SEEN.name: "WHERE EXISTS (SELECT 1 FROM client_rows c WHERE c.id = id_bytes)"}
 # The same order, by an index.
@@ -31,6 +32,7 @@ _ORDER = {
     "clients_role_members": "id_bytes, member_id",
     LAST_SEEN.name: "id_bytes",
     "connections": "channel_id, domain_id, id_bytes, type",
+    DENIALS.name: "hour, client",
 }
 
 
@@ -74,7 +76,7 @@ class SqliteRows(Target):
         if table is STATE:
             return  # its row also says which clients have search rows
         with self._start_errors():
-            self._connection.execute(f"DELETE FROM {'seen_rows' if table is LAST_SEEN else table.name}")
+            self._connection.execute(f"DELETE FROM {_ROWS.get(table, table.name)}")
 
     def _write_state(self, row: Row) -> None:
         assignments = ", ".join(f"{column} = ?" for column in STATE.columns)
@@ -128,6 +130,7 @@ async def target(path: Path) -> AsyncIterator[SqliteRows]:
             connection.execute("BEGIN IMMEDIATE")
         await check_empty(rows, f"database {path}")
         await rows.clear(LAST_SEEN)
+        await rows.clear(DENIALS)
         yield rows
         with database.start_errors():
             connection.execute("COMMIT")

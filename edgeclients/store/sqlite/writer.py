@@ -20,9 +20,9 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, StoredTime
-from edgeclients.store.limits import OutboxBounds
+from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import keep_time
-from edgeclients.store.sqlite import settlement
+from edgeclients.store.sqlite import journal, settlement
 from edgeclients.store.sqlite.faults import translate
 from edgeclients.store.sqlite.log import WriteAheadLog
 from edgeclients.store.sqlite.transaction import SqliteTransaction
@@ -60,9 +60,8 @@ class SqliteWriter:
         connection: from now on used by the writer's thread only.
         path: of its file.
         clock: gives rows their timestamps.
-        bounds: of the outbox.
+        limits: how much is kept, and how many units may wait.
         on_commit: called in the event loop after each commit, before its callers get their results.
-        longest_queue: how many units may wait.
         final_statements: run before the connection is closed.
         progress: receives a step for each unit and each commit.
     """
@@ -72,18 +71,16 @@ class SqliteWriter:
         connection: sqlite3.Connection,
         path: Path,
         clock: Clock,
-        bounds: OutboxBounds,
+        limits: StoreLimits,
         on_commit: Callable[[Effects], None],
-        longest_queue: int,
         final_statements: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._bounds = bounds
+        self._limits = limits
         self._on_commit = on_commit
-        self._longest_queue = longest_queue
         self._final_statements = final_statements
         self._progress = progress or Progress()
         self._batches: queue.SimpleQueue[list[_Job[Any]] | None] = queue.SimpleQueue()
@@ -115,7 +112,7 @@ class SqliteWriter:
         """`Store.run`."""
         if self._closing:
             raise Unavailable("closing")
-        if self.active >= self._longest_queue:
+        if self.active >= self._limits.waiting_writes:
             raise Busy("write queue is full", retry_after=1)
         job = _Job(unit, self._loop.create_future())
         self._collected.append(job)
@@ -209,7 +206,9 @@ class SqliteWriter:
     def _finish(self, done: Sequence[SqliteTransaction]) -> None:
         kept = self._connection.execute(_KEEP_TIME, self._clock.reading()._asdict()).fetchall()[0]
         if any(transaction.appended for transaction in done):
-            settlement.settle(self._connection, self._bounds)
+            settlement.settle(self._connection, self._limits.outbox)
+        if any(transaction.recorded for transaction in done):
+            journal.settle(self._connection, self._limits.journal, self._clock.purge_cutoff())
         self._connection.execute("COMMIT")
         self._clock.committed(StoredTime(*kept))
 

@@ -1,0 +1,118 @@
+"""Query parameters and pages of the journal (schema/README.md#journal)."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from edgeclients.errors import InvalidQuery
+from edgeclients.http.wire.parameters import (
+    LIMIT,
+    OFFSET,
+    STRING,
+    Parameter,
+    Parameters,
+    boolean,
+    by_name,
+    number,
+    read,
+    slice_of,
+)
+from edgeclients.http.wire.query import descending, direction
+from edgeclients.model import JournalFilter, JournalPage, Recorded, rfc3339
+from edgeclients.times import SECOND
+
+_LATEST_SECONDS = 2**31 - 1  # as in Magistrala's Journal service
+
+
+class JournalBody(Struct, omit_defaults=True):
+    """One entry."""
+
+    operation: str
+    occurred_at: str
+    domain: str = ""
+    attributes: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class JournalPageBody(Struct):
+    """One page of the journal."""
+
+    total: int
+    offset: int
+    limit: int
+    journals: tuple[JournalBody, ...]
+
+
+class Query(Struct, frozen=True):
+    """What a request wants to see."""
+
+    wanted: JournalFilter
+    with_attributes: bool
+    with_metadata: bool
+    everything: bool
+
+
+def read_query(query: bytes, parameters: Parameters) -> Query:
+    """The query of a request.
+
+    Raises:
+        InvalidQuery, InvalidLimit, InvalidDirection: a parameter is not valid.
+    """
+    values = read(query, parameters)
+    offset, limit = slice_of(values)
+    wanted = JournalFilter(
+        offset=offset,
+        limit=limit,
+        descending=descending(values, "desc"),
+        operation=values.get("operation") or None,
+        since=values.get("from"),
+        until=values.get("to"),
+    )
+    shown = (values.get(name, False) for name in ("with_attributes", "with_metadata", "everything"))
+    return Query(wanted, *shown)
+
+
+def to_page(page: JournalPage, query: Query) -> JournalPageBody:
+    """The body of a page."""
+    entries = tuple(_body(entry, query) for entry in page.entries)
+    return JournalPageBody(page.total, query.wanted.offset, query.wanted.limit, entries)
+
+
+def _body(entry: Recorded, query: Query) -> JournalBody:
+    return JournalBody(
+        entry.operation,
+        rfc3339(entry.at),
+        entry.domain_id,
+        _attributes(entry) if query.with_attributes else None,
+        {} if query.with_metadata else None,
+    )
+
+
+def _attributes(entry: Recorded) -> dict[str, Any]:
+    own = {"id": entry.client_id, "user_id": entry.user_id}
+    return {**{name: value for name, value in own.items() if value}, **msgspec.json.decode(entry.attributes)}
+
+
+def _seconds(text: str) -> int | None:
+    value = number(text)
+    if value > _LATEST_SECONDS:
+        raise InvalidQuery("no time in seconds since 1970")
+    return value * SECOND if value else None
+
+
+_TIME: Final = {"type": "integer", "minimum": 0, "maximum": _LATEST_SECONDS}
+_FLAG: Final = {"type": "boolean", "default": False}
+
+PARAMETERS: Final = by_name(
+    OFFSET,
+    LIMIT,
+    direction("desc"),
+    Parameter("operation", str, STRING, "Only entries with this operation, such as `client.update`."),
+    Parameter("from", _seconds, _TIME, "Only entries from this time on, in seconds since 1970; 0: from the first."),
+    Parameter("to", _seconds, _TIME, "Only entries until this time, in seconds since 1970; 0: until the last."),
+    Parameter("with_attributes", boolean, _FLAG, "Show who changed what, from where, before and after."),
+    Parameter("with_metadata", boolean, _FLAG, "Show an empty `metadata`; the journal keeps no values of metadata."),
+)
+EVERYTHING: Final = Parameter("everything", boolean, _FLAG, "The entries of all domains, for super admins.")
+DOMAIN_PARAMETERS: Final = {**PARAMETERS, EVERYTHING.name: EVERYTHING}

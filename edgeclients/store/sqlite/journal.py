@@ -1,0 +1,135 @@
+"""The journal in the database file, and denied logins in the file of activity."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+
+from edgeclients.model import JournalEntry, JournalFilter, JournalPage, Recorded, Ring
+from edgeclients.store.clause import Clause
+from edgeclients.store.journal import DENIED, Content, Source, amended, contents, merged, times, total
+from edgeclients.store.limits import JournalBounds
+from edgeclients.store.sqlite.ids import uuid_bytes, uuid_text
+from edgeclients.store.sqlite.names import Names, numbered
+from edgeclients.store.sqlite.rows import fetch, named
+from edgeclients.store.sqlite.scanner import rows
+from edgeclients.times import DAY
+
+_COUNT = """
+UPDATE store_state SET
+    journal_seq = journal_seq + ?,
+    journal_rows = journal_rows + ?, journal_bytes = journal_bytes + ?,
+    journal_short_rows = journal_short_rows + ?, journal_short_bytes = journal_short_bytes + ?
+WHERE id = 1 RETURNING journal_seq
+"""
+_EMPTY = "{}"
+_BYTES = f"coalesce(length(CAST(attributes AS BLOB)), {len(_EMPTY)})"
+_ADD = "INSERT INTO journal_rows (ring, n, at, operation, domain, client, user, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_AMEND = "UPDATE journal_rows SET at = ?, attributes = ? WHERE ring = ? AND n = ?"
+_LENGTH = f"SELECT {_BYTES} FROM journal_rows WHERE ring = ? AND n = ?"
+
+_HELD = "SELECT journal_rows, journal_bytes, journal_short_rows, journal_short_bytes FROM store_state"
+OLDEST = f"SELECT n, at, {_BYTES} FROM journal_rows WHERE ring = ? ORDER BY n"
+_DROP = "DELETE FROM journal_rows WHERE ring = ? AND n <= ?"
+
+_COLUMNS = (
+    f"at, {named('operation')} AS name, {named('domain')} AS domain_id, client, {named('user')} AS user_id,"
+    f" coalesce(attributes, '{_EMPTY}') AS attributes, n"
+)
+_DENIAL_COLUMNS = f"at, '{DENIED}', domain, client, '', '{{\"count\":' || count || '}}', 0 AS n"
+
+
+def record(connection: sqlite3.Connection, names: Names, entries: Sequence[JournalEntry], now: int) -> int:
+    """Add entries that happen now; call `settle` before the transaction ends.
+
+    Returns:
+        The number of the first entry.
+    """
+    first = _count(connection, contents(entries), len(entries)) - len(entries) + 1
+    connection.executemany(_ADD, [_row(names, entry, n, now) for n, entry in enumerate(entries, first)])
+    return first
+
+
+def amend(connection: sqlite3.Connection, number: int, entry: JournalEntry, now: int) -> bool:
+    """Give the entry with this number the attributes of `entry`, as of now; False if it has been dropped."""
+    found = fetch(connection, _LENGTH, (entry.ring, number))
+    if not found:
+        return False
+    connection.execute(_AMEND, (now, _text(entry), entry.ring, number))
+    _count(connection, amended(entry, found[0][0]))
+    return True
+
+
+def settle(connection: sqlite3.Connection, bounds: Sequence[JournalBounds], now: int) -> None:
+    """Drop the oldest entries of each ring that exceed its bounds; none for its age if `now` is 0."""
+    rows, size, short_rows, short_size = fetch(connection, _HELD, ())[0]
+    held = [Content(rows, size), Content(short_rows, short_size)]
+    left = [
+        _trimmed(connection, ring, content, bound, now - bound.microseconds)
+        for ring, content, bound in zip(Ring, held, bounds, strict=True)
+    ]
+    if left != held:
+        _count(connection, [after.minus(before) for after, before in zip(left, held, strict=True)])
+
+
+async def page(connection: aiosqlite.Connection, wanted: JournalFilter) -> JournalPage:
+    """`Store.journal`, in the open transaction of `connection`."""
+    sources = _sources(wanted)
+    count = await rows(connection, total(sources))
+    found = await rows(connection, merged(sources, wanted))
+    return JournalPage(count[0][0], tuple(map(_recorded, found)))
+
+
+def _sources(wanted: JournalFilter) -> list[Source]:
+    of_client = [] if wanted.client_id is None else [Clause("client = ? AND client <> x''", (uuid_bytes(wanted.client_id),))]
+    of_domain = [] if wanted.domain_id is None else [Clause(f"domain = {numbered()}", (wanted.domain_id,))]
+    of_operation = [] if wanted.operation is None else [Clause(f"operation = {numbered()}", (wanted.operation,))]
+    found = []
+    for ring in Ring:
+        where = Clause.all_of([Clause(f"ring = {int(ring)}", ()), *of_client, *of_domain, *of_operation, *times(wanted)])
+        found.append(Source(_COLUMNS, Clause(f"journal_rows WHERE {where.sql}", where.parameters), "n"))
+    if wanted.operation in {None, DENIED}:
+        of_domain = [] if wanted.domain_id is None else [Clause("domain = ?", (wanted.domain_id,))]
+        where = Clause.all_of([Clause("TRUE", ()), *of_client, *of_domain, *times(wanted)])
+        found.append(Source(_DENIAL_COLUMNS, Clause(f"activity.denial_rows WHERE {where.sql}", where.parameters), "at"))
+    return found
+
+
+def _recorded(row: Sequence[Any]) -> Recorded:
+    at, operation, domain_id, client, user_id, attributes, _ = row
+    return Recorded(at, operation, domain_id, uuid_text(client) if client else "", user_id, attributes.encode())
+
+
+def _row(names: Names, entry: JournalEntry, n: int, now: int) -> tuple[object, ...]:
+    numbers = (names.number(entry.operation), names.number(entry.domain_id))
+    return (int(entry.ring), n, now, *numbers, uuid_bytes(entry.client_id), names.number(entry.user_id), _text(entry))
+
+
+def _text(entry: JournalEntry) -> str | None:
+    text = entry.attributes.decode()
+    return None if text == _EMPTY else text
+
+
+def _count(connection: sqlite3.Connection, more: Sequence[Content], entries: int = 0) -> int:
+    """Count what the rings hold more or less, and `entries` new numbers; returns the newest number."""
+    changes, short = more
+    return int(fetch(connection, _COUNT, (entries, *changes, *short))[0][0])
+
+
+def _trimmed(connection: sqlite3.Connection, ring: Ring, held: Content, bound: JournalBounds, expired: int) -> Content:
+    """What the ring holds after its oldest entries were dropped, if they are too many, or older than `expired`."""
+    cursor = connection.execute(OLDEST, (ring,))  # read no further than is needed
+    try:
+        oldest = cursor.fetchone()
+        if oldest is None or (oldest[1] >= expired and not held.exceeds(bound)):
+            return held
+        if oldest[1] < expired:
+            expired += DAY  # so that most changes drop none
+        while oldest is not None and (oldest[1] < expired or not held.leaves_room(bound)):
+            last, held = oldest[0], held.without_entry(oldest[2])
+            oldest = cursor.fetchone()
+    finally:
+        cursor.close()
+    connection.execute(_DROP, (ring, last))
+    return held
