@@ -103,7 +103,8 @@ class Log:
 
     def __init__(self) -> None:
         require("journalctl", "--sync")
-        last = require("journalctl", "--quiet", "--lines=1", "--show-cursor")
+        # Of this unit, too: what comes next after an entry of another one would be left out.
+        last = require("journalctl", "--quiet", f"--unit={UNIT}", "--lines=1", "--show-cursor")
         self._cursor = last.rpartition("-- cursor: ")[2].strip()
 
     def text(self) -> str:
