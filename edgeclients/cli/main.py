@@ -55,6 +55,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line. A parsed command is a namespace with its `run`."""
     from edgeclients.cli import (  # after the standard streams are open
+        audit,
         backup,
         clients,
         config,
@@ -101,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     exporting.add_command(commands)
     move.add_command(commands)
     labels.add_command(commands)
+    audit.add_command(commands)
     backup.add_commands(commands)
     doctor.add_command(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)

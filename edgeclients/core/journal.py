@@ -18,6 +18,7 @@ CREATE, IMPORT = "client.create", "client.import"
 CONNECT, DISCONNECT = "client.connect", "client.disconnect"
 
 _FIELDS = ("name", "external_id", "identity", "tags", "parent_group_id")
+_LOCAL = "local"  # where commands on this machine come from
 _encode = msgspec.json.Encoder().encode
 
 
@@ -57,7 +58,8 @@ def of_members(members: Sequence[str]) -> dict[str, Any]:
 
 def of_operator(operation: str, operator_id: str, by: str, **attributes: object) -> JournalEntry:
     """A local operator was added, changed or removed; `operation` follows `operator.`."""
-    return JournalEntry(f"operator.{operation}", "", "", by, _encode({"operator_id": operator_id, **_present(attributes)}))
+    told = {"from": _LOCAL, "operator_id": operator_id, **_present(attributes)}
+    return JournalEntry(f"operator.{operation}", "", "", by, _encode(told))
 
 
 def of_service(operation: str, domain_id: str, **attributes: object) -> JournalEntry:
@@ -93,7 +95,7 @@ def summary(session: Session, operation: str, **attributes: object) -> JournalEn
 
 
 def _entry(session: Session, operation: str, client_id: str, attributes: Mapping[str, Any]) -> JournalEntry:
-    origin = "local" if session.local else session.origin
+    origin = _LOCAL if session.local else session.origin
     told = {"from": origin, "request_id": session.request_id, "pat_id": session.pat_id, **attributes}
     return JournalEntry(operation, session.domain_id, client_id, _actor(session), _encode(_present(told)))
 

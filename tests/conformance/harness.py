@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from edgeclients.core.secrets.keyring import Keyring, generate
 from edgeclients.model import ALL_ACTIONS, Client, Effects, Event, NewClient, NewRole, StoredSecret
 from edgeclients.ports import Store, Transaction
+from edgeclients.store.limits import JournalBounds, OutboxBounds, StoreLimits
+from edgeclients.times import DAY
 from tests.support.clocks import SetClock
 
 KEYRING = Keyring([bytes(32)], memory_kib=8, passes=1)
@@ -34,10 +36,17 @@ class Harness(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How much the outbox of a harness keeps."""
+    """How much the outbox of a harness keeps, and each ring of its journal."""
 
     rows: int = 1000
     payload_bytes: int = 1_000_000
+    journal_rows: int = 1000
+    journal_bytes: int = 1_000_000
+
+    def limits(self) -> StoreLimits:
+        """Limits of a store."""
+        ring = JournalBounds(self.journal_rows, self.journal_bytes, 90 * DAY)
+        return StoreLimits(OutboxBounds(self.rows, self.payload_bytes), journal=(ring, ring))
 
 
 MakeHarness = Callable[[Bounds], Awaitable[Harness]]

@@ -16,6 +16,7 @@ CONTRACTS = (
     "clients",
     "clock",
     "connections",
+    "journal",
     "listing",
     "operators",
     "outbox",

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 import pytest
 
 from edgeclients.model import Effects
-from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.postgres.store import PostgresStore
 from tests.conformance.activity import ActivityContract
 from tests.conformance.clients import ClientContract
 from tests.conformance.clock import ClockContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
+from tests.conformance.journal import DenialContract, JournalContract
 from tests.conformance.listing import ListContract
 from tests.conformance.operators import OperatorContract
 from tests.conformance.outbox import LeaseContract, SentContract
@@ -33,7 +33,7 @@ async def make_harness(postgres: Server, prepared_postgres: str) -> AsyncIterato
         async def make(bounds: Bounds) -> Harness:
             name = await stack.enter_async_context(postgres.database(prepared_postgres))
             effects: list[Effects] = []
-            limits = StoreLimits(OutboxBounds(*bounds))
+            limits = bounds.limits()
             clock = SetClock()
             store = PostgresStore(postgres.address(name), 5, limits, effects.append, source=clock)
             return Harness(await stack.enter_async_context(store), effects, clock)
@@ -99,6 +99,12 @@ class TestViewProperties(ViewPropertiesContract): ...
 
 
 class TestLease(LeaseContract): ...
+
+
+class TestJournal(JournalContract): ...
+
+
+class TestDenials(DenialContract): ...
 
 
 class TestSent(SentContract): ...

@@ -9,7 +9,6 @@ import pytest
 
 from edgeclients.model import Effects
 from edgeclients.ports import Transaction
-from edgeclients.store.limits import OutboxBounds, StoreLimits
 from edgeclients.store.sqlite import search
 from edgeclients.store.sqlite.client_set import BLOCK
 from edgeclients.store.sqlite.database import SqliteDatabase
@@ -20,6 +19,7 @@ from tests.conformance.clients import ClientContract
 from tests.conformance.clock import ClockContract
 from tests.conformance.connections import ConnectionContract, OutboxContract
 from tests.conformance.harness import Bounds, Harness, MakeHarness
+from tests.conformance.journal import DenialContract, JournalContract
 from tests.conformance.listing import ListContract
 from tests.conformance.operators import OperatorContract
 from tests.conformance.outbox import LeaseContract, SentContract
@@ -49,7 +49,7 @@ async def make_harness(prepared: Path, tmp_path: Path) -> AsyncIterator[MakeHarn
             with closing(sqlite3.connect(prepared)) as source, closing(sqlite3.connect(path)) as copy:
                 source.backup(copy)
             effects: list[Effects] = []
-            limits = StoreLimits(OutboxBounds(*bounds))
+            limits = bounds.limits()
             clock = SetClock()
             store = await stack.enter_async_context(SqliteStore(SqliteDatabase(path), limits, effects.append, clock))
             return Harness(store, effects, clock)
@@ -91,6 +91,12 @@ class TestOutbox(OutboxContract): ...
 
 
 class TestLease(LeaseContract): ...
+
+
+class TestJournal(JournalContract): ...
+
+
+class TestDenials(DenialContract): ...
 
 
 class TestSent(SentContract): ...

@@ -65,6 +65,7 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
         offset=offset,
         limit=limit,
         descending=descending(values, "desc"),
+        client_id=values.get("client") or None,
         operation=values.get("operation") or None,
         since=values.get("from"),
         until=values.get("to"),
@@ -115,4 +116,5 @@ PARAMETERS: Final = by_name(
     Parameter("with_metadata", boolean, _FLAG, "Show an empty `metadata`; the journal keeps no values of metadata."),
 )
 EVERYTHING: Final = Parameter("everything", boolean, _FLAG, "The entries of all domains, for super admins.")
-DOMAIN_PARAMETERS: Final = {**PARAMETERS, EVERYTHING.name: EVERYTHING}
+CLIENT: Final = Parameter("client", str, STRING, "Only entries about the client with this id.")
+DOMAIN_PARAMETERS: Final = {**PARAMETERS, **by_name(CLIENT, EVERYTHING)}

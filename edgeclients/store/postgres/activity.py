@@ -21,7 +21,7 @@ ON CONFLICT (client_id) DO UPDATE SET at = greatest(last_seen.at, excluded.at)
 
 _DENIED = """
 INSERT INTO denials (hour, client_id, domain_id, count, at)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) 
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
     AS new (hour, client_id, domain_id, times, at)
 ORDER BY hour, client_id
 ON CONFLICT (hour, client_id) DO UPDATE SET count = denials.count + excluded.count, at = greatest(denials.at, excluded.at)
