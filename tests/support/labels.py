@@ -65,7 +65,7 @@ def pages(path: Path) -> list[Image.Image]:
 def seen(page: Image.Image) -> list[Seen]:
     """The codes of a page, row by row."""
     found = []
-    for code in zxingcpp.read_barcodes(page, text_mode=zxingcpp.TextMode.Plain):
+    for code in zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain):
         assert code.valid
         corners = (code.position.top_left, code.position.top_right, code.position.bottom_right, code.position.bottom_left)
         across, down = [corner.x for corner in corners], [corner.y for corner in corners]

@@ -196,8 +196,8 @@ def read(made: Code) -> str:
     for column, row, length in made.runs():
         x, y = ((place + QUIET) * made.dots for place in (column, row))
         image.paste(0, (x, y, x + length * made.dots, y + made.dots))
-    (found,) = zxingcpp.read_barcodes(image, text_mode=zxingcpp.TextMode.Plain)
-    (raw,) = zxingcpp.read_barcodes(image, text_mode=zxingcpp.TextMode.HexECI)
+    (found,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain)
+    (raw,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.HexECI)
     is_marked = raw.text.startswith("5D 51 32 5C 30 30 30 30 32 36")  # "]Q2\\000026": the code itself says that it is UTF-8
     assert is_marked is not found.text.isascii()
     return found.text
