@@ -13,6 +13,9 @@ from PIL import Image
 COLUMNS: Final = ("id", "external_id", "name", "domain_id", "secret")
 """What an import writes, in its order."""
 
+QR: Final = zxingcpp.barcode_formats_from_str("QRCode")
+"""What a camera looks for: in text it would find other codes now and then."""
+
 DOTS: Final = 300  # of an inch
 
 
@@ -65,7 +68,7 @@ def pages(path: Path) -> list[Image.Image]:
 def seen(page: Image.Image) -> list[Seen]:
     """The codes of a page, row by row."""
     found = []
-    for code in zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain):
+    for code in zxingcpp.read_barcodes(page, formats=QR, text_mode=zxingcpp.TextMode.Plain):
         assert code.valid
         corners = (code.position.top_left, code.position.top_right, code.position.bottom_right, code.position.bottom_left)
         across, down = [corner.x for corner in corners], [corner.y for corner in corners]

@@ -19,6 +19,7 @@ from edgeclients.labels.codes import QUIET, Code, code
 from edgeclients.labels.faces import OURS, Face, in_order
 from edgeclients.labels.glyphs import Glyph
 from edgeclients.labels.sheets import DEFAULT, SHEETS, Sheet
+from tests.support.labels import QR
 
 ROOT = Path(__file__).resolve().parents[2]
 FACE = Face(OURS)
@@ -196,8 +197,8 @@ def read(made: Code) -> str:
     for column, row, length in made.runs():
         x, y = ((place + QUIET) * made.dots for place in (column, row))
         image.paste(0, (x, y, x + length * made.dots, y + made.dots))
-    (found,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain)
-    (raw,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.HexECI)
+    (found,) = zxingcpp.read_barcodes(image, formats=QR, text_mode=zxingcpp.TextMode.Plain)
+    (raw,) = zxingcpp.read_barcodes(image, formats=QR, text_mode=zxingcpp.TextMode.HexECI)
     is_marked = raw.text.startswith("5D 51 32 5C 30 30 30 30 32 36")  # "]Q2\\000026": the code itself says that it is UTF-8
     assert is_marked is not found.text.isascii()
     return found.text
