@@ -9,7 +9,7 @@ _edgeclients() {
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
         'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' labels' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
+        ' move' | ' labels' | ' audit' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
@@ -29,16 +29,18 @@ _edgeclients() {
     'clients disconnect --domain' | 'clients disconnect --url' | 'roles list --domain' | 'roles list --url' | \
     'roles create --domain' | 'roles create --url' | 'roles create --action' | 'roles create --member' | \
     'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from' | 'labels --out' | \
-    'labels --template' | 'labels --start' | 'backup --recipient' | 'backup --keep') return ;;
+    'labels --template' | 'labels --start' | 'audit --domain' | 'audit --url' | 'audit --client' | 'audit --operation' | \
+    'audit --since' | 'audit --limit' | 'backup --recipient' | 'backup --keep') return ;;
     'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
     'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'backup --passphrase-file' | \
-    'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'audit --token-file' | \
+    'backup --passphrase-file' | 'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
-    'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
+    'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output' | \
+    'audit --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
     'clients list --status') mapfile -t COMPREPLY < <(compgen -W "enabled disabled all" -- "$current"); return ;;
     'clients get --by' | 'clients update --by' | 'clients rotate --by' | 'clients enable --by' | 'clients disable --by' \
     | 'clients delete --by' | 'clients connect --by' | 'clients disconnect --by' | 'roles list --by' | \
@@ -49,7 +51,7 @@ _edgeclients() {
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events clients roles import export move labels backup restore doctor version health --version -h --help" ;;
+    '') words="serve config operators events clients roles import export move labels audit backup restore doctor version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -72,6 +74,7 @@ _edgeclients() {
     'export') words="--domain --format --with-hashes --out -h --help" ;;
     'move') words="--to --from --pepper --output -h --help" ;;
     'labels') words="--out --sheet --template --start --font -h --help" ;;
+    'audit') words="--domain --url --token-file --client --operation --since --limit --output -h --help" ;;
     'backup') words="--with-pepper --passphrase-file --recipient --keep --output -h --help" ;;
     'restore') words="--passphrase-file --identity-file --pepper --output -h --help" ;;
     'doctor') words="--json -h --help" ;;

@@ -9,8 +9,8 @@ function __edgeclients_at
                 'operators token list' 'operators token remove' ' events' 'events status' ' clients' \
                 'clients list' 'clients create' 'clients get' 'clients update' 'clients rotate' \
                 'clients enable' 'clients disable' 'clients delete' 'clients connect' 'clients disconnect' \
-                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' backup' \
-                ' restore' ' doctor' ' version' ' health'
+                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' audit' \
+                ' backup' ' restore' ' doctor' ' version' ' health'
                 set command (string trim "$command $word")
         end
     end
@@ -28,6 +28,7 @@ complete -c edgeclients -n '__edgeclients_at ""' -a import -d 'create and update
 complete -c edgeclients -n '__edgeclients_at ""' -a export -d 'write the clients of a domain as CSV or JSON lines'
 complete -c edgeclients -n '__edgeclients_at ""' -a move -d 'copy everything from the data directory into PostgreSQL, or back'
 complete -c edgeclients -n '__edgeclients_at ""' -a labels -d 'make sheets of labels with QR codes from a file of secrets'
+complete -c edgeclients -n '__edgeclients_at ""' -a audit -d 'list who changed what, when and from where'
 complete -c edgeclients -n '__edgeclients_at ""' -a backup -d 'back up the data directory'
 complete -c edgeclients -n '__edgeclients_at ""' -a restore -d 'restore a backup into an empty data directory'
 complete -c edgeclients -n '__edgeclients_at ""' -a doctor -d 'examine the installation and say what to do'
@@ -201,6 +202,15 @@ complete -c edgeclients -n '__edgeclients_at "labels"' -l start -x -d 'first lab
 complete -c edgeclients -n '__edgeclients_at "labels"' -l font -r -F -d 'TrueType or OpenType font for serial and name'
 complete -c edgeclients -n '__edgeclients_at "labels"' -F
 complete -c edgeclients -n '__edgeclients_at "labels"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l domain -x -d 'the domain'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l url -x -d 'the address of a service'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l token-file -r -F -d 'a file with the caller'\''s token, for --url'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l client -x -d 'only what was done to the client with this id'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l operation -x -d 'only this operation, such as client.update or client.denied'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l since -x -d 'only since 2026-11-26, 2026-11-26T09:30 or, for the last day, 24h'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l limit -x -d 'how many at most'
+complete -c edgeclients -n '__edgeclients_at "audit"' -l output -x -a 'table json jsonl csv' -d 'output format'
+complete -c edgeclients -n '__edgeclients_at "audit"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "backup"' -l with-pepper -d 'add the peppers and the operator'\''s token, and encrypt the backup'
 complete -c edgeclients -n '__edgeclients_at "backup"' -l passphrase-file -r -F -d 'encrypt the backup with the passphrase in FILE, in the age format'
 complete -c edgeclients -n '__edgeclients_at "backup"' -l recipient -x -d 'encrypt the backup to the owner of this public key of age (age1…)'

@@ -99,6 +99,7 @@ OPERATIONS = {
 WHOSE = {
     "clients": "id", "clients_roles": "entity_id", "clients_role_members": "entity_id", "connections": "client_id",
     "secret_retirements": "client_id", "revocations": "client_id", "outbox": "client_id",
+    "journal": "client_id",
 }  # fmt: skip
 FORBIDDEN, ELSEWHERE = (403, "forbidden"), (403, "domain_forbidden")
 

@@ -6,7 +6,7 @@ from edgeclients.files import schema_path
 from edgeclients.http import scope
 from edgeclients.http.edge import gate
 
-COLLECTIONS = {"clients", "roles", "members", "actions"}  # may be written with a slash at the end
+COLLECTIONS = {"clients", "roles", "members", "actions", "journal"}  # may be written with a slash at the end
 
 
 def literal(segment: str) -> bool:

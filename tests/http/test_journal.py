@@ -1,0 +1,292 @@
+"""The journal: who did what to a client, when and from where, before and after (schema/README.md#journal)."""
+
+import json
+import time
+import uuid
+from typing import Any
+
+import grpc
+import pytest
+
+from edgeclients._pb.clients.v1 import clients_pb2
+from edgeclients._pb.common.v1 import common_pb2
+from tests.support.api import Api, basic, error_of
+from tests.support.operations import GROUP, OPERATIONS, made, tried
+from tests.support.people import People, Town
+
+# The name of the entry, and what it tells of before and after; CHANNEL is filled in.
+TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "update": ("client.update", {"before": {"name": ""}, "after": {"name": "new"}}),
+    "update tags": ("client.update_tags", {"before": {"tags": ""}, "after": {"tags": ["new"]}}),
+    "update secret": ("client.update_secret", {"grace_seconds": 0}),
+    "choose secret": ("client.update_secret", {"grace_seconds": 0}),
+    "enable": ("client.enable", {"before": {"status": "disabled"}, "after": {"status": "enabled"}}),
+    "disable": ("client.disable", {"before": {"status": "enabled"}, "after": {"status": "disabled"}}),
+    "delete": ("client.remove", {"before": {"status": "enabled"}}),
+    "set parent group": (
+        "client.set_parent",
+        {"before": {"parent_group_id": ""}, "after": {"parent_group_id": GROUP}},
+    ),
+    "remove parent group": (
+        "client.remove_parent",
+        {"before": {"parent_group_id": GROUP}, "after": {"parent_group_id": ""}},
+    ),
+    **{
+        name: (
+            f"client.{name.split()[0]}",
+            {"connections": 1, "channel_ids": ["CHANNEL"], "connection_types": ["publish"]},
+        )
+        for name in ("connect", "connect channel", "disconnect", "disconnect channel")
+    },
+    "role add": ("client.role.add", {"role_name": "new", "after": {"actions": ["delete"], "members": ["carol"]}}),
+    "role remove": ("client.role.remove", {"role_name": "theirs", "before": {"actions": ["read"]}}),
+    "role update": (
+        "client.role.update",
+        {"role_name": "theirs", "before": {"name": "theirs"}, "after": {"name": "new"}},
+    ),
+    "role add actions": ("client.role.actions.add", {"role_name": "theirs", "after": {"actions": ["delete"]}}),
+    "role remove actions": ("client.role.actions.remove", {"role_name": "theirs", "before": {"actions": ["read"]}}),
+    "role remove all actions": (
+        "client.role.actions.remove_all",
+        {"role_name": "theirs", "before": {"actions": ["read"]}},
+    ),
+    "role add members": ("client.role.members.add", {"role_name": "theirs", "after": {"members": ["carol"]}}),
+    "role remove members": ("client.role.members.remove", {"role_name": "theirs", "before": {"members": ["bob"]}}),
+    "role remove all members": (
+        "client.role.members.remove_all",
+        {"role_name": "theirs", "before": {"members": ["bob"]}},
+    ),
+}
+
+
+def journal(api: Api, client_id: str = "", **query: Any) -> list[dict[str, Any]]:
+    """The entries about a client, or else of the domain."""
+    path = f"/journal/client/{client_id}" if client_id else "/journal"
+    response = api.request("GET", path, params={"limit": 100, "with_attributes": "true", **query})
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert (body["offset"], body["limit"]) == (0, 100)
+    assert body["total"] >= len(body["journals"])
+    entries: list[dict[str, Any]] = body["journals"]
+    return entries
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_change_and_no_reading_is_one_entry(town: Town, name: str) -> None:
+    target = made(town.operator, OPERATIONS[name])
+    before = journal(town.operator, target.client)
+    assert tried(town.admin, OPERATIONS[name], target).status_code == OPERATIONS[name].status
+    entries = journal(town.operator, target.client)
+    new = entries[: len(entries) - len(before)]
+    assert entries[len(new) :] == before
+    if OPERATIONS[name].method == "GET":
+        assert new == []
+        return
+    ((entry),) = new
+    operation, told = TOLD[name]
+    attributes = entry["attributes"]
+    assert (entry["operation"], entry["domain"]) == (operation, town.domain)
+    assert (attributes.pop("id"), attributes.pop("user_id"), attributes.pop("from")) == (
+        target.client,
+        town.admin.user,
+        "127.0.0.1",
+    )
+    assert uuid.UUID(attributes.pop("request_id"))
+    assert attributes.pop("role_id", "").startswith("client_" if "role" in operation else "")
+    assert attributes == json.loads(json.dumps(told).replace("CHANNEL", target.channel))
+
+
+def test_a_new_client_and_its_metadata(town: Town) -> None:
+    fields = {"name": "boiler", "tags": ["a"], "external_id": "SN-1", "credentials": {"identity": "me"}, "status": "disabled"}
+    metadata = {"metadata": {"room": "b1", "depth": {"x": 1}}, "private_metadata": {"owner": "hush"}}
+    client = town.operator.create(**fields, **metadata)
+    (entry,) = journal(town.operator, client["id"])
+    after = {"name": "boiler", "tags": ["a"], "external_id": "SN-1", "identity": "me", "status": "disabled"}
+    assert entry["operation"] == "client.create"
+    assert entry["attributes"]["after"] == {**after, "metadata": ["room", "depth"]}
+    assert "before" not in entry["attributes"]
+
+
+def test_metadata_is_told_by_its_keys(town: Town) -> None:
+    client = town.operator.create(metadata={"same": 1, "changed": 1, "gone": {"deep": 1}, "type": 1})
+    new = {"same": 1, "changed": 2, "new": "value-of-it", "type": True}
+    town.operator.request("PATCH", f"/clients/{client['id']}", json={"metadata": new, "private_metadata": {"owner": "hush"}})
+    attributes = journal(town.operator, client["id"])[0]["attributes"]
+    assert (attributes["before"], attributes["after"]) == (
+        {"metadata": ["changed", "gone", "type"]},
+        {"metadata": ["changed", "new", "type"]},
+    )
+    told = json.dumps(journal(town.operator, client["id"]))
+    assert not any(text in told for text in ("value-of-it", "owner", "hush", "deep"))
+
+
+def test_long_values_are_cut(town: Town) -> None:
+    client = town.operator.create(name="ä" * 500, metadata={"k" * 200 + str(number): 1 for number in range(20)})
+    town.operator.request("PATCH", f"/clients/{client['id']}/tags", json={"tags": ["t" * 200 + str(n) for n in range(30)]})
+    updated, created = journal(town.operator, client["id"])
+    after = created["attributes"]["after"]
+    assert after["name"] == "ä" * 500
+    for value in (after["metadata"], updated["attributes"]["after"]["tags"]):
+        assert value[-1] == "…"
+        assert 800 < len("".join(value).encode()) <= 1027
+
+
+def test_no_secret_is_told(town: Town) -> None:
+    chosen = f"open sesame {uuid.uuid4()}"
+    client = town.operator.create(credentials={"secret": chosen})
+    path = f"/clients/{client['id']}/secret"
+    made_secret = town.operator.request("PATCH", path, json={"generate": True, "grace": 60}).json()["credentials"]["secret"]
+    again = f"sesame open {uuid.uuid4()}"
+    assert town.operator.request("PATCH", path, json={"secret": again}).status_code == 200
+    told = json.dumps(journal(town.operator, client["id"]))
+    assert [entry["attributes"].get("grace_seconds") for entry in journal(town.operator, client["id"])] == [0, 60, None]
+    assert not any(secret in told for secret in (chosen, made_secret, again, "$hmac", "$argon2"))
+
+
+def test_a_bulk_is_one_entry_and_a_short_one_for_each_client(town: Town) -> None:
+    response = town.operator.request("POST", "/clients/bulk", json=[{"name": "a"}, {"name": "b", "tags": ["t"]}])
+    ids = [client["id"] for client in response.json()["clients"]]
+    entries = journal(town.operator)
+    assert {entry["operation"] for entry in entries} == {"client.create"}
+    by_client = {entry["attributes"].get("id", ""): entry["attributes"] for entry in entries}
+    assert by_client.keys() == {"", *ids}
+    assert by_client[""]["clients"] == 2
+    for client_id in ids:
+        assert by_client[client_id] == {"id": client_id, "user_id": town.operator.user}
+        assert len(journal(town.operator, client_id)) == 1
+
+
+def test_what_is_done_to_several_at_once(town: Town) -> None:
+    ids = [town.operator.create()["id"] for _ in range(2)]
+    body = {"channel_ids": [GROUP], "client_ids": ids, "types": ["publish", "subscribe"]}
+    for verb in ("connect", "disconnect"):
+        assert town.operator.request("POST", f"/channels/{verb}", json=body).is_success
+        entries = journal(town.operator, operation=f"client.{verb}")
+        assert sorted(entry["attributes"].get("id", "") for entry in entries) == sorted(["", *ids])
+        (whole,) = (entry["attributes"] for entry in entries if "id" not in entry["attributes"])
+        assert (whole["clients"], whole["connections"], whole["channel_ids"]) == (2, 4, [GROUP])
+
+
+def test_what_another_service_did(town: Town, stub: Any) -> None:
+    client_id = town.operator.create(parent_group_id=(group := str(uuid.uuid4())))["id"]
+    connection = common_pb2.Connection(channel_id=GROUP, domain_id=town.domain, client_id=client_id, type=1)
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[connection]))
+    stub.RemoveConnections(common_pb2.RemoveConnectionsReq(connections=[connection]))
+    removed, added, _ = journal(town.operator, client_id)
+    assert (added["operation"], removed["operation"]) == ("client.connect", "client.disconnect")
+    for entry in (added, removed):
+        assert entry["attributes"] == {
+            "id": client_id,
+            "from": "gRPC",
+            "connections": 1,
+            "channel_ids": [GROUP],
+            "connection_types": ["publish"],
+        }
+    channel = str(uuid.uuid4())
+    stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=channel))
+    stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=group))
+    for name, value in (("channel_id", channel), ("parent_group_id", group)):
+        entries = journal(town.operator, everything="true")[:2]
+        assert {"from": "gRPC", name: value} in [entry["attributes"] for entry in entries]
+
+
+def test_denied_logins_are_counted(town: Town, stub: Any) -> None:
+    client = town.operator.create()
+    for secret in ("wrong one", "wrong two", "wrong two", str(uuid.uuid4())):
+        with pytest.raises(grpc.RpcError):
+            stub.Authenticate(clients_pb2.AuthnReq(token=basic(client["id"], secret)))
+    entries = [entry for entry in journal(town.operator, client["id"]) if entry["operation"] == "client.denied"]
+    assert sum(entry["attributes"]["count"] for entry in entries) == 4
+    assert len(entries) <= 2, "of one hour, or of two that have just changed"
+    assert journal(town.operator, client["id"], operation="client.denied") == entries
+    assert "wrong" not in json.dumps(entries)
+
+
+def test_a_mistyped_name_is_not_told(town: Town, stub: Any) -> None:
+    """It may be a secret."""
+    before = journal(town.operator, operation="client.denied", everything="true")
+    mistyped = str(uuid.uuid4())
+    for name in (mistyped, "hunter2"):
+        with pytest.raises(grpc.RpcError):
+            stub.Authenticate(clients_pb2.AuthnReq(token=basic(name, "x")))
+    after = journal(town.operator, operation="client.denied", everything="true")
+    assert sum(_unknown(after)) >= sum(_unknown(before)) + 2
+    assert mistyped not in json.dumps(after)
+
+
+def _unknown(entries: list[dict[str, Any]]) -> list[int]:
+    return [entry["attributes"]["count"] for entry in entries if "id" not in entry["attributes"]]
+
+
+def test_pages_and_filters(town: Town) -> None:
+    client_id = town.operator.create()["id"]
+    for name in ("one", "two"):
+        town.operator.request("PATCH", f"/clients/{client_id}", json={"name": name})
+    path = f"/journal/client/{client_id}"
+    newest = town.operator.request("GET", path, params={"limit": 1}).json()
+    assert (newest["total"], newest["offset"], newest["limit"]) == (3, 0, 1)
+    (entry,) = newest["journals"]
+    assert entry.keys() == {"operation", "occurred_at", "domain"}
+    oldest = town.operator.request("GET", path, params={"limit": 1, "dir": "asc", "with_metadata": "true"}).json()["journals"][
+        0
+    ]
+    assert (oldest["operation"], oldest["metadata"]) == ("client.create", {})
+    assert len(journal(town.operator, client_id, operation="client.update")) == 2
+    now = int(time.time())
+    times: list[tuple[dict[str, int], int]] = [({"from": now + 3600}, 0), ({"from": now - 3600}, 3), ({"to": now - 3600}, 0)]
+    for query, count in [*times, ({"from": 0, "to": 0}, 3), ({"to": now + 3600}, 3)]:
+        assert len(journal(town.operator, client_id, **query)) == count
+    assert [len(journal(town.operator, client=one)) for one in (client_id, str(uuid.uuid4()))] == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=0", "invalid_limit"),
+        ("limit=101", "invalid_limit"),
+        ("offset=-1", "invalid_query"),
+        ("from=yesterday", "invalid_query"),
+        ("from=2147483648", "invalid_query"),
+        ("to=-1", "invalid_query"),
+        ("dir=up", "invalid_direction"),
+        ("with_attributes=maybe", "invalid_query"),
+        ("operation=%00", "invalid_query"),
+    ],
+)
+def test_a_query_that_is_wrong(town: Town, query: str, code: str) -> None:
+    for path in (f"/journal/client/{GROUP}", "/journal"):
+        assert error_of(town.operator.request("GET", f"{path}?{query}")) == (400, code)
+
+
+def test_a_removed_client_keeps_its_entries_and_no_other_domain_sees_them(people: People, town: Town) -> None:
+    client_id = town.operator.create(name="gone")["id"]
+    assert town.operator.request("DELETE", f"/clients/{client_id}").status_code == 204
+    assert [entry["operation"] for entry in journal(town.operator, client_id)] == ["client.remove", "client.create"]
+    elsewhere = people.town()
+    assert journal(elsewhere.operator, client_id) == []
+    assert client_id not in json.dumps(journal(elsewhere.admin))
+    assert client_id in json.dumps(journal(town.operator, client=client_id, everything="true"))
+
+
+def test_the_domains_admin_sees_it_and_members_do_not(town: Town) -> None:
+    client_id = town.operator.create()["id"]
+    town.operator.give_role(client_id, "mine", ["read", "manage_role"], [town.member.user])
+    for path in (f"/journal/client/{client_id}", "/journal"):
+        for caller in (town.operator, town.admin):
+            assert caller.request("GET", path).status_code == 200
+        assert error_of(town.member.request("GET", path)) == (403, "forbidden")
+        assert error_of(town.stranger.request("GET", path)) == (403, "domain_forbidden")
+    assert town.operator.request("GET", "/journal?everything=true").status_code == 200
+    assert error_of(town.admin.request("GET", "/journal?everything=true")) == (403, "super_admin_only")
+
+
+@pytest.mark.parametrize("name", ["nope", "5c3a3f0e-3a0f-4b0a-9a3a-00000000000", "x" * 300])
+def test_an_id_that_no_client_can_have(town: Town, name: str) -> None:
+    assert error_of(town.operator.request("GET", f"/journal/client/{name}")) == (400, "invalid_id")
+
+
+def test_paths_beside_it(town: Town) -> None:
+    for path in ("/journal/user/x", "/journal/client", "/journal/client/a/b"):
+        assert town.operator.request("GET", path).status_code in {400, 404}
+    for path in ("/journal", f"/journal/client/{GROUP}"):
+        assert town.operator.request("POST", path, json={}).status_code == 405
