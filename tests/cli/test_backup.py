@@ -30,6 +30,7 @@ from tests.support.commands import Ended, run
 from tests.support.database import opened
 from tests.support.elsewhere import Elsewhere
 from tests.support.gateways import DOMAIN, Gateway, content
+from tests.support.memory import measured
 from tests.support.program import PROGRAM
 from tests.support.service import environment, started
 from tests.support.users import NOBODY, as_user
@@ -620,11 +621,9 @@ def test_a_large_database_takes_little_memory(home: Gateway, passphrase: Path, t
 
 def _most_mib(arguments: list[str], data: Path) -> int:
     """What a command that succeeds takes of the memory, at most."""
-    # Counted is also what the parent had at that time, so a small one starts it.
-    program = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-    program += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
-    command = [sys.executable, "-c", program, *PROGRAM, *arguments]
-    return int(subprocess.run(command, env=environment(data), capture_output=True, text=True, check=True).stdout)
+    ended = measured([*PROGRAM, *arguments], environment(data))
+    assert ended.code == 0, ended
+    return ended.most >> 20
 
 
 # As root, beside somebody else's service.

@@ -47,7 +47,7 @@ PRINTED: Final[Mapping[str, tuple[str, ...]]] = {
     "packaging/operations/provisioning.md": (
         "created 2, updated 0, unchanged 0, failed 0",
         "created 0, updated 0, unchanged 2, failed 0",
-        '{"created":0,"updated":0,"unchanged":2,"failed":0}',
+        '{"created":0,"updated":1,"unchanged":1,"failed":0}',
         "id,name,external_id,identity,tags",
     ),
     "packaging/operations/upgrade.md": ("Successfully installed edgeclients-", '"status":"ready"'),

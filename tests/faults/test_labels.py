@@ -1,11 +1,10 @@
 """Labels are files with secrets: complete or not there, wherever the command ends, and however large what it is given."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import pytest
 from edgeclients.labels.source import MOST
 from tests.support import disks
 from tests.support.labels import client, clients, files, texts, write_secrets
+from tests.support.memory import measured
 from tests.support.program import PROGRAM
 from tests.support.service import AS_INSTALLED, environment
 from tests.support.waiting import PATIENCE, wait_until
@@ -36,6 +36,15 @@ def at(event, _):
 sys.addaudithook(at)
 sys.exit(main())
 """
+
+
+@pytest.fixture(autouse=True)
+def _signals_end_commands() -> Iterator[None]:
+    """A program that is started in the background inherits that these signals are ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def command(secrets: Path, out: Path, *options: str) -> list[str]:
@@ -140,11 +149,7 @@ def test_a_large_file_takes_no_more_memory(tmp_path: Path, write: Callable[[Path
     secrets = tmp_path / "secrets.csv"
     write(secrets)
     env = environment(tmp_path / "none", AS_INSTALLED)
-    with subprocess.Popen(command(secrets, tmp_path / "out.pdf"), env=env, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        said = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 1
-    assert line in said
-    assert used.ru_maxrss * 1024 < 350_000_000
+    ended = measured(command(secrets, tmp_path / "out.pdf"), env)
+    assert ended.code == 1
+    assert line in ended.err
+    assert ended.most < 350_000_000

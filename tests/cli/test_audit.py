@@ -1,0 +1,220 @@
+"""`edgeclients audit`: who changed what, on the data directory and at a service's address."""
+
+import csv
+import getpass
+import io
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.commands import Ended, run
+from tests.support.on_postgres import Cloud
+from tests.support.service import Service, started
+
+ME = f"cli:{getpass.getuser()}"
+
+
+class Place(NamedTuple):
+    """Where commands work, and the service, if it runs."""
+
+    data: Path
+    service: Service | None
+
+    def __call__(self, *arguments: str) -> Ended:
+        return run(*arguments, data=self.data)
+
+    def audit(self, *arguments: str) -> list[dict[str, Any]]:
+        ended = self("audit", *arguments, "--output", "json")
+        assert (ended.code, ended.err) == (0, ""), ended
+        entries: list[dict[str, Any]] = json.loads(ended.out)
+        return entries
+
+
+@pytest.fixture(params=["running", "stopped"])
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with started(tmp_path / "data") as service:
+        if request.param == "running":
+            yield Place(service.data, service)
+            return
+    yield Place(service.data, None)
+
+
+def created(at: Place, name: str, domain: str = "plant") -> str:
+    ended = at("clients", "create", name, "--domain", domain, "--output", "json")
+    assert ended.code == 0, ended
+    client_id: str = json.loads(ended.out)["id"]
+    return client_id
+
+
+def test_commands_are_told_under_the_systems_user(at: Place) -> None:
+    client_id = created(at, "boiler")
+    for arguments in (("update", "--name", "pump"), ("disable",), ("delete",)):
+        assert at("clients", arguments[0], client_id, "--domain", "plant", *arguments[1:]).code == 0
+    entries = at.audit("--client", client_id)
+    assert [entry["operation"] for entry in entries] == ["client.remove", "client.disable", "client.update", "client.create"]
+    for entry in entries:
+        assert entry["domain"] == "plant"
+        assert (entry["attributes"]["user_id"], entry["attributes"]["from"]) == (ME, "local")
+    assert entries[2]["attributes"]["before"] == {"name": "boiler"}
+    assert entries[2]["attributes"]["after"] == {"name": "pump"}
+
+
+def test_operators_are_told(at: Place) -> None:
+    for arguments in (
+        ("add", "ann", "--domain", "plant=member"),
+        ("change", "ann", "--name", "Ann", "--domain", "plant=admin"),
+        ("token", "add", "ann", "laptop", "--expires-in", "1h"),
+        ("token", "remove", "ann", "laptop"),
+        ("remove", "ann"),
+    ):
+        assert at("operators", *arguments).code == 0
+    assert at("operators", "remove", "ann").code == 1
+    entries = at.audit()
+    assert [entry["operation"].removeprefix("operator.") for entry in entries] == [
+        *("remove", "remove_token", "add_token", "change", "add")
+    ]
+    assert {entry["attributes"]["operator_id"] for entry in entries} == {"ann"}
+    assert {(entry["attributes"]["user_id"], entry["attributes"]["from"]) for entry in entries} == {(ME, "local")}
+    assert entries[2]["attributes"]["token_name"] == "laptop"
+    assert entries[2]["attributes"]["lifetime_seconds"] == 3600
+    changed = entries[3]["attributes"]
+    assert changed["before"] == {"name": "ann", "domains": {"plant": "member"}}
+    assert changed["after"] == {"name": "Ann", "domains": {"plant": "admin"}}
+    assert "mgo_" not in json.dumps(entries)
+    assert at.audit("--domain", "plant") == [], "operators belong to no domain"
+
+
+def test_domains_and_filters(at: Place) -> None:
+    here, there = created(at, "a"), created(at, "b", "other")
+    assert {entry["attributes"]["id"] for entry in at.audit()} == {here, there}
+    assert [entry["attributes"]["id"] for entry in at.audit("--domain", "other")] == [there]
+    assert [entry["attributes"]["id"] for entry in at.audit("--client", here)] == [here]
+    assert at.audit("--client", here, "--domain", "other") == []
+    assert at.audit("--operation", "client.update") == []
+    assert len(at.audit("--operation", "client.create", "--limit", "1")) == 1
+    for since, count in (("1h", 2), ("2026-01-01", 2), ("2026-01-01T09:30", 2), ("2036-01-01T00:00:00+01:00", 0)):
+        assert len(at.audit("--since", since)) == count
+
+
+def test_every_form(at: Place) -> None:
+    client_id = created(at, "=boiler")
+    (entry,) = at.audit()
+    assert json.loads(at("audit", "--output", "jsonl").out) == entry
+    (row,) = csv.DictReader(io.StringIO(at("audit", "--output", "csv").out))
+    assert (row["operation"], row["client"], row["user"], row["from"]) == ("client.create", client_id, ME, "local")
+    assert json.loads(row["changes"]) == {"after": {"name": "=boiler", "status": "enabled"}}
+    head, line = at("audit").out.splitlines()
+    assert head.split() == ["OCCURRED", "AT", "OPERATION", "DOMAIN", "CLIENT", "USER", "FROM", "CHANGES"]
+    assert client_id in line
+
+
+def test_more_than_a_page(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        assert api.request("POST", "/clients/bulk", json=[{"name": f"n{number}"} for number in range(230)]).is_success
+        at = Place(service.data, service)
+        found = at.audit()
+        ids = [entry["attributes"].get("id", "") for entry in found]
+        assert len(ids) == len(set(ids)) == 231
+        assert at.audit("--limit", "150") == found[:150]
+
+
+def test_at_an_address_with_a_token(tmp_path: Path) -> None:
+    """An admin sees her domain, a member nothing, and only a super admin everything."""
+    with started(tmp_path / "data") as service, Api(service, "plant") as api, Api(service, "other") as other:
+        client_id = api.create()["id"]
+        other.create()
+        tokens = {"operator": service.data / "operator.token"}
+        for name in ("admin", "member"):
+            assert run("operators", "add", name, "--domain", f"plant={name}", data=service.data).code == 0
+            tokens[name] = tmp_path / name
+            tokens[name].write_text(run("operators", "token", "add", name, "t", data=service.data).out)
+
+        def asked(name: str, *arguments: str) -> Ended:
+            where = ("--url", service.http, "--token-file", str(tokens[name]))
+            return run("audit", *where, *arguments, "--output", "jsonl", data=tmp_path / "none")
+
+        (entry,) = asked("admin", "--domain", "plant").out.splitlines()
+        assert json.loads(entry)["attributes"]["id"] == client_id
+        assert len(asked("operator").out.splitlines()) == 4
+        for name, arguments in (("admin", ()), ("member", ("--domain", "plant")), ("admin", ("--domain", "other"))):
+            ended = asked(name, *arguments)
+            assert (ended.code, ended.out) == (1, "")
+            assert re.fullmatch(r"edgeclients: [a-z ]+", ended.line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--since", "yesterday"), "'yesterday' is not a time"),
+        (("--since", "2026-13-01"), "is not a time"),
+        (("--client", "boiler"), "'boiler' is not the id of a client"),
+        (("--limit", "0"), "'0' is not a number of 1 or more"),
+        (("--output", "xml"), "invalid choice"),
+    ],
+)
+def test_wrong_use(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    ended = run("audit", *arguments, data=tmp_path)
+    assert ended.code == 2
+    assert text in ended.err
+
+
+def test_without_data(tmp_path: Path) -> None:
+    ended = run("audit", data=tmp_path / "none")
+    assert ended.code == 1
+    assert "start the service once" in ended.line
+
+
+def test_a_move_and_back_keeps_it(tmp_path: Path, cloud: Cloud) -> None:
+    """Denied logins as well; and new entries follow the old ones."""
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        client_id = api.create()["id"]
+        assert api.request("POST", "/clients/bulk", json=[{}, {}]).is_success
+        api.request("DELETE", f"/clients/{client_id}")
+        _deny(service, api.create()["id"])
+        before = Place(service.data, service).audit()
+    assert {entry["operation"] for entry in before} == {"client.create", "client.remove", "client.denied"}
+    url, env = f"postgres://{cloud.server.user}@/{cloud.name}", {**cloud.server.settings(cloud.name)}
+    pepper = tmp_path / "pepper"
+    assert run("move", "--to", url, "--pepper", str(pepper), data=service.data, env=env).code == 0
+    back = tmp_path / "back"
+    back.mkdir(mode=0o700)
+    moved = run(
+        *("move", "--from", url, "--pepper", str(back / "pepper")),
+        data=back,
+        env={**env, "MG_CLIENTS_PEPPER_FILE": str(pepper)},
+    )
+    assert moved.code == 0, moved
+    with started(back) as again, Api(again, "plant") as api:
+        at = Place(back, again)
+        assert at.audit() == before
+        new = api.create()["id"]
+        assert [entry["attributes"]["id"] for entry in at.audit("--limit", "1")] == [new]
+
+
+def _deny(service: Service, client_id: str) -> None:
+    import grpc
+
+    from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+    from tests.support.api import basic
+
+    with grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        with pytest.raises(grpc.RpcError):
+            stub.Authenticate(clients_pb2.AuthnReq(token=basic(client_id, str(uuid.uuid4()))))
+
+
+def test_a_kill_loses_no_entry_of_a_change_that_was_answered(tmp_path: Path) -> None:
+    ids = []
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        for _ in range(20):
+            ids.append(api.create()["id"])
+        service.kill()
+    with started(service.data) as again:
+        told = [entry["attributes"]["id"] for entry in Place(service.data, again).audit()]
+    assert told == ids[::-1]
