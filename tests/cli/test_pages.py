@@ -40,7 +40,7 @@ PRINTED: Final[Mapping[str, tuple[str, ...]]] = {
     "packaging/operations/clock.md": ('"clock":{"status":"ok","difference_seconds":0}', "clients_clock_difference_seconds 0.0"),
     "packaging/operations/disk-full.md": ('"writable":true', "clients_store_writable 1.0", "data/clients.db\n"),
     "packaging/operations/install.md": ("healthy\n", '"status":"ready"'),
-    "packaging/operations/audit.md": ("client.update", '{"before":{"name":"boiler"},"after":{"name":"boiler 1"}}', '"attributes":{"id":'),
+    "packaging/operations/audit.md": ('{"before":{"name":"boiler"},"after":{"name":"boiler 1"}}', '"attributes":{"id":'),
     "packaging/operations/labels.md": ("labels.pdf: 2 labels on 1 page\n", "labels.png to labels-2.png: 2 labels on 2 pages\n"),
     "packaging/operations/events.md": ("last sent:    nothing yet",),
     "packaging/operations/observe.md": ('"status":"pass"', '"status":"ready"', "clients_store_writable 1.0"),
