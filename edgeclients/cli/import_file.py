@@ -11,6 +11,7 @@ import msgspec
 from edgeclients.cli.secrets_file import Entry, SecretsFile
 from edgeclients.core.ids import EntityIds
 from edgeclients.core.provisioning.columns import LINE, NEW_ID, NEW_SECRET, Columns
+from edgeclients.core.provisioning.json_lines import Sent
 from edgeclients.core.provisioning.lines import Line, lines
 from edgeclients.core.provisioning.record import BadLine, Generated
 from edgeclients.core.provisioning.table import Row, row_text, table
@@ -153,19 +154,25 @@ _decode = msgspec.json.Decoder(_Known).decode
 def _object_as_sent(line: Line, making: Making) -> bytes:
     if line.text is None:
         return b"\xff\n"  # what is no text stays none
-    text = line.text.strip()
+    text = line.text.strip().encode()
+    if not text:
+        return b"\n"
+    try:
+        read = msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return b"?\n"  # the service tells that it is no JSON
+    generated = _made_for(text, line.number, making)
+    return msgspec.json.encode(Sent(read, generated.id, generated.secret) if generated else Sent(read)) + b"\n"
+
+
+def _made_for(text: bytes, line: int, making: Making) -> Generated | None:
     try:
         known = _decode(text)
-    except msgspec.MsgspecError:
-        return text.encode() + b"\n"  # the service tells what is wrong
+    except (msgspec.MsgspecError, RecursionError):
+        return None  # the service tells what is wrong
     if (known.credentials or {}).get("secret"):
-        return text.encode() + b"\n"
-    generated = making.made(line.number, known.external_id or "", known.name or "")
-    if generated is None:
-        return text.encode() + b"\n"
-    own = msgspec.json.encode({NEW_ID: generated.id, NEW_SECRET: generated.secret})[:-1]
-    rest = text[1:].lstrip().encode()
-    return own + (rest if rest.startswith(b"}") else b"," + rest) + b"\n"
+        return None
+    return making.made(line, known.external_id or "", known.name or "")
 
 
 async def _read(file: BinaryIO, passed: Callable[[int], None]) -> AsyncIterator[bytes]:

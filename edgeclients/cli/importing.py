@@ -179,6 +179,8 @@ def _told(response: http.client.HTTPResponse, report: BinaryIO | None, making: M
             shown += 1
         elif "created" in told:
             summary = msgspec.convert(told, Summary)
+        elif "error" in told:
+            raise StartError(f"the import ended early: {told['message']}")
         else:
             held.add(told["line"])
     if summary is not None and summary.stopped_at is not None and not quiet:

@@ -10,6 +10,7 @@ METADATA_VALUES = 1000  # each is a row of the search index
 BULK_METADATA_VALUES = 200_000  # of one call: some seconds of the writer
 IMPORTED_LINES = 500_000  # of one call: what must not occur twice is kept, 120 bytes a line
 EXPORTED_KEYS = 2000  # metadata keys: columns of a table, of which a spreadsheet shows 16,384
+TABLE_COLUMNS = EXPORTED_KEYS + 100  # of a file to be imported: what is exported fits
 TAGS = 100
 TAG_CHARACTERS = 255
 BULK_CLIENTS = 10_000

@@ -147,7 +147,10 @@ def metadata_text(metadata: Metadata) -> str:
     """
     if not metadata:
         return "{}"
-    encoded = msgspec.json.encode(metadata)
+    try:
+        encoded = msgspec.json.encode(metadata)
+    except RecursionError as error:
+        raise InvalidMetadata("too deep") from error
     if len(encoded) > limits.METADATA_BYTES:
         raise InvalidMetadata("too large")
     # Few brackets cannot be deep, and text without the escape has no NUL: most objects need no walk.
@@ -159,10 +162,16 @@ def metadata_text(metadata: Metadata) -> str:
 
 
 def values(value: object) -> int:
-    """The number of scalars in a JSON value."""
-    if isinstance(value, Mapping):
-        return sum(map(values, value.values()))
-    return sum(map(values, value)) if isinstance(value, list) else 1
+    """The number of scalars in a JSON value of any depth."""
+    found = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping | list):
+            waiting.extend(one.values() if isinstance(one, Mapping) else one)
+        else:
+            found += 1
+    return found
 
 
 def _walk(value: object, depth: int) -> None:

@@ -136,14 +136,16 @@ class ExportPropertiesContract:
         async def body() -> AsyncIterator[bytes]:
             yield content
 
+        async def caller() -> Session:
+            return session
+
         file = await read_file({Format.CSV: "text/csv", Format.JSONL: "application/jsonl"}[form], body(), {})
         with closing(Argon2Threads(KEYRING, 1)) as threads:
             secrets = Secrets(harness.store, KEYRING, HashQueue(threads, 1))
             access = Access(harness.store, _Everything())
             imports = Imports(harness.store, access, secrets, Parents(harness.store, access), TemporaryFile, lambda: 0)
-            told = [
-                one async for some in imports.run(session, Options(key=file.key, atomic=atomic), file.lines) for one in some
-            ]
+            found = imports.run(session, Options(key=file.key, atomic=atomic), file.lines, caller)
+            told = [one async for some in found for one in some]
         assert told == [Summary(unchanged=len(rows))]
         assert await self.exported(harness, session, form, with_hashes=with_hashes) == content
         for client in clients:

@@ -91,6 +91,8 @@ def test_a_secret_is_taken_in_its_domain_only(api: Api, other: Api) -> None:
         ({"external_id": "x" * 256}, "invalid_external_id"),
         ({"external_id": "\0"}, "malformed_request"),
         ({"credentials": {"secret": "x" * 4097}}, "invalid_secret"),
+        ({"credentials": {"secret": "  "}}, "invalid_secret"),
+        ({"credentials": {"secret": "\t\u00a0\n"}}, "invalid_secret"),
         ({"id": UUID, "credentials": {"secret": UUID}}, "invalid_secret"),
         ({"tags": ["t"] * 101}, "invalid_tags"),
         ({"tags": ["x" * 256]}, "invalid_tags"),

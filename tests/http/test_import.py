@@ -13,6 +13,7 @@ import pytest
 from tests.support.api import Api, error_of
 from tests.support.on_postgres import secret_works
 from tests.support.raw import Raw
+from tests.support.waiting import wait_until
 
 CSV, JSONL = {"content-type": "text/csv"}, {"content-type": "application/jsonl; charset=utf-8"}
 CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
@@ -140,6 +141,7 @@ BAD_LINES = [
     ("SN-9,,,,,taken by another client", "secret", "not available"),
     ('SN-9,,,,,"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA"', "secret", "hash"),
     ("SN-9,,,,,$nonsense", "secret", "hash"),
+    ("SN-9,,,,,  ", "secret", "white space only"),
     ("SN-9,,,,,,nonsense", "channels", "UUID"),
     ("SN-9,,,,,,,nonsense", "parent_group_id", "invalid id"),
     ("SN-9,,,,,,,,9", "", "cells"),
@@ -322,6 +324,7 @@ def test_an_answer_without_a_summary_did_not_finish(api: Api) -> None:
     head = f"POST /{api.domain}/clients/import HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {api.service.token}\r\n"
     with Raw(api.service) as raw:
         raw.send(f"{head}Content-Type: text/csv\r\nContent-Length: 1000000\r\n\r\nexternal_id\n{rows}".encode())
+    wait_until(lambda: api.request("POST", "/clients/import", content="id\n", headers=CSV).status_code == 200, "its place")
     told, summary = imported(api, f"external_id\n{rows}")
     assert summary["failed"] == 0
     assert summary["created"] + summary["unchanged"] == 2000

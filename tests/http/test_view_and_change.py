@@ -175,6 +175,7 @@ class TestSecret:
             ({"generate": True, "grace": 30 * 24 * 3600 + 1}, 400, "invalid_grace"),
             ({"generate": True, "grace": "1h"}, 400, "invalid_body"),
             ({"secret": "x" * 4097}, 400, "invalid_secret"),
+            ({"secret": "  "}, 400, "invalid_secret"),
             ({"secret": "\0"}, 400, "malformed_request"),
         ],
     )

@@ -1,7 +1,6 @@
 """Writes prepared lines, a transaction for some hundred of them; one that fails is tried again in halves."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -32,6 +31,10 @@ class _UndoneError(Exception):
     def __init__(self, outcomes: list[Done | BadLine]) -> None:
         super().__init__()
         self.outcomes = outcomes
+
+    def forget(self) -> None:
+        """Let go of the lines, which the frames of the transaction refer to, and these to each other."""
+        self.__traceback__ = None
 
 
 class NotAsJudgedError(Exception):
@@ -104,6 +107,10 @@ class Batches:
         if self._source:
             await self._store.run(lambda tx: self._note(tx, finished=True))
 
+    def forget_permits(self) -> None:
+        """Ask again what the caller may do, before the next lines are written."""
+        self._everything = None
+
     async def write(self, lines: Sequence[Prepared], *, undo: bool) -> list[Done | BadLine]:
         """Write these lines, and tell what became of each; `undo`: leave everything as it was."""
         lines, outcomes = await self._permitted(lines)
@@ -173,6 +180,7 @@ class Batches:
                 break
             except _UndoneError as undone:
                 outcomes = undone.outcomes
+                undone.forget()
                 break
             except Busy as busy:  # many changes of others wait
                 await asyncio.sleep(busy.retry_after or 1)
@@ -237,6 +245,8 @@ class Batches:
             plans.update(await writing.plans(lines))
             raise _UndoneError([])
 
-        with contextlib.suppress(_UndoneError):
+        try:
             await self._store.run(unit)
+        except _UndoneError as undone:
+            undone.forget()
         return plans

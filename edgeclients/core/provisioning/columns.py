@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
+from edgeclients.core import limits
 from edgeclients.core.provisioning import cells
 from edgeclients.core.provisioning.record import (
     BadCell,
@@ -23,6 +24,8 @@ LINE, NEW_ID, NEW_SECRET = "_line", "_id", "_secret"
 """Columns of our own program: the line in the file that it reads, and what a client gets if the line creates it."""
 
 _OWN = (LINE, NEW_ID, NEW_SECRET)
+_SHOWN = 100  # characters of a name
+_VALUE = 32  # characters that take as much memory as a short value and its place
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "id": str.strip,
@@ -53,15 +56,15 @@ class Columns:
     """
 
     def __init__(self, header: Sequence[str], *, own: bool = False) -> None:
-        self.names = [_name(text) for text in header]
+        self.names = list(map(_name, header))
         while self.names and not self.names[-1]:
             self.names.pop()  # a spreadsheet may write more separators than it has columns
+        if len(self.names) > limits.TABLE_COLUMNS + own * len(_OWN):
+            raise UnusableFile(subject=f"it has {len(self.names):,} columns, more than {limits.TABLE_COLUMNS:,}")
         self._paths: dict[str, Path] = {}
         for name in self.names:
             self._check(name, own=own)
-        repeated = [name for name in self.names if self.names.count(name) > 1]
-        if repeated:
-            raise UnusableFile(subject=f"the column {repeated[0]} occurs twice")
+        self._check_repeated()
         self._check_paths()
         self._texts = [(name, _READERS.get(name)) for name in self.names]
         self._values = [(place, self._paths[name]) for place, name in enumerate(self.names) if name in self._paths]
@@ -74,46 +77,52 @@ class Columns:
         """What a row says; None if it is empty."""
         if not any(row.cells):
             return None
+        line = int(row.cells[self._own[LINE]]) if LINE in self._own else row.line
         if len(row.cells) > len(self.names) and any(row.cells[len(self.names) :]):
-            line = int(row.cells[self._own[LINE]]) if LINE in self._own else row.line
             return bad_line(line, "", "", f"has {len(row.cells)} cells, where the header has {len(self.names)}")
         try:
-            return self._record(row.line, row.cells)
+            return self._record(line, row)
         except BadCell as bad:
-            return bad.at(row.line)
+            return bad.at(line)
 
-    def _record(self, line: int, row: Sequence[str]) -> Record:
-        record = Record(line=line)
-        for (name, read), cell in zip(self._texts, row, strict=False):
+    def _record(self, line: int, row: Row) -> Record:
+        record = Record(line=line, size=row.size + _VALUE * len(self._values))
+        for (name, read), cell in zip(self._texts, row.cells, strict=False):
             if read is not None and (cell or name not in _UNCHANGED_IF_EMPTY):
                 setattr(record, name, read(cell))
         if self._values:
-            found = [(path, row[place] if place < len(row) else "") for place, path in self._values]
+            found = [(path, row.cells[place] if place < len(row.cells) else "") for place, path in self._values]
             record.values = tuple((path, cells.value_of(cell)) for path, cell in found if cell)
             record.removed = tuple(path for path, cell in found if not cell)
-        if self._own:
-            self._add_own(record, row)
+        if (place := self._own.get(NEW_ID)) is not None and row.cells[place]:
+            record.generated = Generated(row.cells[place], row.cells[self._own[NEW_SECRET]])
         return record
-
-    def _add_own(self, record: Record, row: Sequence[str]) -> None:
-        if (place := self._own.get(LINE)) is not None:
-            record.line = int(row[place])
-        if (place := self._own.get(NEW_ID)) is not None and row[place]:
-            record.generated = Generated(row[place], row[self._own[NEW_SECRET]])
 
     def _check(self, name: str, *, own: bool) -> None:
         if name.startswith(METADATA):
-            self._paths[name] = _path(name)
+            self._paths[name] = path = _path(name)
+            if len(path) > limits.METADATA_DEPTH:
+                raise UnusableFile(
+                    subject=f"the column {_shown(name)} has {len(path):,} keys, more than {limits.METADATA_DEPTH}"
+                )
         elif name not in NAMES and not (own and name in _OWN):
-            shown = name if len(name) <= 100 else f"{name[:99]}…"
-            raise UnusableFile(subject=f"the column {shown!r} is unknown: known are {', '.join(NAMES)} and metadata.<key>")
+            known = f"{', '.join(NAMES)} and metadata.<key>"
+            raise UnusableFile(subject=f"the column {_shown(name)!r} is unknown: known are {known}")
+
+    def _check_repeated(self) -> None:
+        seen = set()
+        for name in self.names:
+            if name in seen:
+                raise UnusableFile(subject=f"the column {_shown(name)} occurs twice")
+            seen.add(name)
 
     def _check_paths(self) -> None:
         known = set(self._paths.values())
         for name, path in self._paths.items():
             for length in range(1, len(path)):
                 if path[:length] in known:
-                    raise UnusableFile(subject=f"the columns {name} and {column_of(path[:length])} exclude each other")
+                    outer = column_of(path[:length])
+                    raise UnusableFile(subject=f"the columns {_shown(name)} and {_shown(outer)} exclude each other")
 
 
 async def records(columns: Columns, rows: AsyncIterator[Row | BadLine]) -> AsyncIterator[Record | BadLine]:
@@ -134,13 +143,20 @@ def _name(text: str) -> str:
 
 
 def _path(name: str) -> Path:
-    keys, escaped = [""], False
+    keys: list[str] = []
+    key: list[str] = []
+    escaped = False
     for character in name.removeprefix(METADATA):
         if escaped or character not in {"\\", "."}:
-            keys[-1] += character
+            key.append(character)
             escaped = False
         elif character == "\\":
             escaped = True
         else:
-            keys.append("")
-    return tuple(keys)
+            keys.append("".join(key))
+            key.clear()
+    return (*keys, "".join(key))
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"

@@ -13,13 +13,13 @@ from edgeclients.core.events import status_name
 from edgeclients.core.provisioning import cells
 from edgeclients.core.provisioning.columns import NAMES, column_of
 from edgeclients.core.provisioning.record import Path
+from edgeclients.core.provisioning.slots import Slots
 from edgeclients.core.provisioning.table import row_text
-from edgeclients.errors import Busy, Forbidden, SuperAdminOnly, TooManyKeys
+from edgeclients.errors import Forbidden, SuperAdminOnly, TooManyKeys
 from edgeclients.model import ClientFilter, Exported, Session
 from edgeclients.ports import Snapshot, Store
 from edgeclients.text import to_cell
 
-_AT_A_TIME = 2  # each holds a snapshot and a connection
 _SECRET = "secret"  # noqa: S105 - the name of a column
 _encode = msgspec.json.Encoder().encode
 
@@ -42,7 +42,7 @@ class Exports:
     def __init__(self, store: Store, access: Access) -> None:
         self._store = store
         self._access = access
-        self._running = 0
+        self._slots = Slots("exports")
 
     async def run(self, session: Session, form: Format, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:
         """The clients of the session's domain, all from one moment.
@@ -51,27 +51,19 @@ class Exports:
             Forbidden: the caller does not see every client of the domain.
             SuperAdminOnly: hashes of secrets are for super admins.
             TooManyKeys: the metadata has more keys than a table may have columns.
-            Busy: others export.
+            Busy: the caller exports already, or others do.
         """
         if with_hashes and not session.super_admin:
             raise SuperAdminOnly
         if not session.super_admin and not (await self._access.viewer(session, ClientFilter())).everything:
             raise Forbidden
-        if self._running == _AT_A_TIME:
-            raise Busy("exports", retry_after=1)
-        self._running += 1
-        try:
-            async with self._store.snapshot(session.domain_id) as snapshot:
-                lines = (
-                    _table(snapshot, with_hashes=with_hashes)
-                    if form is Format.CSV
-                    else _objects(snapshot, with_hashes=with_hashes)
-                )
-                async with contextlib.aclosing(lines):
-                    async for part in lines:
-                        yield part
-        finally:
-            self._running -= 1
+        async with self._slots.taken(session), self._store.snapshot(session.domain_id) as snapshot:
+            lines = (
+                _table(snapshot, with_hashes=with_hashes) if form is Format.CSV else _objects(snapshot, with_hashes=with_hashes)
+            )
+            async with contextlib.aclosing(lines):
+                async for part in lines:
+                    yield part
 
 
 async def _objects(snapshot: Snapshot, *, with_hashes: bool) -> AsyncGenerator[bytes, None]:

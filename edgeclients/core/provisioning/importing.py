@@ -1,6 +1,6 @@
 """Imports lines: judges them, and writes them some hundred at a time, so that others are served meanwhile."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import BinaryIO, TypeAlias
 
 from msgspec import Struct
@@ -15,10 +15,12 @@ from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.core.provisioning.spool import Spool
 from edgeclients.core.provisioning.writing import Done, Prepared
 from edgeclients.core.secrets.issue import Secrets
+from edgeclients.errors import Forbidden
 from edgeclients.model import Client, Session
 from edgeclients.ports import Store
 
 _ALONE, _BESIDE_OTHERS = 500, 100  # lines of a transaction; a hundred keep the writer for 5 ms, but cost a quarter more
+_MOST_SIZE = 1024 * 1024  # characters of them: values may take twenty times as much in memory
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -62,6 +64,9 @@ class Summary(Struct, omit_defaults=False):
         setattr(self, name, getattr(self, name) + 1)
 
 
+Caller: TypeAlias = Callable[[], Awaitable[Session]]
+"""Who calls, looked at again: raises if the token is no longer valid."""
+
 Told: TypeAlias = BadLine | Made | Summary
 """What an import tells: of bad lines, of secrets made, and last in sum."""
 
@@ -103,27 +108,38 @@ class Imports:
         await self._access.create(session)
 
     async def run(
-        self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine]
+        self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine], caller: Caller
     ) -> AsyncGenerator[Sequence[Told], None]:
         """Import `lines` for a caller who was admitted, and tell of some at a time while that goes on.
 
-        An atomic import tells of secrets at its end.
+        A file may take long to arrive: `caller` says before each part of it whose session it is by then. An atomic import tells
+        of secrets at its end.
 
         Raises:
             AlreadyImported: the file creates clients only, and has done so before.
             Throttled: too many of its secrets are in use already.
+            Unauthenticated, Forbidden, …: the caller may no longer import; what is behind is left out.
         """
         batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets)
         judging = Judging(session, options.key, self._secrets, self._parents)
         begun = await batches.begin(options.source) if options.key is None and options.source else 0
         parts = _Parts(lines, begun, self._answered)
+
+        async def readmit() -> None:
+            if await caller() != session:
+                raise Forbidden("the caller's rights have changed")
+            await self.admit(session)
+            batches.forget_permits()
+            judging.forget_groups()
+
         if options.atomic and not options.dry_run:
             with Spool(self._spool()) as spool:
-                async for told in self._at_once(batches, judging, parts, spool):
+                async for told in self._at_once(batches, judging, parts, spool, readmit):
                     yield told
             return
         summary = Summary()
         async for part in parts:
+            await readmit()
             prepared, outcomes = await self._judge(judging, part)
             outcomes += await batches.write(prepared, undo=options.dry_run)
             told = _told(outcomes, prepared, summary)
@@ -141,10 +157,12 @@ class Imports:
         judging: Judging,
         parts: "_Parts",
         spool: Spool,
+        readmit: Callable[[], Awaitable[None]],
     ) -> AsyncIterator[Sequence[Told]]:
         """Try all lines, then write all of them in one transaction, if each of them is good."""
         judged = Summary()
         async for part in parts:
+            await readmit()
             prepared, outcomes = await self._judge(judging, part)
             outcomes += await batches.write(prepared, undo=True)
             yield [one for one in _told(outcomes, prepared, judged) if isinstance(one, BadLine)]
@@ -155,6 +173,7 @@ class Imports:
         if judged.failed or stopped_at is not None:
             yield [Summary(failed=judged.failed, stopped_at=stopped_at)]
             return
+        await readmit()
         try:
             done = await batches.write_all(spool)
         except NotAsJudgedError as error:
@@ -188,7 +207,7 @@ class _Parts:
 
     async def __aiter__(self) -> AsyncGenerator[list[Record | BadLine], None]:
         part: list[Record | BadLine] = []
-        answered, most, left = self._answered(), _ALONE, limits.IMPORTED_LINES
+        answered, most, left, size = self._answered(), _ALONE, limits.IMPORTED_LINES, 0
         async for line in self._lines:
             if line.line <= self._begun:
                 continue
@@ -197,9 +216,10 @@ class _Parts:
                 break
             left -= 1
             part.append(line)
-            if len(part) >= most:
+            size += line.size if isinstance(line, Record) else 0
+            if len(part) >= most or size >= _MOST_SIZE:
                 yield part
-                part = []
+                part, size = [], 0
                 before, answered = answered, self._answered()
                 most = _ALONE if answered == before else _BESIDE_OTHERS
         if part:

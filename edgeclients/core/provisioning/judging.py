@@ -46,6 +46,10 @@ class Judging:
         stored = await self._stored([one for one in judged if isinstance(one, Prepared)])
         return [stored.get(one.record.line, one) if isinstance(one, Prepared) else one for one in judged]
 
+    def forget_groups(self) -> None:
+        """Ask again which parent groups the caller may use."""
+        self._groups.clear()
+
     def _judged(self, record: Record, now: int) -> Prepared | BadLine:
         if (fault := self._repeated(record)) is not None:
             return fault
@@ -80,7 +84,7 @@ class Judging:
         return self._lines.setdefault(hash((name, value)), line)
 
     async def _ask_for_groups(self, records: Sequence[Record]) -> None:
-        """Find out which parent groups may be used; each is asked about once."""
+        """Find out which parent groups may be used; each is asked about once for all of `records`."""
         for record in records:
             group_id = record.parent_group_id or ""
             if group_id and group_id not in self._groups:

@@ -31,6 +31,8 @@ from edgeclients.errors import (
 from edgeclients.model import Client, ClientDraft, Status
 from edgeclients.operations import Operation
 
+_in_order = msgspec.json.Encoder(order="deterministic").encode
+
 
 class Key(StrEnum):
     """The column that says which client a line is about."""
@@ -110,8 +112,9 @@ def change(record: Record, client: Client) -> Change:
     if _describe(record, fields, client):
         operations.append(Operation.UPDATE)
     if record.metadata is not UNSET or record.values or record.removed:
-        wanted = _metadata(record, msgspec.json.decode(client.metadata))
-        if wanted != msgspec.json.decode(client.metadata):
+        have = msgspec.json.decode(client.metadata)
+        wanted = _metadata(record, have)
+        if not _same(wanted, have):
             fields["metadata"], metadata = metadata_text(wanted), wanted
             operations.append(Operation.UPDATE)
     if record.tags is not UNSET and tuple(record.tags) != client.tags:
@@ -144,9 +147,14 @@ def _describe(record: Record, fields: dict[str, Any], client: Client) -> bool:
             fields[name] = value
     if record.private_metadata is not UNSET:
         text = metadata_text(record.private_metadata)
-        if msgspec.json.decode(text) != msgspec.json.decode(client.private_metadata):
+        if not _same(record.private_metadata, msgspec.json.decode(client.private_metadata)):
             fields["private_metadata"] = text
     return len(fields) > before
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two objects are the same in JSON: in Python 1, 1.0 and true are equal."""
+    return one == other and _in_order(one) == _in_order(other)
 
 
 def _given(value: Any) -> str:

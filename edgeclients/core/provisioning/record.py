@@ -22,10 +22,11 @@ class Record(Struct, kw_only=True):
     """What a line says; UNSET says nothing, and an empty text or tuple clears.
 
     `metadata` replaces the whole; `values` sets single values, and `removed` removes some. `secret` "" says nothing: no line
-    removes a secret.
+    removes a secret. `size` is what it takes in memory, in characters of the file.
     """
 
     line: int
+    size: int = 0
     id: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
     external_id: str | UnsetType = UNSET

@@ -16,10 +16,11 @@ _QUOTED = re.compile(r'"[^"]*("|$)')
 
 
 class Row(NamedTuple):
-    """The cells of a record, and the line on which it begins."""
+    """The cells of a record, the line on which it begins, and what it takes in the file, in characters."""
 
     line: int
     cells: list[str]
+    size: int = 0
 
 
 class Table(NamedTuple):
@@ -107,7 +108,7 @@ class _Record:
         return None if self.is_open else self._complete()
 
     def _complete(self) -> Row | BadLine:
-        return bad_line(self.line, "", "", self._fault) if self._fault else Row(self.line, self._cells)
+        return bad_line(self.line, "", "", self._fault) if self._fault else Row(self.line, self._cells, self._size)
 
     def _read(self, text: str) -> None:
         end = len(_without_end(text))

@@ -44,8 +44,10 @@ def _is_varied(secret: str) -> bool:
 
 
 def check_secret(secret: str, client_id: str, domain_id: str) -> None:
-    """Raise `InvalidSecret` if `secret` is too long, or equals a public id."""
+    """Raise `InvalidSecret` if `secret` is too long, white space only, or equals a public id."""
     check_text(secret)
+    if secret.isspace():
+        raise InvalidSecret("white space only")
     if len(secret) > limits.SECRET_BYTES or len(secret.encode()) > limits.SECRET_BYTES:
         raise InvalidSecret("too long")
     if secret in {client_id, domain_id}:

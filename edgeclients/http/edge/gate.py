@@ -27,6 +27,7 @@ from edgeclients.http.edge.bearer import BearerTokens
 from edgeclients.http.edge.fast_path import HotReads
 from edgeclients.http.edge.local import LocalCallers
 from edgeclients.http.scope import (
+    CALLER,
     LOCAL,
     OPERATION,
     REQUEST_ID,
@@ -157,6 +158,7 @@ class Gate:
                 scope[OPERATION] = fast_path.VIEW_CLIENT
                 await self._hot.view(session, rest[1], send)
                 return
+            scope[CALLER] = lambda: self._session(scope, segments[0])
             scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:
             raise NoRoute

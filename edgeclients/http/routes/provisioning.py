@@ -1,6 +1,7 @@
 """Routes that import and export files (schema/README.md#import)."""
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -9,9 +10,11 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.core.provisioning.exporting import Exports, Format
-from edgeclients.core.provisioning.importing import Imports
+from edgeclients.core.provisioning.importing import Caller, Imports
+from edgeclients.core.provisioning.slots import Slots
 from edgeclients.errors import (
     Busy,
+    DomainError,
     Forbidden,
     InvalidQuery,
     SuperAdminOnly,
@@ -19,17 +22,19 @@ from edgeclients.errors import (
     TooManyKeys,
     UnsupportedMediaType,
     UnusableFile,
+    row_of,
 )
 from edgeclients.http.scope import LOCAL
 from edgeclients.http.wire import provisioning
-from edgeclients.http.wire.call import Call, session_of
+from edgeclients.http.wire.call import Call, caller_of, session_of
 from edgeclients.http.wire.docs import STORE_ERRORS, describe
+from edgeclients.http.wire.failures import error_body
 from edgeclients.http.wire.parameters import read
 from edgeclients.http.wire.provisioning import CSV, JSONL
 from edgeclients.http.wire.streaming import Streamed
 from edgeclients.model import Session
 
-_AT_A_TIME = 2  # each takes its turns with the writer; more would only take longer
+_log = logging.getLogger(__name__)
 _TYPES = {Format.CSV: CSV, Format.JSONL: JSONL}
 
 _ANSWER = (
@@ -43,7 +48,7 @@ _TABLE = "external_id,name,tags,metadata.room\r\nSN-00017,boiler,floor-1,b1\r\n"
 
 def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
     """The routes of `imports` and `exports`."""
-    running = 0
+    slots = Slots("imports")
 
     @post(
         "/import",
@@ -52,8 +57,9 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
             "importClients",
             "Create and update clients from a file, CSV or JSON lines",
             "The response has a line for each bad line of the file, one for each client whose secret was generated, and last "
-            "the summary. It is sent while the request arrives. A response without a summary did not finish: send it again. A "
-            "request that generates more than 20,000 secrets ends there, with `stopped_at` in the summary.",
+            "the summary. It is sent while the request arrives. A response without a summary did not finish: send it again. "
+            "Its last line may be an error, with the reason. A request that generates more than 20,000 secrets ends there, "
+            "with `stopped_at` in the summary.",
             answer=str,
             example=_ANSWER,
             errors=(UnsupportedMediaType, UnusableFile, InvalidQuery, Throttled, Busy, *STORE_ERRORS),
@@ -68,25 +74,20 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
         own = bool(request.scope.get(LOCAL))
         values = read(request.scope["query_string"], provisioning.OWN_PARAMETERS if own else provisioning.IMPORT_PARAMETERS)
         media_type = request.headers.get("content-type", "")
-        if running == _AT_A_TIME:
-            raise Busy("imports", retry_after=1)
         session = session_of(request)
         await imports.admit(session)
-        return Streamed(told(session, values, media_type, request.stream(), own=own), JSONL)
+        found = told(session, caller_of(request), values, media_type, request.stream(), own=own)
+        return Streamed(with_reason(found, session), JSONL)
 
     async def told(
-        session: Session, values: dict[str, Any], media_type: str, body: AsyncIterator[bytes], *, own: bool
+        session: Session, caller: Caller, values: dict[str, Any], media_type: str, body: AsyncIterator[bytes], *, own: bool
     ) -> AsyncGenerator[bytes, None]:
-        nonlocal running
-        running += 1
-        try:
+        async with slots.taken(session):
             file = await provisioning.read_file(media_type, body, values, own=own)
-            found = imports.run(session, provisioning.options_of(values, file.key), file.lines)
+            found = imports.run(session, provisioning.options_of(values, file.key), file.lines, caller)
             async with contextlib.aclosing(found) as lines:
                 async for some in lines:
                     yield provisioning.lines_of(some)
-        finally:
-            running -= 1
 
     @get(
         "/export",
@@ -111,3 +112,18 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
         return Streamed(found, _TYPES[form], name)
 
     return [import_clients, export_clients]
+
+
+async def with_reason(parts: AsyncGenerator[bytes, None], session: Session) -> AsyncGenerator[bytes, None]:
+    """The parts of an answer; if it ends early, the last one is a line that says why."""
+    begun = False
+    try:
+        async with contextlib.aclosing(parts):
+            async for part in parts:
+                begun = begun or bool(part)
+                yield part
+    except DomainError as error:
+        if not begun:
+            raise
+        _log.warning("import ended early", extra={"reason": row_of(error).code, "request_id": session.request_id})
+        yield error_body(error, session.request_id) + b"\n"

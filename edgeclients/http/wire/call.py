@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 from litestar import Request
 
+from edgeclients.core.provisioning.importing import Caller
 from edgeclients.errors import Busy, InvalidBody, UnsupportedMediaType
-from edgeclients.http.scope import SESSION
+from edgeclients.http.scope import CALLER, SESSION
 from edgeclients.model import Session
 
 T = TypeVar("T")
@@ -23,6 +24,11 @@ Call = Request[Any, Any, Any]
 def session_of(call: Call) -> Session:
     """The session of a request, which the gate has authenticated."""
     return cast("Session", cast("dict[str, Any]", call.scope)[SESSION])
+
+
+def caller_of(call: Call) -> Caller:
+    """What identifies the caller of a request once more."""
+    return cast("Caller", cast("dict[str, Any]", call.scope)[CALLER])
 
 
 async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -58,8 +58,8 @@ Secret: TypeAlias = Annotated[
     str,
     shown(
         maxLength=limits.SECRET_BYTES,
-        pattern=NO_NUL,
-        description=f"At most {limits.SECRET_BYTES} bytes of UTF-8; not the client's id, not the domain's.",
+        pattern=r"^(?!\s+$)[^\x00]*$",
+        description=f"At most {limits.SECRET_BYTES} bytes of UTF-8, not white space only, not the client's or domain's id.",
     ),
 ]
 Metadata: TypeAlias = Annotated[

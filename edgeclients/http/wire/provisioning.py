@@ -9,8 +9,8 @@ from edgeclients.core.provisioning import json_lines
 from edgeclients.core.provisioning.columns import Columns, records
 from edgeclients.core.provisioning.exporting import Format
 from edgeclients.core.provisioning.importing import Made, Options, Summary, Told
-from edgeclients.core.provisioning.lines import lines
-from edgeclients.core.provisioning.planning import Key
+from edgeclients.core.provisioning.lines import LONGEST, lines
+from edgeclients.core.provisioning.planning import Key, key_of
 from edgeclients.core.provisioning.record import BadLine, Record
 from edgeclients.core.provisioning.table import table
 from edgeclients.errors import InvalidQuery, UnsupportedMediaType, UnusableFile
@@ -19,6 +19,7 @@ from edgeclients.http.wire.parameters import Parameter, boolean, by_name
 CSV: Final = "text/csv"
 JSONL: Final = "application/jsonl"
 
+_FIRST = 500  # lines that are read to find out what says which client a line is about
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -90,8 +91,8 @@ async def read_file(media_type: str, body: AsyncIterator[bytes], values: Mapping
         return File(records(columns, rows), found or Key.ID)
     if kind == JSONL:
         said = json_lines.records(lines(body), own=own)
-        first = await anext(said, None)
-        return File(_with_first(first, said), key or _key_of(first))
+        first = [] if key else await _first_with_key(said)
+        return File(_behind(first, said), key or _key_of(first))
     raise UnsupportedMediaType
 
 
@@ -101,15 +102,29 @@ def _no_key(key: Key | None) -> str:
     return f"it has no column {key}, which is to be the key of its lines"
 
 
-def _key_of(first: Record | BadLine | None) -> Key:
-    return Key.ID if not isinstance(first, Record) or first.id is not msgspec.UNSET else Key.EXTERNAL_ID
+async def _first_with_key(lines: AsyncIterator[Record | BadLine]) -> list[Record | BadLine]:
+    """The lines through the first that says which client it is about; if none of the first ones does, these."""
+    found: list[Record | BadLine] = []
+    size = 0
+    async for line in lines:
+        found.append(line)
+        size += line.size if isinstance(line, Record) else 0
+        if _said_key(line) or len(found) == _FIRST or size >= LONGEST:
+            break
+    return found
 
 
-async def _with_first(
-    first: Record | BadLine | None, others: AsyncIterator[Record | BadLine]
-) -> AsyncIterator[Record | BadLine]:
-    if first is not None:
-        yield first
+def _said_key(line: Record | BadLine) -> Key | None:
+    return next((key for key in (Key.ID, Key.EXTERNAL_ID) if isinstance(line, Record) and key_of(line, key)), None)
+
+
+def _key_of(first: Sequence[Record | BadLine]) -> Key:
+    return (_said_key(first[-1]) if first else None) or Key.EXTERNAL_ID
+
+
+async def _behind(first: list[Record | BadLine], others: AsyncIterator[Record | BadLine]) -> AsyncIterator[Record | BadLine]:
+    while first:
+        yield first.pop(0)
     async for one in others:
         yield one
 
