@@ -175,7 +175,7 @@ class JournalTransaction(Protocol):
         """
 
     async def amend(self, number: int, entry: JournalEntry) -> bool:
-        """Give the entry with this number, which is in the same ring, the attributes of `entry`, and the time now.
+        """Give the entry with this number, which is in the same ring, the attributes of `entry`; its time stays.
 
         Returns:
             Whether the journal still has it.

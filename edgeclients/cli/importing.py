@@ -91,9 +91,9 @@ class _Run(NamedTuple):
 
     def query(self, *, dry: bool, most_secrets: int) -> dict[str, str]:
         parsed = self.parsed
-        found = {"most_secrets": str(most_secrets)}
+        found = {"most_secrets": str(most_secrets), "source": self.source}
         found |= {"key": parsed.key} if parsed.key else {}
-        found |= {"all_new": "true", "source": self.source} if parsed.all_new else {}
+        found |= {"all_new": "true"} if parsed.all_new else {}
         found |= {"dry_run": "true"} if dry else {}
         found |= {"atomic": "true"} if parsed.atomic else {}
         return found

@@ -16,6 +16,7 @@ MOST_BYTES = 1024
 
 CREATE, IMPORT = "client.create", "client.import"
 CONNECT, DISCONNECT = "client.connect", "client.disconnect"
+SET_PARENT, REMOVE_PARENT = "client.set_parent", "client.remove_parent"
 
 _FIELDS = ("name", "external_id", "identity", "tags", "parent_group_id")
 _LOCAL = "local"  # where commands on this machine come from

@@ -67,7 +67,7 @@ class Parents:
             new = touched(old, tx, session, parent_group_id=group_id)
             await tx.replace(old, new)
             await tx.append([events.parent_set(session, client_id, group_id)])
-            await tx.record([journal.changed(session, "client.set_parent", old, new)])
+            await tx.record([journal.changed(session, journal.SET_PARENT, old, new)])
 
         await self._store.run(unit)
 
@@ -93,7 +93,7 @@ class Parents:
             new = touched(old, tx, session, parent_group_id=None)
             await tx.replace(old, new)
             await tx.append([events.parent_removed(session, client_id)])
-            await tx.record([journal.changed(session, "client.remove_parent", old, new)])
+            await tx.record([journal.changed(session, journal.REMOVE_PARENT, old, new)])
 
         await self._store.run(unit)
 
@@ -102,7 +102,7 @@ class Parents:
 
         async def unit(tx: Transaction) -> None:
             await tx.unset_parent_group(group_id)
-            await tx.record([journal.of_service("client.remove_parent", "", parent_group_id=group_id)])
+            await tx.record([journal.of_service(journal.REMOVE_PARENT, "", parent_group_id=group_id)])
 
         if group_id:
             await self._store.run(unit)

@@ -2,6 +2,7 @@
 
 import csv
 import getpass
+import hashlib
 import io
 import json
 import re
@@ -90,6 +91,19 @@ def test_operators_are_told(at: Place) -> None:
     assert changed["after"] == {"name": "Ann", "domains": {"plant": "admin"}}
     assert "mgo_" not in json.dumps(entries)
     assert at.audit("--domain", "plant") == [], "operators belong to no domain"
+
+
+def test_an_import_is_told(at: Place, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("external_id,name\nSN-1,a\nSN-2,b\n")
+    for arguments in (("--secrets-out", str(tmp_path / "s")), ()):
+        assert at("import", str(file), "--domain", "plant", *arguments).code == 0
+    entries = at.audit("--domain", "plant")
+    assert [entry["operation"] for entry in entries] == ["client.create", "client.create", "client.import"]
+    assert {entry["attributes"]["user_id"] for entry in entries} == {ME}
+    whole = entries[-1]["attributes"]
+    assert (whole["from"], whole["created"], whole["failed"]) == ("local", 2, 0)
+    assert whole["source"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_domains_and_filters(at: Place) -> None:

@@ -1,5 +1,6 @@
 """The journal: who did what to a client, when and from where, before and after (schema/README.md#journal)."""
 
+import hashlib
 import json
 import time
 import uuid
@@ -290,3 +291,57 @@ def test_paths_beside_it(town: Town) -> None:
         assert town.operator.request("GET", path).status_code in {400, 404}
     for path in ("/journal", f"/journal/client/{GROUP}"):
         assert town.operator.request("POST", path, json={}).status_code == 405
+
+
+def _imported(api: Api, content: str, media_type: str = "text/csv", **query: str) -> dict[str, Any]:
+    """The summary of an import."""
+    response = api.request("POST", "/clients/import", params=query, content=content, headers={"content-type": media_type})
+    assert response.status_code == 200, response.text
+    summary: dict[str, Any] = json.loads(response.text.splitlines()[-1])
+    return summary
+
+
+@pytest.mark.parametrize("atomic", ["false", "true"])
+def test_an_import_is_one_entry_and_a_short_one_for_each_client_that_it_changes(town: Town, atomic: str) -> None:
+    first = "external_id,name,tags,status,channels\n" + "".join(f"SN-{n},n{n},a,enabled,{GROUP}\n" for n in range(1200))
+    assert _imported(town.operator, first, atomic=atomic)["created"] == 1200
+    (whole,) = journal(town.operator, operation="client.import")
+    assert whole["attributes"].pop("request_id")
+    assert whole["attributes"] == {
+        "user_id": town.operator.user,
+        "from": "127.0.0.1",
+        "created": 1200,
+        "updated": 0, "unchanged": 0, "failed": 0,
+        "source": hashlib.sha256(first.encode()).hexdigest(),
+    }
+    page = town.operator.request("GET", "/journal", params={"operation": "client.create"}).json()
+    assert page["total"] == 1200
+    second = f"external_id,name,tags,status,channels\nSN-0,new,b,disabled,\nSN-1,n1,a,enabled,{GROUP}\n"
+    assert _imported(town.operator, second, atomic=atomic)["updated"] == 1
+    newest, older = journal(town.operator, operation="client.import")
+    assert (newest["attributes"]["updated"], newest["attributes"]["unchanged"]) == (1, 1)
+    assert older["attributes"]["created"] == 1200
+    (client_id,) = (one["id"] for one in town.operator.request("GET", "/clients?external_id=SN-0&status=all").json()["clients"])
+    entries = journal(town.operator, client_id)
+    operations = ["client.create", "client.disable", "client.disconnect", "client.update", "client.update_tags"]
+    assert sorted(entry["operation"] for entry in entries) == operations
+    assert all(entry["attributes"] == {"id": client_id, "user_id": town.operator.user} for entry in entries)
+
+
+def test_an_import_that_changes_nothing_is_no_entry(town: Town) -> None:
+    table = "external_id,name\nSN-1,a\n"
+    _imported(town.operator, table)
+    before = journal(town.operator)
+    assert _imported(town.operator, table)["unchanged"] == 1
+    assert _imported(town.operator, "external_id,name\nSN-2,b\n", dry_run="true")["created"] == 1
+    assert _imported(town.operator, "external_id,status\nSN-3,bogus\n")["failed"] == 1
+    assert _imported(town.operator, "external_id,status\nSN-3,bogus\nSN-4,enabled\n", atomic="true")["failed"] == 1
+    assert journal(town.operator) == before
+
+
+def test_bad_lines_of_an_import_are_counted(town: Town) -> None:
+    lines = [{"external_id": f"SN-{number}", "status": "bogus" if number % 3 else "enabled"} for number in range(30)]
+    summary = _imported(town.operator, "\n".join(map(json.dumps, lines)), "application/jsonl")
+    (whole,) = journal(town.operator, operation="client.import")
+    assert {name: whole["attributes"][name] for name in summary} == summary
+    assert (summary["created"], summary["failed"]) == (10, 20)

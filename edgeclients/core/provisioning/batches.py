@@ -9,10 +9,11 @@ from msgspec import Struct, field
 from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access
 from edgeclients.core.authz.permit import Permit
+from edgeclients.core.provisioning.logbook import Logbook
 from edgeclients.core.provisioning.planning import OF_LINES, Key, draft, refused
 from edgeclients.core.provisioning.record import BadLine, bad_line
 from edgeclients.core.provisioning.spool import Spool
-from edgeclients.core.provisioning.writing import CREATED, UNCHANGED, Done, Prepared, TooManySecretsError, Writing
+from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Prepared, TooManySecretsError, Writing
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import AlreadyImported, Busy, CalloutRefused, DomainForbidden, Forbidden, NotFound, SecretTaken, text_of
 from edgeclients.model import ImportProgress, Session
@@ -68,10 +69,18 @@ class Batches:
         session: the caller.
         key: what says which client a line is about; None: each line creates one.
         most_secrets: how many may be made.
+        logbook: what the journal has of it.
     """
 
     def __init__(
-        self, store: Store, access: Access, secrets: Secrets, session: Session, key: Key | None, most_secrets: int
+        self,
+        store: Store,
+        access: Access,
+        secrets: Secrets,
+        session: Session,
+        key: Key | None,
+        most_secrets: int,
+        logbook: Logbook,
     ) -> None:
         self._store = store
         self._access = access
@@ -79,6 +88,7 @@ class Batches:
         self._session = session
         self._key = key
         self._most_secrets = most_secrets
+        self._logbook = logbook
         self._source = ""
         self._line = 0
         self._everything: Mapping[Operation, Permit] | None = None
@@ -102,10 +112,16 @@ class Batches:
         self._line = progress.line
         return progress.line
 
-    async def finish(self) -> None:
-        """Record that the file is imported to its end."""
-        if self._source:
-            await self._store.run(lambda tx: self._note(tx, finished=True))
+    async def finish(self, counts: Mapping[str, int], *, is_complete: bool) -> None:
+        """Record how many lines had which outcome, and whether the file is imported to its end."""
+
+        async def unit(tx: Transaction) -> None:
+            await self._logbook.finish(tx, counts)
+            if self._source and is_complete:
+                await self._note(tx, finished=True)
+
+        if self._logbook.is_begun or (self._source and is_complete):
+            await self._store.run(unit)
 
     def forget_permits(self) -> None:
         """Ask again what the caller may do, before the next lines are written."""
@@ -125,7 +141,7 @@ class Batches:
         everything = await self._may()
 
         async def unit(tx: Transaction) -> Outcomes:
-            all_of_them = Outcomes()
+            all_of_them, is_changed = Outcomes(), False
             for lines in spool:
                 writing = Writing(tx, self._session, self._key, everything, self._most_secrets)
                 try:
@@ -136,9 +152,14 @@ class Batches:
                     if isinstance(outcome, BadLine):
                         raise NotAsJudgedError(outcome.line, outcome.reason)
                     all_of_them.add(outcome)
+                if writing.changes:
+                    await tx.record(writing.changes)
+                    is_changed = True
                 self._line = max(self._line, *(one.record.line for one in lines))
             if self._source:
                 await self._note(tx, finished=True)
+            if is_changed:
+                await self._logbook.note(tx, (), all_of_them.counts)
             return all_of_them
 
         return await self._store.run(unit)
@@ -165,18 +186,20 @@ class Batches:
         everything = await self._may()
         line = max(self._line, *(one.record.line for one in lines))
 
-        async def unit(tx: Transaction) -> list[Done | BadLine]:
+        async def unit(tx: Transaction) -> tuple[list[Done | BadLine], int]:
             writing = Writing(tx, self._session, self._key, everything, self._most_secrets)
             outcomes = await writing.write(lines)
             if undo or all(isinstance(one, BadLine) or one.outcome == UNCHANGED for one in outcomes):
                 raise _UndoneError(outcomes)
             if self._source:
                 await tx.note_import(self._session.domain_id, self._source, ImportProgress(line))
-            return outcomes
+            number = await self._logbook.note(tx, writing.changes, _counts(outcomes))
+            return outcomes, number
 
         while True:
             try:
-                outcomes = await self._store.run(unit)
+                outcomes, number = await self._store.run(unit)
+                self._logbook.committed(number, _counts(outcomes))
                 break
             except _UndoneError as undone:
                 outcomes = undone.outcomes
@@ -250,3 +273,11 @@ class Batches:
         except _UndoneError as undone:
             undone.forget()
         return plans
+
+
+def _counts(outcomes: Sequence[Done | BadLine]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        name = outcome.outcome if isinstance(outcome, Done) else FAILED
+        counts[name] = counts.get(name, 0) + 1
+    return counts

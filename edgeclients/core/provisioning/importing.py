@@ -10,10 +10,11 @@ from edgeclients.core.authz.access import Access
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.batches import Batches, NotAsJudgedError
 from edgeclients.core.provisioning.judging import Judging
+from edgeclients.core.provisioning.logbook import Logbook
 from edgeclients.core.provisioning.planning import Key
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.core.provisioning.spool import Spool
-from edgeclients.core.provisioning.writing import Done, Prepared
+from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, UPDATED, Done, Prepared
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import Forbidden
 from edgeclients.model import Client, Session
@@ -28,7 +29,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     `key`: what says which client a line is about; None: each line creates one, and the file, whose SHA-256 is `source`, is
     refused if it did so before. `most_secrets`: how many may be made. `dry_run` changes nothing, and `atomic` nothing unless
-    every line is good.
+    every line is good. `digest`: the SHA-256 for the journal, of what has arrived.
     """
 
     key: Key | None = Key.EXTERNAL_ID
@@ -36,6 +37,7 @@ class Options(Struct, frozen=True, kw_only=True):
     atomic: bool = False
     source: str = ""
     most_secrets: int = 20_000
+    digest: Callable[[], str] = str
 
 
 class Made(Struct, frozen=True):
@@ -60,8 +62,12 @@ class Summary(Struct, omit_defaults=False):
 
     def count(self, outcome: Done | BadLine) -> None:
         """Count a line."""
-        name = outcome.outcome if isinstance(outcome, Done) else "failed"
+        name = outcome.outcome if isinstance(outcome, Done) else FAILED
         setattr(self, name, getattr(self, name) + 1)
+
+    def counts(self) -> dict[str, int]:
+        """The number of lines by outcome."""
+        return {CREATED: self.created, UPDATED: self.updated, UNCHANGED: self.unchanged, FAILED: self.failed}
 
 
 Caller: TypeAlias = Callable[[], Awaitable[Session]]
@@ -120,7 +126,8 @@ class Imports:
             Throttled: too many of its secrets are in use already.
             Unauthenticated, Forbidden, …: the caller may no longer import; what is behind is left out.
         """
-        batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets)
+        logbook = Logbook(session, options.digest)
+        batches = Batches(self._store, self._access, self._secrets, session, options.key, options.most_secrets, logbook)
         judging = Judging(session, options.key, self._secrets, self._parents)
         begun = await batches.begin(options.source) if options.key is None and options.source else 0
         parts = _Parts(lines, begun, self._answered)
@@ -147,8 +154,8 @@ class Imports:
             if batches.stopped_at is not None:
                 break
         summary.stopped_at = parts.stopped_at if batches.stopped_at is None else batches.stopped_at
-        if not options.dry_run and summary.stopped_at is None:
-            await batches.finish()
+        if not options.dry_run:
+            await batches.finish(summary.counts(), is_complete=summary.stopped_at is None)
         yield [summary]
 
     async def _at_once(

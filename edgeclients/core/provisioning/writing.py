@@ -5,14 +5,14 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import UNSET, Struct
 
-from edgeclients.core import creation, events
+from edgeclients.core import creation, events, journal
 from edgeclients.core.authz.access import admitted
 from edgeclients.core.authz.permit import Permit
 from edgeclients.core.changes import touched
 from edgeclients.core.provisioning.planning import OF_LINES, Change, Key, change, key_of, refused
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.errors import Forbidden, NotFound
-from edgeclients.model import Client, Connection, ConnectionType, Event, NewClient, Session, StoredSecret
+from edgeclients.model import Client, Connection, ConnectionType, Event, JournalEntry, NewClient, Session, StoredSecret
 from edgeclients.operations import Operation
 from edgeclients.ports import Transaction
 
@@ -51,7 +51,13 @@ class Done(Struct, frozen=True):
     holds_made: bool = False
 
 
-CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+_ENTRIES = {
+    Operation.CONNECT: journal.CONNECT,
+    Operation.DISCONNECT: journal.DISCONNECT,
+    Operation.SET_PARENT_GROUP: journal.SET_PARENT,
+    Operation.REMOVE_PARENT_GROUP: journal.REMOVE_PARENT,
+}
+CREATED, UPDATED, UNCHANGED, FAILED = "created", "updated", "unchanged", "failed"
 
 
 class Writing:
@@ -79,6 +85,8 @@ class Writing:
         self._everything = everything
         self._most_secrets = most_secrets
         self._events: list[Event] = []
+        self.changes: list[JournalEntry] = []
+        """What to record of each client that was changed."""
         self._revoked: list[str] = []
         self._granted = False
 
@@ -154,6 +162,7 @@ class Writing:
         self._granted = True
         for prepared, one in new:
             self._events.append(events.created(self._session, one))
+            self.changes.append(journal.short(self._session, journal.CREATE, one.client.id))
             if prepared.record.channels:
                 await self._tx.connect(self._connections(one.client, prepared.record.channels))
 
@@ -183,6 +192,7 @@ class Writing:
         await self._tx.disconnect(lost)
         await self._tx.connect(gained)
         self._events += [event for operation in operations for event in self._told(operation, client, new)]
+        self.changes += [journal.short(self._session, _ENTRIES.get(one, f"client.{one}"), client.id) for one in operations]
         self._note_access(operations, client)
         return Done(record.line, UPDATED, new, holds_made)
 

@@ -84,7 +84,7 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
     ) -> AsyncGenerator[bytes, None]:
         async with slots.taken(session):
             file = await provisioning.read_file(media_type, body, values, own=own)
-            found = imports.run(session, provisioning.options_of(values, file.key), file.lines, caller)
+            found = imports.run(session, provisioning.options_of(values, file), file.lines, caller)
             async with contextlib.aclosing(found) as lines:
                 async for some in lines:
                     yield provisioning.lines_of(some)

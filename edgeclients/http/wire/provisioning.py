@@ -1,6 +1,7 @@
 """What imports and exports look like on the wire (schema/README.md#import)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -61,10 +62,11 @@ OWN_PARAMETERS: Final = by_name(
 
 
 class File(NamedTuple):
-    """A file to be imported: its lines, and what says which client each is about."""
+    """A file to be imported: its lines, what says which client each is about, and the SHA-256 of what was read."""
 
     lines: AsyncIterator[Record | BadLine]
     key: Key
+    digest: Callable[[], str]
 
 
 async def read_file(media_type: str, body: AsyncIterator[bytes], values: Mapping[str, Any], *, own: bool = False) -> File:
@@ -80,7 +82,8 @@ async def read_file(media_type: str, body: AsyncIterator[bytes], values: Mapping
         UnsupportedMediaType: it is neither CSV nor JSONL.
         UnusableFile: it cannot be read at all, or does not have the key.
     """
-    key: Key | None = values.get("key")
+    hashed, key = sha256(), values.get("key")
+    body = _counted_into(hashed.update, body)
     kind = media_type.partition(";")[0].strip().lower()
     if kind == CSV:
         header, rows = await table(lines(body))
@@ -88,12 +91,18 @@ async def read_file(media_type: str, body: AsyncIterator[bytes], values: Mapping
         found = key or next((one for one in (Key.ID, Key.EXTERNAL_ID) if one in columns), None)
         if not values.get("all_new") and (found is None or found not in columns):
             raise UnusableFile(subject=_no_key(key))
-        return File(records(columns, rows), found or Key.ID)
+        return File(records(columns, rows), found or Key.ID, hashed.hexdigest)
     if kind == JSONL:
         said = json_lines.records(lines(body), own=own)
         first = [] if key else await _first_with_key(said)
-        return File(_behind(first, said), key or _key_of(first))
+        return File(_behind(first, said), key or _key_of(first), hashed.hexdigest)
     raise UnsupportedMediaType
+
+
+async def _counted_into(update: Callable[[bytes], None], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for part in body:
+        update(part)
+        yield part
 
 
 def _no_key(key: Key | None) -> str:
@@ -158,12 +167,14 @@ def _line(told: Told) -> object:
     return told
 
 
-def options_of(values: dict[str, Any], key: Key) -> Options:
+def options_of(values: dict[str, Any], file: File) -> Options:
     """How a file is imported, from its query."""
+    source = values.get("source", "")
     return Options(
-        key=None if values.get("all_new") else key,
+        key=None if values.get("all_new") else file.key,
         dry_run=values.get("dry_run", False),
         atomic=values.get("atomic", False),
-        source=values.get("source", ""),
+        source=source,
+        digest=(lambda: source) if source else file.digest,
         most_secrets=values.get("most_secrets", Options().most_secrets),
     )

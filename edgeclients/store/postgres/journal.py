@@ -23,7 +23,7 @@ WITH added AS (
 SELECT min(n) FROM added
 """
 _LENGTH = "SELECT octet_length(attributes) FROM journal WHERE ring = $1 AND n = $2 FOR UPDATE"
-_AMEND = "UPDATE journal SET at = $3, attributes = $4 WHERE ring = $1 AND n = $2"
+_AMEND = "UPDATE journal SET attributes = $3 WHERE ring = $1 AND n = $2"
 
 OLDEST = "SELECT n, at, octet_length(attributes) FROM journal WHERE ring = $1 AND n > $2 ORDER BY n LIMIT 200"
 _DROP = "DELETE FROM journal WHERE ring = $1 AND n <= $2"
@@ -58,8 +58,8 @@ async def record(connection: Statements, entries: Sequence[JournalEntry], now: i
     )
 
 
-async def amend(connection: Statements, number: int, entry: JournalEntry, now: int) -> list[Content] | None:
-    """Give the entry with this number the attributes of `entry`, as of now.
+async def amend(connection: Statements, number: int, entry: JournalEntry) -> list[Content] | None:
+    """Give the entry with this number the attributes of `entry`.
 
     Returns:
         What that adds to each ring; None if the entry has been dropped.
@@ -67,7 +67,7 @@ async def amend(connection: Statements, number: int, entry: JournalEntry, now: i
     length = await connection.fetchval(_LENGTH, int(entry.ring), number)
     if length is None:
         return None
-    await connection.execute(_AMEND, int(entry.ring), number, now, entry.attributes.decode())
+    await connection.execute(_AMEND, int(entry.ring), number, entry.attributes.decode())
     return amended(entry, length)
 
 

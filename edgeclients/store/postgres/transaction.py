@@ -194,7 +194,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
 
     @override
     async def amend(self, number: int, entry: JournalEntry) -> bool:
-        more = await journal.amend(self._connection, number, entry, self.now)
+        more = await journal.amend(self._connection, number, entry)
         if more is not None:
             self._count(more)
         return more is not None

@@ -26,7 +26,7 @@ WHERE id = 1 RETURNING journal_seq
 _EMPTY = "{}"
 _BYTES = f"coalesce(length(CAST(attributes AS BLOB)), {len(_EMPTY)})"
 _ADD = "INSERT INTO journal_rows (ring, n, at, operation, domain, client, user, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_AMEND = "UPDATE journal_rows SET at = ?, attributes = ? WHERE ring = ? AND n = ?"
+_AMEND = "UPDATE journal_rows SET attributes = ? WHERE ring = ? AND n = ?"
 _LENGTH = f"SELECT {_BYTES} FROM journal_rows WHERE ring = ? AND n = ?"
 
 _HELD = "SELECT journal_rows, journal_bytes, journal_short_rows, journal_short_bytes FROM store_state"
@@ -51,12 +51,12 @@ def record(connection: sqlite3.Connection, names: Names, entries: Sequence[Journ
     return first
 
 
-def amend(connection: sqlite3.Connection, number: int, entry: JournalEntry, now: int) -> bool:
-    """Give the entry with this number the attributes of `entry`, as of now; False if it has been dropped."""
+def amend(connection: sqlite3.Connection, number: int, entry: JournalEntry) -> bool:
+    """Give the entry with this number the attributes of `entry`; False if it has been dropped."""
     found = fetch(connection, _LENGTH, (entry.ring, number))
     if not found:
         return False
-    connection.execute(_AMEND, (now, _text(entry), entry.ring, number))
+    connection.execute(_AMEND, (_text(entry), entry.ring, number))
     _count(connection, amended(entry, found[0][0]))
     return True
 

@@ -178,7 +178,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
     @override
     async def amend(self, number: int, entry: JournalEntry) -> bool:
         self.recorded = True
-        return journal.amend(self._connection, number, entry, self.now)
+        return journal.amend(self._connection, number, entry)
 
     @override
     async def revoke(self, client_ids: Sequence[str]) -> None:
