@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
@@ -13,6 +14,8 @@ from edgeclients.cli.terminal import INTERRUPTED, fail, flush_streams, note_clos
 from edgeclients.signals import Signals
 
 _USAGE = 2  # argparse's code for wrong arguments
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +43,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         SystemExit: there is no command to run: the arguments are wrong, or request a help text.
     """
-    program = parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    program = parser(for_service=[*given[:1]] == ["serve"])
     with contextlib.redirect_stdout(io.StringIO()) as printed:  # argparse ignores write errors
         try:
             return program.parse_args(arguments)
@@ -52,8 +56,40 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     raise SystemExit(print_result(printed.getvalue().removesuffix("\n")))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the command line. A parsed command is a namespace with its `run`."""
+def parser(*, for_service: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line. A parsed command is a namespace with its `run`.
+
+    Args:
+        for_service: leave out other commands than `serve`, which a service would keep in memory.
+    """
+    program = argparse.ArgumentParser(
+        prog="edgeclients",
+        description="Manages and authenticates the clients of an IoT installation.",
+        epilog="Settings are environment variables; `edgeclients serve --help` lists them.",
+    )
+    program.add_argument("--version", action="version", version=__version__)
+    commands = program.add_subparsers(metavar="COMMAND", required=True)
+    _add_serve(commands)
+    if not for_service:
+        _add_others(commands)
+    return program
+
+
+def _add_serve(commands: _Commands) -> None:
+    from edgeclients.cli import config  # after the standard streams are open
+
+    serve = commands.add_parser(
+        "serve",
+        help="run the service",
+        description="Run the service until SIGTERM or SIGINT. SIGHUP reloads certificates and keys.",
+        epilog=config.table(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # set by the supervisor: the descriptor of the lifeline
+    serve.set_defaults(run=_serve)
+
+
+def _add_others(commands: _Commands) -> None:
     from edgeclients.cli import (  # after the standard streams are open
         audit,
         backup,
@@ -67,24 +103,6 @@ def parser() -> argparse.ArgumentParser:
         move,
         operators,
     )
-
-    program = argparse.ArgumentParser(
-        prog="edgeclients",
-        description="Manages and authenticates the clients of an IoT installation.",
-        epilog="Settings are environment variables; `edgeclients serve --help` lists them.",
-    )
-    program.add_argument("--version", action="version", version=__version__)
-    commands = program.add_subparsers(metavar="COMMAND", required=True)
-
-    serve = commands.add_parser(
-        "serve",
-        help="run the service",
-        description="Run the service until SIGTERM or SIGINT. SIGHUP reloads certificates and keys.",
-        epilog=config.table(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    serve.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # set by the supervisor: the descriptor of the lifeline
-    serve.set_defaults(run=_serve)
 
     settings = commands.add_parser("config", help="check the settings")
     check = settings.add_subparsers(metavar="COMMAND", required=True).add_parser(
@@ -109,7 +127,6 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("health", help="check the health of the service on this machine; exit code 0 or 1").set_defaults(
         run=_health
     )
-    return program
 
 
 def _show_any_character() -> None:

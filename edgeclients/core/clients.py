@@ -25,7 +25,6 @@ from edgeclients.model import (
     Client,
     ClientDraft,
     ClientFilter,
-    JournalEntry,
     Page,
     RoleFilter,
     Session,
@@ -98,12 +97,16 @@ class Clients:
         check = partial(creation.checked, session, outline.ids, drafts, self._store.now())
         created = await asyncio.to_thread(check) if off_loop else check()
 
+        entry = journal.created if len(created) == 1 else journal.created_with_others
+
         async def unit(tx: Transaction) -> None:
+            if len(created) > 1:
+                await tx.record([journal.summary(session, journal.CREATE, clients=len(created))])
             for start in range(0, len(created), _PART):
                 part = [creation.new_client(session, one.client, stored(one.secret)) for one in created[start : start + _PART]]
                 await tx.insert(part)
                 await tx.append([events.created(session, one) for one in part])
-            await tx.record(_created(session, [one.client for one in created]))
+                await tx.record([entry(session, one.client) for one in part])
             await tx.grant()
 
         try:
@@ -260,9 +263,3 @@ class Clients:
             return new
 
         return await self._store.run(unit)
-
-
-def _created(session: Session, clients: Sequence[Client]) -> list[JournalEntry]:
-    if len(clients) == 1:
-        return [journal.created(session, clients[0])]
-    return journal.many(session, journal.CREATE, [client.id for client in clients], clients=len(clients))

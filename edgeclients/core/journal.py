@@ -3,7 +3,7 @@
 No entry holds a secret, private metadata, or a value of metadata.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,11 @@ _encode = msgspec.json.Encoder().encode
 def created(session: Session, client: Client) -> JournalEntry:
     """A client was created."""
     return _entry(session, CREATE, client.id, {"after": _described(client)})
+
+
+def created_with_others(session: Session, client: Client) -> JournalEntry:
+    """A client was created as one of many."""
+    return short(session, CREATE, client.id)
 
 
 def removed(session: Session, client: Client) -> JournalEntry:
@@ -73,16 +78,12 @@ def service_in(domain_id: str) -> Session:
     return Session("", domain_id, super_admin=False, request_id="", origin="gRPC")
 
 
-def many(session: Session, operation: str, client_ids: Iterable[str], **attributes: object) -> list[JournalEntry]:
-    """The same was done to several clients: one entry with `attributes`, and a short one for each client."""
-    return [_entry(session, operation, "", attributes), *(short(session, operation, one) for one in client_ids)]
-
-
 def one_or_many(session: Session, operation: str, client_ids: Sequence[str], **attributes: object) -> list[JournalEntry]:
-    """The same was done to some clients: see `many` if there are several."""
+    """The same was done to some clients: one entry with `attributes`, and a short one for each if there are several."""
     if len(client_ids) == 1:
         return [_entry(session, operation, client_ids[0], attributes)]
-    return many(session, operation, client_ids, clients=len(client_ids), **attributes)
+    whole = summary(session, operation, clients=len(client_ids), **attributes)
+    return [whole, *(short(session, operation, client_id) for client_id in client_ids)]
 
 
 def short(session: Session, operation: str, client_id: str) -> JournalEntry:
