@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import UNSET, Struct, field
 
 from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access
@@ -13,7 +14,7 @@ from edgeclients.core.provisioning.logbook import Logbook
 from edgeclients.core.provisioning.planning import OF_LINES, Key, draft, refused
 from edgeclients.core.provisioning.record import BadLine, bad_line
 from edgeclients.core.provisioning.spool import Spool
-from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Prepared, TooManySecretsError, Writing
+from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Plan, Prepared, TooManySecretsError, Writing
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import AlreadyImported, Busy, CalloutRefused, DomainForbidden, Forbidden, NotFound, SecretTaken, text_of
 from edgeclients.model import ImportProgress, Session
@@ -227,8 +228,8 @@ class Batches:
         return self._everything
 
     async def _permitted(self, lines: Sequence[Prepared]) -> tuple[list[Prepared], list[Done | BadLine]]:
-        """The lines that a callout allows, if it is to be asked."""
-        if not self._access.asks(Operation.CREATE_CLIENTS, *_OPERATIONS) or not lines:
+        """The lines that may be written as far as is known by now, if single clients matter for that."""
+        if not lines or not await self._is_about_single(lines):
             return list(lines), []
         allowed: list[Prepared] = []
         refusals: list[Done | BadLine] = []
@@ -238,16 +239,38 @@ class Batches:
             await self._consult(new)
         for one in lines:
             try:
-                client_id, operations = plans.get(one.record.line, ("", ()))
-                one.permits = {
-                    operation: await self._access.permit(self._session, operation, client_id) for operation in operations
-                }
+                if (plan := plans.get(one.record.line)) is None:
+                    one.permits = {}
+                else:
+                    one.leaves = plan.client.parent_group_id or ""
+                    one.permits = await self._permits(plan)
                 allowed.append(one)
             except (Forbidden, DomainForbidden, CalloutRefused) as error:
                 refusals.append(refused(one.record, error))
             except NotFound:
                 refusals.append(bad_line(one.record.line, "", "", "was changed by somebody else meanwhile: import it again"))
         return allowed, refusals
+
+    async def _is_about_single(self, lines: Sequence[Prepared]) -> bool:
+        """Whether somebody has to be asked about single clients: a callout, or who grants by their parent groups."""
+        if self._access.asks(Operation.CREATE_CLIENTS, *_OPERATIONS):
+            return True
+        everything = await self._may()
+        if len(everything) < len(_OPERATIONS):
+            return True  # a personal access token may be for some clients
+        by_group = any(permit.standing.by_group for permit in everything.values())
+        move = any(one.record.parent_group_id is not UNSET for one in lines)
+        return by_group and (move or not all(permit.granted for permit in everything.values()))
+
+    async def _permits(self, plan: Plan) -> dict[Operation, Permit]:
+        """What the caller may do to the client of a line, as through the route of each operation."""
+        client, operations = plan
+        permits = {operation: await self._access.permit(self._session, operation, client.id) for operation in operations}
+        if Operation.REMOVE_PARENT_GROUP in operations:
+            await self._access.group(self._session, Operation.REMOVE_CHILD_CLIENT, client.parent_group_id or "")
+            if (placed := permits.get(Operation.SET_PARENT_GROUP)) is not None:  # it is in no group by then
+                permits[Operation.SET_PARENT_GROUP] = msgspec.structs.replace(placed, groups={})
+        return permits
 
     async def _consult(self, new: Sequence[Prepared]) -> None:
         """Ask the callout about clients to be created, as it is asked about those of a bulk."""
@@ -259,9 +282,9 @@ class Batches:
             lambda: {"entities": callouts.entities(self._session, ids, drafts), "count": len(new)},
         )
 
-    async def _plans(self, lines: Sequence[Prepared]) -> dict[int, tuple[str, tuple[Operation, ...]]]:
+    async def _plans(self, lines: Sequence[Prepared]) -> dict[int, Plan]:
         """By line, the client that exists and what would be done to it."""
-        plans: dict[int, tuple[str, tuple[Operation, ...]]] = {}
+        plans: dict[int, Plan] = {}
 
         async def unit(tx: Transaction) -> None:
             writing = Writing(tx, self._session, self._key, {}, self._most_secrets)

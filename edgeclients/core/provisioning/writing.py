@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from msgspec import UNSET, Struct
 
@@ -21,7 +22,7 @@ class Prepared(Struct):
     """A line to be written: with the client that it creates if there is none yet, and the stored form of its secret.
 
     `made`: whether the secret is made for the line; else it is the line's. `permits` is what the caller may do to the client
-    that exists; None if nobody has to be asked about single clients.
+    that exists; None if nobody has to be asked about single clients. `leaves` is the parent group that it was asked about then.
     """
 
     record: Record
@@ -29,6 +30,14 @@ class Prepared(Struct):
     stored: StoredSecret
     made: bool
     permits: Mapping[Operation, Permit] | None = None
+    leaves: str = ""
+
+
+class Plan(NamedTuple):
+    """What a line would do to a client that exists."""
+
+    client: Client
+    operations: tuple[Operation, ...]
 
 
 class TooManySecretsError(Exception):
@@ -118,8 +127,8 @@ class Writing:
         await self._tx.append(self._events)
         return outcomes
 
-    async def plans(self, lines: Sequence[Prepared]) -> dict[int, tuple[str, tuple[Operation, ...]]]:
-        """What would be done to clients that exist: by line, the client's id and the operations. Nothing is written."""
+    async def plans(self, lines: Sequence[Prepared]) -> dict[int, Plan]:
+        """What would be done to clients that exist, by line. Nothing is written."""
         existing = await self._existing([one.record for one in lines])
         found = {}
         for one in lines:
@@ -131,7 +140,8 @@ class Writing:
                     continue  # it is refused when it is written
                 lost, gained = await self._moved(one.record, clients[0])
                 rotates = await self._rotates(one, clients[0])
-                found[one.record.line] = clients[0].id, _operations(wanted, rotates=rotates, lost=lost, gained=gained)
+                operations = _operations(wanted, rotates=rotates, lost=lost, gained=gained)
+                found[one.record.line] = Plan(clients[0], operations)
         return found
 
     def _count_secret(self, one: Prepared) -> None:
@@ -200,6 +210,8 @@ class Writing:
         permits = self._everything if one.permits is None else one.permits
         if (permit := permits.get(operation)) is None:
             raise Forbidden if one.permits is None else NotFound  # it was asked about what the line was to do before
+        if operation is Operation.REMOVE_PARENT_GROUP and one.permits is not None and client.parent_group_id != one.leaves:
+            raise NotFound  # as above
         await admitted(self._tx, permit, client.id)
 
     async def _rotates(self, one: Prepared, client: Client) -> bool:
