@@ -1,6 +1,8 @@
 """What an import may do by Auth: to each client what the caller could do to it through the single routes."""
 
 import json
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from tests.support.api import Api
 from tests.support.cloud.plant import Plant
 from tests.support.operations import GROUP
+from tests.support.waiting import wait_until
 
 ATOMIC = [{}, {"atomic": "true"}]
 REFUSED = "failed to perform authorization over the entity"
@@ -18,7 +21,7 @@ def group(plant: Plant) -> str:
     return plant.world.group(plant.domain, GROUP)
 
 
-def imported(api: Api, content: str, query: dict[str, str]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def imported(api: Api, content: str | Iterator[bytes], query: dict[str, str]) -> tuple[list[dict[str, Any]], dict[str, int]]:
     response = api.request("POST", "/clients/import", content=content, headers={"content-type": "text/csv"}, params=query)
     assert response.status_code == 200, response.text
     *told, summary = map(json.loads, response.text.splitlines())
@@ -76,3 +79,35 @@ def test_a_grant_of_the_group_that_a_client_leaves_puts_it_into_no_other(plant: 
     assert imported(caller, f"id,parent_group_id\n{client['id']},{there}\n", {})[1] == {"failed": 1}
     assert viewed(plant, client)["parent_group_id"] == group
     assert imported(caller, f"id,parent_group_id\n{client['id']},\n", {}) == ([], {"updated": 1})
+
+
+@pytest.mark.parametrize("query", ATOMIC)
+def test_a_grant_that_ends_while_the_file_arrives(plant: Plant, group: str, query: dict[str, str]) -> None:
+    """It counts no longer for what is stored afterwards: all of the file, if it is atomic."""
+    early, late = (plant.root.create(name="old", parent_group_id=group) for _ in range(2))
+    caller = plant.member(["client_create"])
+    plant.world.grant(group, caller.user, "client_update")
+
+    def refused() -> bool:
+        """Auth's answers are kept for some seconds."""
+        return caller.request("PATCH", f"/clients/{late['id']}", json={"metadata": {}}).status_code == 403
+
+    before = len(plant.cloud.calls)
+
+    def asked() -> bool:
+        return any(group in str(call.request) for call in plant.cloud.calls[before:])
+
+    def body() -> Iterator[bytes]:
+        yield f"id,name\n{early['id']},new\n".encode() + b"".join(f"{uuid.uuid4()},filler\n".encode() for _ in range(499))
+        wait_until(lambda: asked() if query else viewed(plant, early)["name"] == "new", "the first part")
+        plant.world.groups[group].roles.clear()
+        wait_until(refused, "the end of the grant")
+        yield f"{uuid.uuid4() if query else late['id']},new\n".encode()
+
+    told, summary = imported(caller, body(), query)
+    bad = [one for one in told if "reason" in one]
+    assert len(bad) == summary["failed"] == 1
+    assert bad[0]["line"] == (2 if query else 502)
+    assert REFUSED in bad[0]["reason"]
+    assert viewed(plant, early)["name"] == ("old" if query else "new")
+    assert viewed(plant, late)["name"] == "old"

@@ -1,42 +1,22 @@
 """Writes prepared lines, a transaction for some hundred of them; one that fails is tried again in halves."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
-import msgspec
-from msgspec import UNSET, Struct, field
+from msgspec import Struct, field
 
-from edgeclients.core.authz import callouts
 from edgeclients.core.authz.access import Access
-from edgeclients.core.authz.permit import Permit
 from edgeclients.core.provisioning.logbook import Logbook
-from edgeclients.core.provisioning.planning import OF_LINES, Key, draft, refused
-from edgeclients.core.provisioning.record import BadLine, bad_line
+from edgeclients.core.provisioning.permits import Permits
+from edgeclients.core.provisioning.planning import OF_LINES, Key, refused
+from edgeclients.core.provisioning.record import BadLine
 from edgeclients.core.provisioning.spool import Spool
-from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Plan, Prepared, TooManySecretsError, Writing
+from edgeclients.core.provisioning.undone import UndoneError
+from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Prepared, TooManySecretsError, Writing
 from edgeclients.core.secrets.issue import Secrets
-from edgeclients.errors import AlreadyImported, Busy, CalloutRefused, DomainForbidden, Forbidden, NotFound, SecretTaken, text_of
+from edgeclients.errors import AlreadyImported, Busy, SecretTaken, text_of
 from edgeclients.model import ImportProgress, Session
-from edgeclients.operations import Operation
 from edgeclients.ports import Store, Transaction
-
-_OPERATIONS: Final = (
-    *(Operation.UPDATE, Operation.UPDATE_TAGS, Operation.UPDATE_SECRET, Operation.ENABLE, Operation.DISABLE),
-    *(Operation.SET_PARENT_GROUP, Operation.REMOVE_PARENT_GROUP, Operation.CONNECT, Operation.DISCONNECT),
-)
-
-
-class _UndoneError(Exception):
-    """Ends a transaction without a change, with what became of its lines."""
-
-    def __init__(self, outcomes: list[Done | BadLine]) -> None:
-        super().__init__()
-        self.outcomes = outcomes
-
-    def forget(self) -> None:
-        """Let go of the lines, which the frames of the transaction refer to, and these to each other."""
-        self.__traceback__ = None
 
 
 class NotAsJudgedError(Exception):
@@ -84,7 +64,7 @@ class Batches:
         logbook: Logbook,
     ) -> None:
         self._store = store
-        self._access = access
+        self._permits = Permits(store, access, session, key)
         self._secrets = secrets
         self._session = session
         self._key = key
@@ -92,7 +72,6 @@ class Batches:
         self._logbook = logbook
         self._source = ""
         self._line = 0
-        self._everything: Mapping[Operation, Permit] | None = None
         self.stopped_at: int | None = None
         """The line that would have made one secret too many; nothing is written from there on."""
 
@@ -126,11 +105,11 @@ class Batches:
 
     def forget_permits(self) -> None:
         """Ask again what the caller may do, before the next lines are written."""
-        self._everything = None
+        self._permits.forget()
 
     async def write(self, lines: Sequence[Prepared], *, undo: bool) -> list[Done | BadLine]:
         """Write these lines, and tell what became of each; `undo`: leave everything as it was."""
-        lines, outcomes = await self._permitted(lines)
+        lines, outcomes = await self._permits.admit(lines)
         return [*outcomes, *await self._write(lines, undo=undo)]
 
     async def write_all(self, spool: Spool) -> Outcomes:
@@ -139,7 +118,8 @@ class Batches:
         Raises:
             NotAsJudged: one of them cannot be written any more; nothing is written.
         """
-        everything = await self._may()
+        everything = await self._permits.everything()
+        await self._admit_again(spool)
 
         async def unit(tx: Transaction) -> Outcomes:
             all_of_them, is_changed = Outcomes(), False
@@ -165,6 +145,17 @@ class Batches:
 
         return await self._store.run(unit)
 
+    async def _admit_again(self, spool: Spool) -> None:
+        """Look again at what the caller may do to single clients: the file may have taken long. No callout is asked twice."""
+        if self._permits.asks_callouts:
+            return
+        for lines in spool:
+            _, refusals = await self._permits.admit(lines)
+            for one in refusals:
+                if isinstance(one, BadLine):
+                    raise NotAsJudgedError(one.line, one.reason)
+            spool.keep_permits(lines)
+
     async def _write(self, lines: Sequence[Prepared], *, undo: bool) -> list[Done | BadLine]:
         if not lines or self.stopped_at is not None:
             return []
@@ -184,14 +175,14 @@ class Batches:
             return [refused(lines[0].record, error)]
 
     async def _run(self, lines: Sequence[Prepared], *, undo: bool) -> list[Done | BadLine]:
-        everything = await self._may()
+        everything = await self._permits.everything()
         line = max(self._line, *(one.record.line for one in lines))
 
         async def unit(tx: Transaction) -> tuple[list[Done | BadLine], int]:
             writing = Writing(tx, self._session, self._key, everything, self._most_secrets)
             outcomes = await writing.write(lines)
             if undo or all(isinstance(one, BadLine) or one.outcome == UNCHANGED for one in outcomes):
-                raise _UndoneError(outcomes)
+                raise UndoneError(outcomes)
             if self._source:
                 await tx.note_import(self._session.domain_id, self._source, ImportProgress(line))
             number = await self._logbook.note(tx, writing.changes, _counts(outcomes))
@@ -202,7 +193,7 @@ class Batches:
                 outcomes, number = await self._store.run(unit)
                 self._logbook.committed(number, _counts(outcomes))
                 break
-            except _UndoneError as undone:
+            except UndoneError as undone:
                 outcomes = undone.outcomes
                 undone.forget()
                 break
@@ -214,88 +205,6 @@ class Batches:
 
     async def _note(self, tx: Transaction, *, finished: bool) -> None:
         await tx.note_import(self._session.domain_id, self._source, ImportProgress(self._line, finished))
-
-    async def _may(self) -> Mapping[Operation, Permit]:
-        """What the caller may do to clients, as far as no single client matters."""
-        if self._everything is None:
-            found = {}
-            for operation in _OPERATIONS:
-                try:
-                    found[operation] = await self._access.permit(self._session, operation)
-                except (DomainForbidden, Forbidden):
-                    continue
-            self._everything = found
-        return self._everything
-
-    async def _permitted(self, lines: Sequence[Prepared]) -> tuple[list[Prepared], list[Done | BadLine]]:
-        """The lines that may be written as far as is known by now, if single clients matter for that."""
-        if not lines or not await self._is_about_single(lines):
-            return list(lines), []
-        allowed: list[Prepared] = []
-        refusals: list[Done | BadLine] = []
-        plans = await self._plans(lines)
-        new = [one for one in lines if one.record.line not in plans]
-        if new:
-            await self._consult(new)
-        for one in lines:
-            try:
-                if (plan := plans.get(one.record.line)) is None:
-                    one.permits = {}
-                else:
-                    one.leaves = plan.client.parent_group_id or ""
-                    one.permits = await self._permits(plan)
-                allowed.append(one)
-            except (Forbidden, DomainForbidden, CalloutRefused) as error:
-                refusals.append(refused(one.record, error))
-            except NotFound:
-                refusals.append(bad_line(one.record.line, "", "", "was changed by somebody else meanwhile: import it again"))
-        return allowed, refusals
-
-    async def _is_about_single(self, lines: Sequence[Prepared]) -> bool:
-        """Whether somebody has to be asked about single clients: a callout, or who grants by their parent groups."""
-        if self._access.asks(Operation.CREATE_CLIENTS, *_OPERATIONS):
-            return True
-        everything = await self._may()
-        if len(everything) < len(_OPERATIONS):
-            return True  # a personal access token may be for some clients
-        by_group = any(permit.standing.by_group for permit in everything.values())
-        move = any(one.record.parent_group_id is not UNSET for one in lines)
-        return by_group and (move or not all(permit.granted for permit in everything.values()))
-
-    async def _permits(self, plan: Plan) -> dict[Operation, Permit]:
-        """What the caller may do to the client of a line, as through the route of each operation."""
-        client, operations = plan
-        permits = {operation: await self._access.permit(self._session, operation, client.id) for operation in operations}
-        if Operation.REMOVE_PARENT_GROUP in operations:
-            await self._access.group(self._session, Operation.REMOVE_CHILD_CLIENT, client.parent_group_id or "")
-            if (placed := permits.get(Operation.SET_PARENT_GROUP)) is not None:  # it is in no group by then
-                permits[Operation.SET_PARENT_GROUP] = msgspec.structs.replace(placed, groups={})
-        return permits
-
-    async def _consult(self, new: Sequence[Prepared]) -> None:
-        """Ask the callout about clients to be created, as it is asked about those of a bulk."""
-        ids, drafts = [one.client.id for one in new], [draft(one.record) for one in new]
-        await self._access.consult(
-            self._session,
-            Operation.CREATE_CLIENTS,
-            ("domain", self._session.domain_id),
-            lambda: {"entities": callouts.entities(self._session, ids, drafts), "count": len(new)},
-        )
-
-    async def _plans(self, lines: Sequence[Prepared]) -> dict[int, Plan]:
-        """By line, the client that exists and what would be done to it."""
-        plans: dict[int, Plan] = {}
-
-        async def unit(tx: Transaction) -> None:
-            writing = Writing(tx, self._session, self._key, {}, self._most_secrets)
-            plans.update(await writing.plans(lines))
-            raise _UndoneError([])
-
-        try:
-            await self._store.run(unit)
-        except _UndoneError as undone:
-            undone.forget()
-        return plans
 
 
 def _counts(outcomes: Sequence[Done | BadLine]) -> dict[str, int]:

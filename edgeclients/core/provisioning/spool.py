@@ -34,12 +34,17 @@ class Spool:
         for one in lines:
             if one.made and one.record.generated is None:
                 self.secrets[one.record.line] = one.record.secret
-            if one.permits is not None:
-                self._permits[one.record.line] = one.permits
-            one.record.secret, one.permits = "", None
+            one.record.secret = ""
+        self.keep_permits(lines)
+        for one in lines:
+            one.permits = None
         part = _encode(lines)
         self._file.seek(0, _END)
         self._file.write(len(part).to_bytes(_LENGTH_BYTES, "big") + part)
+
+    def keep_permits(self, lines: Sequence[Prepared]) -> None:
+        """Keep what the caller may do to the clients of some lines."""
+        self._permits |= {one.record.line: one.permits for one in lines if one.permits is not None}
 
     def __iter__(self) -> Iterator[list[Prepared]]:
         self._file.seek(0)
