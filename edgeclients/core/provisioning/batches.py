@@ -1,7 +1,7 @@
 """Writes prepared lines, a transaction for some hundred of them; one that fails is tried again in halves."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
