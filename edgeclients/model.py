@@ -164,6 +164,8 @@ class ClientDraft(Struct, frozen=True, kw_only=True):
 class StoredSecret(Struct, frozen=True):
     """The stored form of a secret: its hash, its lookup digest, and for chosen secrets the argon2 scheme.
 
+    A hash from elsewhere has no scheme, and a random lookup digest, which nothing finds.
+
     `equivalents` are its digests under other peppers and schemes in use: the secret is taken if one of them is.
     """
 
@@ -510,6 +512,31 @@ class SecretRow(Struct, frozen=True):
     expires_at: int | None = None
     retired_at: int | None = None
     counted_from: int | None = None
+
+
+class RetiringPlace(NamedTuple):
+    """A place among the retiring secrets of a domain, the first to expire first. Several of one client may share it."""
+
+    expires_at: int
+    client_id: str
+
+
+class RetiringSecret(Struct, frozen=True):
+    """A retiring secret as it is listed: whose it is, and its times."""
+
+    client_id: str
+    name: str
+    external_id: str
+    status: int
+    retired_at: int
+    expires_at: int
+    counted_from: int | None  # see `times.ends_at`
+    last_used_at: int | None
+
+    @property
+    def place(self) -> RetiringPlace:
+        """Its place among the retiring secrets of its domain."""
+        return RetiringPlace(self.expires_at, self.client_id)
 
 
 class SecretRead(Struct, frozen=True):

@@ -30,6 +30,8 @@ from edgeclients.model import (
     Page,
     Question,
     Retirement,
+    RetiringPlace,
+    RetiringSecret,
     Revocations,
     Role,
     RolePage,
@@ -407,6 +409,15 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
 
         A secret whose digest is replaced meanwhile is found.
         """
+
+    async def retiring(self, domain_id: str, after: RetiringPlace, limit: int) -> tuple[RetiringSecret, ...]:
+        """Up to `limit` retiring secrets of a domain behind a place, in the order of places; the cost grows with `limit` only.
+
+        Some may have expired.
+        """
+
+    async def retiring_of(self, client_id: str) -> tuple[RetiringSecret, ...]:
+        """The retiring secrets of a client, in the order of expiry; some may have expired."""
 
     def note_seen(self, client_id: str, /) -> None:
         """Record in memory that a client authenticated now; written periodically. Must cost next to nothing."""

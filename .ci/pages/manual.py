@@ -49,7 +49,7 @@ def _synopsis_text(command: Command) -> str:
         if not grouped & {*option.names}:
             typed = _typed(option)
             words.append(typed if option.required else f"[{typed}]")
-    return " ".join([*words, *(argument.value for argument in command.arguments)])
+    return " ".join([*words, *(one.value if one.required else f"[{one.value}]" for one in command.arguments)])
 
 
 def _typed(option: Option) -> str:

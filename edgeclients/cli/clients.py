@@ -1,4 +1,4 @@
-"""`edgeclients clients` and `edgeclients roles`: what one does with single clients every day."""
+"""`edgeclients clients`, `roles` and `secrets`: what one does with single clients every day."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +16,7 @@ from edgeclients.errors import StartError
 
 _PAGE = 100
 _COLUMNS = ("id", "name", "external_id", "status", "tags")
+_SECRET_COLUMNS = ("client_id", "name", "external_id", "last_used_at", "expires_at")
 _ROLE_COLUMNS = ("id", "name", "actions", "members")
 
 Work: TypeAlias = Callable[["_Clients", argparse.Namespace], Any]
@@ -67,7 +68,7 @@ class _Clients:
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `clients`, `roles` and their subcommands."""
+    """Add `clients`, `roles` and their subcommands, and `secrets`."""
     parser = commands.add_parser(
         "clients",
         help="create, find and change clients",
@@ -113,6 +114,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add.add_argument("--action", action="append", default=[], help="an action that the role allows; repeatable")
     add.add_argument("--member", action="append", default=[], help="the id of a user who gets the role; repeatable")
 
+    text = "list replaced secrets that still work, and when each was last used"
+    secrets = _named(_command(commands, "secrets", text, _list_retiring, _SECRET_COLUMNS), optional=True)
+    secrets.description = (
+        "List secrets that were replaced and still work, the first to expire first, and when each was last used. A time may be "
+        "older by as long as the service remembers whom it has let in."
+    )
+    secrets.epilog = "Example: edgeclients secrets --domain plant"
+
 
 def _command(commands: Any, name: str, text: str, work: Work, columns: Iterable[str] = _COLUMNS) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -128,9 +137,13 @@ def _command(commands: Any, name: str, text: str, work: Work, columns: Iterable[
     return parser
 
 
-def _named(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """The parser of a command about one client."""
-    parser.add_argument("client", metavar="CLIENT", help="its id, its external id, or its name")
+def _named(parser: argparse.ArgumentParser, *, optional: bool = False) -> argparse.ArgumentParser:
+    """The parser of a command about one client, or about all if none is named."""
+    text = "its id, its external id, or its name"
+    if optional:
+        parser.add_argument("client", metavar="CLIENT", nargs="?", help=f"{text}; unset: all clients")
+    else:
+        parser.add_argument("client", metavar="CLIENT", help=text)
     parser.add_argument("--by", choices=("id", "external_id", "name"), help="what CLIENT is; unset: whichever fits")
     return parser
 
@@ -202,6 +215,19 @@ def _list_roles(ours: _Clients, parsed: argparse.Namespace) -> list[dict[str, An
         role["actions"] = ours.call("GET", f"{path}/{role['id']}/actions")["actions"]
         role["members"] = ours.call("GET", f"{path}/{role['id']}/members", {"limit": str(_PAGE)})["members"]
     return roles
+
+
+def _list_retiring(ours: _Clients, parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    query = {"limit": str(_PAGE)}
+    if parsed.client is not None:
+        query["client"] = ours.id_of(parsed.client, parsed.by)
+    never = {"last_used_at": "never"} if parsed.output in {"table", "csv"} else {}
+    while True:
+        page = ours.call("GET", "/clients/retiring-secrets", query)
+        yield from (never | secret for secret in page["secrets"])
+        if "next" not in page:
+            return
+        query["after"] = page["next"]
 
 
 def _create_role(ours: _Clients, parsed: argparse.Namespace) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def build(
     channel_routes = channels.routes(use_cases.connections) if serve_channels else []
     client_routes = [
         *clients.routes(use_cases.clients, limits.bulk),
-        *secrets.routes(use_cases.rotation),
+        *secrets.routes(use_cases.rotation, use_cases.retiring),
         *parents.routes(use_cases.parents),
         *roles.routes(use_cases.roles),
         *members.routes(use_cases.members),

@@ -10,6 +10,7 @@ from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.exporting import Exports
 from edgeclients.core.provisioning.importing import Imports
 from edgeclients.core.roles import Roles
+from edgeclients.core.secrets.retiring import Retiring
 from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.metrics import Metrics
@@ -20,6 +21,7 @@ class UseCases(NamedTuple):
 
     clients: Clients
     rotation: Rotation
+    retiring: Retiring
     parents: Parents
     connections: Connections
     roles: Roles

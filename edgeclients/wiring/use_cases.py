@@ -19,6 +19,7 @@ from edgeclients.core.roles import Roles
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
+from edgeclients.core.secrets.retiring import Retiring
 from edgeclients.core.secrets.rotation import Rotation
 from edgeclients.http.parts import UseCases
 from edgeclients.ports import Authorizer, Proofs, Store, TokenCache
@@ -70,7 +71,7 @@ def build(
     if callout is not None:
         context.stack.push_async_callback(callout.close)
     access = Access(store, WithLocalCallers(authorizer), tracing.of_callout(context.traces, callout))
-    queues = _argon2(context, keyring)
+    queues = _argon2(context)
     authentication = Authentication(store, cache, keyring, queues.checks, queues.writes, proofs)
     context.stack.push_async_callback(authentication.close)
     secrets = Secrets(store, keyring, queues.writes)
@@ -80,14 +81,15 @@ def build(
     http_calls, grpc_calls = context.metrics.http, context.metrics.grpc
     imports = Imports(store, access, secrets, parents, TemporaryFile, lambda: http_calls.total + grpc_calls.total)
     exports = Exports(store, access)
-    roles, members, history = Roles(store, access), Members(store, access), History(store, access)
-    http = UseCases(clients, rotation, parents, connections, roles, members, imports, exports, history)
+    retiring, roles, members = Retiring(store, access), Roles(store, access), Members(store, access)
+    history = History(store, access)
+    http = UseCases(clients, rotation, retiring, parents, connections, roles, members, imports, exports, history)
     return Core(http, authentication, Entities(store), queues.checks)
 
 
-def _argon2(context: Context, keyring: Keyring) -> Argon2Queues:
+def _argon2(context: Context) -> Argon2Queues:
     settings = context.settings
-    of_checks, of_writes = (Argon2Threads(keyring, settings.argon2_workers) for _ in range(2))
+    of_checks, of_writes = (Argon2Threads(settings.argon2_workers) for _ in range(2))
     context.stack.callback(of_checks.close)
     context.stack.callback(of_writes.close)
     return Argon2Queues(CheckQueue(of_checks, settings.argon2_waiting), HashQueue(of_writes, settings.argon2_waiting))

@@ -8,8 +8,8 @@ _edgeclients() {
         'operators remove' | 'operators token' | 'operators token add' | 'operators token list' | \
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
-        'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' labels' | ' audit' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
+        'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' secrets' | ' import' | \
+        ' export' | ' move' | ' labels' | ' audit' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     COMPREPLY=()
@@ -28,30 +28,31 @@ _edgeclients() {
     'clients delete --domain' | 'clients delete --url' | 'clients connect --domain' | 'clients connect --url' | \
     'clients disconnect --domain' | 'clients disconnect --url' | 'roles list --domain' | 'roles list --url' | \
     'roles create --domain' | 'roles create --url' | 'roles create --action' | 'roles create --member' | \
-    'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | 'move --from' | 'labels --out' | \
-    'labels --template' | 'labels --start' | 'audit --domain' | 'audit --url' | 'audit --client' | 'audit --operation' | \
-    'audit --since' | 'audit --limit' | 'backup --recipient' | 'backup --keep') return ;;
+    'secrets --domain' | 'secrets --url' | 'import --domain' | 'import --sheet' | 'export --domain' | 'move --to' | \
+    'move --from' | 'labels --out' | 'labels --template' | 'labels --start' | 'audit --domain' | 'audit --url' | \
+    'audit --client' | 'audit --operation' | 'audit --since' | 'audit --limit' | 'backup --recipient' | 'backup --keep') return ;;
     'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
-    'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'audit --token-file' | \
-    'backup --passphrase-file' | 'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'secrets --token-file' \
+    | 'import --secrets-out' | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | \
+    'audit --token-file' | 'backup --passphrase-file' | 'restore --passphrase-file' | 'restore --identity-file' | \
+    'restore --pepper') compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output' | \
-    'audit --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
+    'secrets --output' | 'audit --output') mapfile -t COMPREPLY < <(compgen -W "table json jsonl csv" -- "$current"); return ;;
     'clients list --status') mapfile -t COMPREPLY < <(compgen -W "enabled disabled all" -- "$current"); return ;;
     'clients get --by' | 'clients update --by' | 'clients rotate --by' | 'clients enable --by' | 'clients disable --by' \
     | 'clients delete --by' | 'clients connect --by' | 'clients disconnect --by' | 'roles list --by' | \
-    'roles create --by' | 'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
+    'roles create --by' | 'secrets --by' | 'import --key') mapfile -t COMPREPLY < <(compgen -W "id external_id name" -- "$current"); return ;;
     'clients connect --type' | 'clients disconnect --type') mapfile -t COMPREPLY < <(compgen -W "publish subscribe" -- "$current"); return ;;
     'export --format') mapfile -t COMPREPLY < <(compgen -W "csv jsonl" -- "$current"); return ;;
     'labels --sheet') mapfile -t COMPREPLY < <(compgen -W "avery-l7160 avery-l7163 avery-l7654 avery-l7651 avery-l6009 avery-l6011 avery-5160 avery-5163 herma-4457 a4-3x8 label-62x29 label-50x30" -- "$current"); return ;;
     esac
     local words=""
     case "$command" in
-    '') words="serve config operators events clients roles import export move labels audit backup restore doctor version health --version -h --help" ;;
+    '') words="serve config operators events clients roles secrets import export move labels audit backup restore doctor version health --version -h --help" ;;
     'serve' | 'config check' | 'version' | 'health') words="-h --help" ;;
     'config') words="check -h --help" ;;
     'operators') words="add change list remove token -h --help" ;;
@@ -64,7 +65,7 @@ _edgeclients() {
     'clients') words="list create get update rotate enable disable delete connect disconnect -h --help" ;;
     'clients list') words="--domain --url --token-file --output --name --tag --status --limit -h --help" ;;
     'clients create') words="--domain --url --token-file --output --external-id --tag --metadata --identity -h --help" ;;
-    'clients get' | 'clients enable' | 'clients disable' | 'clients delete' | 'roles list') words="--domain --url --token-file --output --by -h --help" ;;
+    'clients get' | 'clients enable' | 'clients disable' | 'clients delete' | 'roles list' | 'secrets') words="--domain --url --token-file --output --by -h --help" ;;
     'clients update') words="--domain --url --token-file --output --by --name --external-id --tag --metadata -h --help" ;;
     'clients rotate') words="--domain --url --token-file --output --by --grace -h --help" ;;
     'clients connect' | 'clients disconnect') words="--domain --url --token-file --output --by --type -h --help" ;;

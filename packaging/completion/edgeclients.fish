@@ -9,8 +9,8 @@ function __edgeclients_at
                 'operators token list' 'operators token remove' ' events' 'events status' ' clients' \
                 'clients list' 'clients create' 'clients get' 'clients update' 'clients rotate' \
                 'clients enable' 'clients disable' 'clients delete' 'clients connect' 'clients disconnect' \
-                ' roles' 'roles list' 'roles create' ' import' ' export' ' move' ' labels' ' audit' \
-                ' backup' ' restore' ' doctor' ' version' ' health'
+                ' roles' 'roles list' 'roles create' ' secrets' ' import' ' export' ' move' ' labels' \
+                ' audit' ' backup' ' restore' ' doctor' ' version' ' health'
                 set command (string trim "$command $word")
         end
     end
@@ -24,6 +24,7 @@ complete -c edgeclients -n '__edgeclients_at ""' -a operators -d 'manage local o
 complete -c edgeclients -n '__edgeclients_at ""' -a events -d 'show the state of the outbox'
 complete -c edgeclients -n '__edgeclients_at ""' -a clients -d 'create, find and change clients'
 complete -c edgeclients -n '__edgeclients_at ""' -a roles -d 'list and create roles of clients'
+complete -c edgeclients -n '__edgeclients_at ""' -a secrets -d 'list replaced secrets that still work, and when each was last used'
 complete -c edgeclients -n '__edgeclients_at ""' -a import -d 'create and update clients from a CSV, XLSX or JSONL file'
 complete -c edgeclients -n '__edgeclients_at ""' -a export -d 'write the clients of a domain as CSV or JSON lines'
 complete -c edgeclients -n '__edgeclients_at ""' -a move -d 'copy everything from the data directory into PostgreSQL, or back'
@@ -175,6 +176,12 @@ complete -c edgeclients -n '__edgeclients_at "roles create"' -l by -x -a 'id ext
 complete -c edgeclients -n '__edgeclients_at "roles create"' -l action -x -d 'an action that the role allows'
 complete -c edgeclients -n '__edgeclients_at "roles create"' -l member -x -d 'the id of a user who gets the role'
 complete -c edgeclients -n '__edgeclients_at "roles create"' -s h -l help -d 'show the help'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -l domain -x -d 'the domain'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -l url -x -d 'the address of a service'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -l token-file -r -F -d 'a file with the caller'\''s token, for --url'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -l output -x -a 'table json jsonl csv' -d 'output format'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -l by -x -a 'id external_id name' -d 'what CLIENT is'
+complete -c edgeclients -n '__edgeclients_at "secrets"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "import"' -l domain -x -d 'the domain of the clients'
 complete -c edgeclients -n '__edgeclients_at "import"' -l key -x -a 'id external_id name' -d 'the column that says which client a line is about'
 complete -c edgeclients -n '__edgeclients_at "import"' -l all-new -d 'create a client for each line'

@@ -10,8 +10,8 @@ _edgeclients() {
         'operators remove' | 'operators token' | 'operators token add' | 'operators token list' | \
         'operators token remove' | ' events' | 'events status' | ' clients' | 'clients list' | 'clients create' | \
         'clients get' | 'clients update' | 'clients rotate' | 'clients enable' | 'clients disable' | 'clients delete' | \
-        'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' import' | ' export' | \
-        ' move' | ' labels' | ' audit' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
+        'clients connect' | 'clients disconnect' | ' roles' | 'roles list' | 'roles create' | ' secrets' | ' import' | \
+        ' export' | ' move' | ' labels' | ' audit' | ' backup' | ' restore' | ' doctor' | ' version' | ' health') command="${command:+$command }$word" ;;
         esac
     done
     case "$command $previous" in
@@ -24,22 +24,23 @@ _edgeclients() {
     'operators change --without' | 'clients list --domain' | 'clients create --domain' | 'clients get --domain' | \
     'clients update --domain' | 'clients rotate --domain' | 'clients enable --domain' | 'clients disable --domain' | \
     'clients delete --domain' | 'clients connect --domain' | 'clients disconnect --domain' | 'roles list --domain' | \
-    'roles create --domain' | 'import --domain' | 'export --domain' | 'audit --domain') _message 'DOMAIN'; return ;;
+    'roles create --domain' | 'secrets --domain' | 'import --domain' | 'export --domain' | 'audit --domain') _message 'DOMAIN'; return ;;
     'operators token add --expires-in' | 'clients rotate --grace') _message 'DURATION'; return ;;
     'clients list --url' | 'clients create --url' | 'clients get --url' | 'clients update --url' | \
     'clients rotate --url' | 'clients enable --url' | 'clients disable --url' | 'clients delete --url' | \
-    'clients connect --url' | 'clients disconnect --url' | 'roles list --url' | 'roles create --url' | 'move --to' | \
-    'move --from' | 'audit --url') _message 'URL'; return ;;
+    'clients connect --url' | 'clients disconnect --url' | 'roles list --url' | 'roles create --url' | 'secrets --url' | \
+    'move --to' | 'move --from' | 'audit --url') _message 'URL'; return ;;
     'clients list --token-file' | 'clients create --token-file' | 'clients get --token-file' | \
     'clients update --token-file' | 'clients rotate --token-file' | 'clients enable --token-file' | \
     'clients disable --token-file' | 'clients delete --token-file' | 'clients connect --token-file' | \
-    'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'import --secrets-out' \
-    | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | 'audit --token-file' | \
-    'backup --passphrase-file' | 'restore --passphrase-file' | 'restore --identity-file' | 'restore --pepper') _files; return ;;
+    'clients disconnect --token-file' | 'roles list --token-file' | 'roles create --token-file' | 'secrets --token-file' \
+    | 'import --secrets-out' | 'import --report' | 'export --out' | 'move --pepper' | 'labels --font' | \
+    'audit --token-file' | 'backup --passphrase-file' | 'restore --passphrase-file' | 'restore --identity-file' | \
+    'restore --pepper') _files; return ;;
     'clients list --output' | 'clients create --output' | 'clients get --output' | 'clients update --output' | \
     'clients rotate --output' | 'clients enable --output' | 'clients disable --output' | 'clients delete --output' | \
     'clients connect --output' | 'clients disconnect --output' | 'roles list --output' | 'roles create --output' | \
-    'audit --output') compadd table json jsonl csv; return ;;
+    'secrets --output' | 'audit --output') compadd table json jsonl csv; return ;;
     'clients list --tag' | 'clients create --tag' | 'clients update --tag') _message 'TAG'; return ;;
     'clients list --status') compadd enabled disabled all; return ;;
     'clients list --limit' | 'audit --limit') _message 'LIMIT'; return ;;
@@ -48,7 +49,7 @@ _edgeclients() {
     'clients create --identity') _message 'IDENTITY'; return ;;
     'clients get --by' | 'clients update --by' | 'clients rotate --by' | 'clients enable --by' | 'clients disable --by' \
     | 'clients delete --by' | 'clients connect --by' | 'clients disconnect --by' | 'roles list --by' | \
-    'roles create --by' | 'import --key') compadd id external_id name; return ;;
+    'roles create --by' | 'secrets --by' | 'import --key') compadd id external_id name; return ;;
     'clients connect --type' | 'clients disconnect --type') compadd publish subscribe; return ;;
     'roles create --action') _message 'ACTION'; return ;;
     'roles create --member') _message 'MEMBER'; return ;;
@@ -64,7 +65,7 @@ _edgeclients() {
     'backup --keep') _message 'RULE'; return ;;
     esac
     case "$command" in
-    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'labels:make sheets of labels with QR codes from a file of secrets' 'audit:list who changed what, when and from where' 'backup:back up the data directory' 'restore:restore a backup into an empty data directory' 'doctor:examine the installation and say what to do' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
+    '') found=('serve:run the service' 'config:check the settings' 'operators:manage local operators and their tokens' 'events:show the state of the outbox' 'clients:create, find and change clients' 'roles:list and create roles of clients' 'secrets:list replaced secrets that still work, and when each was last used' 'import:create and update clients from a CSV, XLSX or JSONL file' 'export:write the clients of a domain as CSV or JSON lines' 'move:copy everything from the data directory into PostgreSQL, or back' 'labels:make sheets of labels with QR codes from a file of secrets' 'audit:list who changed what, when and from where' 'backup:back up the data directory' 'restore:restore a backup into an empty data directory' 'doctor:examine the installation and say what to do' 'version:print the version' 'health:check the health of the service on this machine' '--version:show program'\''s version number and exit' '-h:show the help' '--help:show the help') ;;
     'serve' | 'config check' | 'version' | 'health') found=('-h:show the help' '--help:show the help') ;;
     'config') found=('check:print the effective settings, or every fault in them' '-h:show the help' '--help:show the help') ;;
     'operators') found=('add:add an operator' 'change:change an operator'\''s name or domains' 'list:list the operators' 'remove:remove an operator, with tokens and role memberships' 'token:manage an operator'\''s tokens' '-h:show the help' '--help:show the help') ;;
@@ -77,7 +78,7 @@ _edgeclients() {
     'clients') found=('list:list clients' 'create:create a client, and print it with its secret, only this once' 'get:print a client' 'update:change a client' 'rotate:give a client a new secret, and print it, only this once' 'enable:let a client authenticate' 'disable:keep a client from authenticating' 'delete:delete a client' 'connect:connect a client to a channel' 'disconnect:disconnect a client from a channel' '-h:show the help' '--help:show the help') ;;
     'clients list') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--name:a part of the name' '--tag:a tag that they have' '--status:their status' '--limit:how many at most' '-h:show the help' '--help:show the help') ;;
     'clients create') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--external-id:what its owner knows it by, such as a serial number' '--tag:a tag' '--metadata:a JSON object' '--identity:a name for the client to present' '-h:show the help' '--help:show the help') ;;
-    'clients get' | 'clients enable' | 'clients disable' | 'clients delete' | 'roles list') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--by:what CLIENT is' '-h:show the help' '--help:show the help') ;;
+    'clients get' | 'clients enable' | 'clients disable' | 'clients delete' | 'roles list' | 'secrets') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--by:what CLIENT is' '-h:show the help' '--help:show the help') ;;
     'clients update') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--by:what CLIENT is' '--name:its new name' '--external-id:what its owner knows it by, such as a serial number' '--tag:a tag' '--metadata:a JSON object' '-h:show the help' '--help:show the help') ;;
     'clients rotate') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--by:what CLIENT is' '--grace:how long the old one works on, such as 1h' '-h:show the help' '--help:show the help') ;;
     'clients connect' | 'clients disconnect') found=('--domain:the domain' '--url:the address of a service' '--token-file:a file with the caller'\''s token, for --url' '--output:output format' '--by:what CLIENT is' '--type:repeatable' '-h:show the help' '--help:show the help') ;;

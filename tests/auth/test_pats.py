@@ -19,6 +19,7 @@ from tests.support.operations import ACTIONS, FORBIDDEN, GROUP, OPERATIONS, expe
 NAMES = {
     "view": "view",
     "view with roles": "view",
+    "list retiring": "view",
     "update": "update",
     "update tags": "update_tags",
     "update secret": "update_secret",

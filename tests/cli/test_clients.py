@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.api import Api
 from tests.support.commands import Ended, run
 from tests.support.database import rows
 from tests.support.on_postgres import secret_works
 from tests.support.service import Service, started
+from tests.support.waiting import wait_until
 
 CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
 
@@ -104,16 +106,54 @@ def test_a_name_of_several_clients(at: Place) -> None:
     assert at("clients", "get", "%").code == 1, "it is no pattern"
 
 
+def test_who_still_uses_a_retiring_secret(at: Place) -> None:
+    made = [at.found("clients", "create", name, "--external-id", f"=SN-{name}") for name in ("boiler", "pump", "never rotated")]
+    assert at.found("secrets") == []
+    for client, grace in zip(made, ("2h", "1h"), strict=False):
+        at.found("clients", "rotate", client["id"], "--grace", grace)
+    pump, boiler = at.found("secrets")
+    assert [(one["client_id"], one["name"]) for one in (pump, boiler)] == [(made[1]["id"], "pump"), (made[0]["id"], "boiler")]
+    assert pump["expires_at"] < boiler["expires_at"]
+    assert "last_used_at" not in pump
+    assert at.found("secrets", "boiler") == [boiler]
+    assert at.found("secrets", "pump", "--by", "name") == [pump]
+    assert at.found("secrets", "never rotated") == []
+    if at.service is not None:
+        assert secret_works(at.service, made[0])
+        wait_until(lambda: "last_used_at" in at.found("secrets", "boiler")[0], "the use is noted")
+        (boiler,) = at.found("secrets", "boiler")
+    assert [json.loads(line) for line in at("secrets", "--output", "jsonl").out.splitlines()] == [pump, boiler]
+    first, second = csv.DictReader(io.StringIO(at("secrets", "--output", "csv").out))
+    assert (first["external_id"], first["last_used_at"], first["expires_at"]) == ("'=SN-pump", "never", pump["expires_at"])
+    assert second["last_used_at"] == boiler.get("last_used_at", "never")
+    head, line, _ = at("secrets").out.splitlines()
+    assert head.split() == ["CLIENT", "ID", "NAME", "EXTERNAL", "ID", "LAST", "USED", "AT", "EXPIRES", "AT"]
+    assert all(text in line for text in (made[1]["id"], "pump", "never", pump["expires_at"]))
+    at.found("clients", "rotate", "boiler")
+    assert at.found("secrets") == [pump]
+
+
+def test_more_retiring_secrets_than_a_page_has(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        many = api.request("POST", "/clients/bulk", json=[{}] * 205).json()["clients"]
+        for client in many:
+            assert api.request("PATCH", f"/clients/{client['id']}/secret", json={"generate": True, "grace": 60}).is_success
+        ended = run("secrets", "--domain", "plant", "--output", "json", data=service.data)
+    assert [one["client_id"] for one in json.loads(ended.out)] == [client["id"] for client in many]
+
+
 class TestWrongUse:
     def test_arguments(self, at: Place) -> None:
         for arguments in (
             ("clients", "create", "n", "--metadata", "[]"),
             ("clients", "rotate", "n", "--grace", "soon"),
             ("clients", "list", "--limit", "0"),
+            ("secrets", "a", "b"),
             ("clients",),
         ):
             assert at(*arguments).code == 2, arguments
         at.found("clients", "create", "n")
+        assert "there is no client" in at("secrets", "m").line
         assert "nothing to change" in at("clients", "update", "n").line
 
     def test_without_a_domain_or_a_token(self, tmp_path: Path) -> None:

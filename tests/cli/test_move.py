@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from edgeclients.store.postgres.store import PostgresDatabase
 from edgeclients.store.sqlite.terms import terms
@@ -531,3 +532,27 @@ def test_root_moves_what_is_somebody_elses(elsewhere: Elsewhere, cloud: Cloud, t
     elsewhere.assert_all_theirs()
     with elsewhere.started() as service:
         assert secret_works(service, client)
+
+
+def test_hashes_of_other_systems_go_along_both_ways(cloud: Cloud, tmp_path: Path) -> None:
+    """The current one and a retiring one; where they work only by the client's id, they work so there."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    secrets = ("correct horse", "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50")
+    with started(tmp_path / "data") as service, Api(service, PLANT) as api:
+        for number, secret in enumerate(secrets):
+            line = {"external_id": f"SN-{number}", "credentials": {"secret": hasher.hash(secret)}}
+            api.request("POST", "/clients/import", json=line, headers={"content-type": "application/jsonl"})
+        ids = [*api.listed(external_id="SN-0"), *api.listed(external_id="SN-1")]
+        api.request("PATCH", f"/clients/{ids[1]}/secret", json={"generate": True, "grace": 3600})
+        home = Home(service.data, {}, "", "")
+    before, pepper = _content(home.data), tmp_path / "pepper.cloud"
+    _done(_out(home.data, cloud, pepper))
+    _done(_back(tmp_path / "again", cloud, pepper))
+    after = _content(tmp_path / "again")
+    assert [after[table] for table in ("clients", "secret_retirements")] == [
+        before[table] for table in ("clients", "secret_retirements")
+    ]
+    with _serving(cloud, home, pepper, tmp_path / "none") as service:
+        for _ in range(2):
+            assert all(_authenticated(service, client_id, secret) for client_id, secret in zip(ids, secrets, strict=True))
+        assert not _authenticated(service, ids[0], secrets[1])

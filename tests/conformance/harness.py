@@ -108,4 +108,4 @@ def event(number: int, size: int = 0) -> Event:
 def chosen(domain: str, secret: str) -> StoredSecret:
     """What is kept of a chosen secret, with the cheapest argon2 there is."""
     scheme = KEYRING.argon2
-    return KEYRING.keep_chosen(domain, scheme, scheme.digest(secret, KEYRING.salt(scheme, domain)), ())
+    return KEYRING.keep_chosen(domain, scheme, KEYRING.recipe(scheme, domain).digest(secret), ())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgeclients.core.authz.access import Access
 from edgeclients.core.parents import Parents
@@ -17,14 +18,16 @@ from edgeclients.core.provisioning.importing import Imports, Options, Summary
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.http.wire.provisioning import read_file
-from edgeclients.model import EVERYTHING, Connection, ConnectionType, ImportProgress, Session, Standing, Status
+from edgeclients.model import EVERYTHING, Connection, ConnectionType, ImportProgress, Session, Standing, Status, StoredSecret
 from edgeclients.operations import Operation
 from edgeclients.ports import Authorizer, Transaction
-from tests.conformance.harness import KEYRING, ONE_STORE, Harness, add, new_client
+from tests.conformance.harness import KEYRING, ONE_STORE, Harness, add, chosen, new_client
 from tests.support.strategies import CLIENTS
 
 CHANNEL = "d8e9c2f0-5a4b-4e0e-9c39-0d5e6f1a2b3c"
 SOURCE = "a" * 64
+GENERATED, CHOSEN, BROUGHT = SECRETS = "generated", "chosen", "brought from elsewhere"
+ELSEWHERE = "$argon2id$v=19$m=8,t=1,p=1$c29tZSBzYWx0$" + "A" * 43
 
 
 class ImportContract:
@@ -120,9 +123,15 @@ class SnapshotContract:
 
 class ExportPropertiesContract:
     @ONE_STORE
-    @given(rows=st.lists(CLIENTS, max_size=6), form=st.sampled_from(Format), with_hashes=st.booleans(), atomic=st.booleans())
+    @given(
+        rows=st.lists(CLIENTS, max_size=6),
+        secrets=st.lists(st.sampled_from(SECRETS), min_size=6, max_size=6),
+        form=st.sampled_from(Format),
+        with_hashes=st.booleans(),
+        atomic=st.booleans(),
+    )
     async def test_what_is_exported_can_be_imported_and_changes_nothing(
-        self, harness: Harness, rows: list[dict[str, Any]], form: Format, with_hashes: bool, atomic: bool
+        self, harness: Harness, rows: list[dict[str, Any]], secrets: list[str], form: Format, with_hashes: bool, atomic: bool
     ) -> None:
         session = Session("operator", uuid.uuid4().hex, super_admin=True, request_id="")
         serials = [None, *SERIALS]
@@ -130,6 +139,8 @@ class ExportPropertiesContract:
             new_client(session.domain_id, **row, identity=SERIALS[number % 3], external_id=serials[number] or "")
             for number, row in enumerate(rows)
         ]
+        kept = [_kept(session.domain_id, number, kind) for number, kind in enumerate(secrets)]
+        clients = [replace(client, secret=secret or client.secret) for client, secret in zip(clients, kept, strict=False)]
         await add(harness.store, *clients)
         content = await self.exported(harness, session, form, with_hashes=with_hashes)
 
@@ -140,10 +151,10 @@ class ExportPropertiesContract:
             return session
 
         file = await read_file({Format.CSV: "text/csv", Format.JSONL: "application/jsonl"}[form], body(), {})
-        with closing(Argon2Threads(KEYRING, 1)) as threads:
-            secrets = Secrets(harness.store, KEYRING, HashQueue(threads, 1))
+        with closing(Argon2Threads(1)) as threads:
+            keeping = Secrets(harness.store, KEYRING, HashQueue(threads, 1))
             access = Access(harness.store, _Everything())
-            imports = Imports(harness.store, access, secrets, Parents(harness.store, access), TemporaryFile, lambda: 0)
+            imports = Imports(harness.store, access, keeping, Parents(harness.store, access), TemporaryFile, lambda: 0)
             found = imports.run(session, Options(key=file.key, atomic=atomic), file.lines, caller)
             told = [one async for some in found for one in some]
         assert told == [Summary(unchanged=len(rows))]
@@ -158,6 +169,13 @@ class ExportPropertiesContract:
 
 
 SERIALS = ("SN-1", "=1", "'x", 'a,"b"', "\r\n", "-7", "007")
+
+
+def _kept(domain_id: str, number: int, kind: str) -> StoredSecret | None:
+    """A secret of a kind as it is stored; None for a generated one."""
+    if kind == BROUGHT:
+        return KEYRING.adopt(domain_id, ELSEWHERE)
+    return chosen(domain_id, f"secret {number}") if kind == CHOSEN else None
 
 
 class _Everything(Authorizer):

@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from edgeclients.errors import SecretTaken
-from edgeclients.model import Client, NewClient, Retirement, Revocations, StoredSecret
+from edgeclients.model import Client, NewClient, Retirement, RetiringPlace, Revocations, Status, StoredSecret
 from edgeclients.ports import Store, Transaction
 from tests.conformance.harness import KEYRING, SECOND, Harness, add, chosen, new_client
+
+FIRST = RetiringPlace(0, "")
 
 
 def _kept(secret: str) -> StoredSecret:
@@ -108,6 +110,58 @@ class SecretContract:
         (client,) = await add(harness.store, _with(new_client("d1"), chosen("d1", "open sesame")))
         await _rotate(harness.store, client, _kept(str(uuid.uuid4())), grace=60)
         assert await harness.store.schemes("d1") == (str(KEYRING.argon2),)
+
+
+class RetiringContract:
+    async def test_those_of_a_domain_the_first_to_expire_first(self, harness: Harness) -> None:
+        first, second, gone, other = await add(
+            harness.store,
+            new_client("d1", name="one", external_id="SN-1"),
+            new_client("d1", status=int(Status.DISABLED)),
+            new_client("d1"),
+            new_client("d2"),
+        )
+        await add(harness.store, new_client("d1"))
+        for client, grace in ((second, 60), (first, 30), (first, 90), (gone, 10), (other, 5)):
+            new = KEYRING.keep_generated(client.domain_id, str(uuid.uuid4()))
+            await _rotate(harness.store, client, new, grace)
+        await harness.store.run(lambda tx: tx.remove(gone))
+        found = await harness.store.retiring("d1", FIRST, 100)
+        assert [one.client_id for one in found] == [first.id, second.id, first.id]
+        assert [(one.name, one.external_id, one.status) for one in found[:2]] == [("one", "SN-1", 0), ("", "", 1)]
+        assert all(one.last_used_at is None and one.counted_from is None for one in found)
+        assert [(one.expires_at - one.retired_at) // SECOND for one in found] == [30, 60, 90]
+        assert await harness.store.retiring_of(first.id) == (found[0], found[2])
+        assert await harness.store.retiring_of(str(uuid.uuid4())) == ()
+        assert await harness.store.retiring_of("\0") == ()
+        for nowhere in ("d3", "\0"):
+            assert await harness.store.retiring(nowhere, FIRST, 100) == ()
+
+    async def test_pages_follow_one_another_where_several_expire_together(self, harness: Harness) -> None:
+        clients = await add(harness.store, *(new_client("d1") for _ in range(7)))
+        at = harness.store.now() + 60 * SECOND
+
+        async def unit(tx: Transaction) -> None:
+            for client in clients:
+                old = await tx.secret(client.id)
+                await tx.set_secret(client, _kept(str(uuid.uuid4())))
+                await tx.retire(client, Retirement(client.id, old, at))
+
+        await harness.store.run(unit)
+        place, found = FIRST, []
+        while part := await harness.store.retiring("d1", place, 2):
+            found += [one.client_id for one in part]
+            place = part[-1].place
+        assert found == sorted(client.id for client in clients)
+
+    async def test_when_one_was_last_used(self, harness: Harness) -> None:
+        wanted = new_client("d1")
+        (client,) = await add(harness.store, wanted)
+        await _rotate(harness.store, client, _kept(str(uuid.uuid4())), grace=60)
+        await harness.store.run(lambda tx: tx.touch_retirement(client.id, wanted.secret.hash))
+        (one,) = await harness.store.retiring("d1", FIRST, 1)
+        assert one.last_used_at is not None
+        assert one.retired_at <= one.last_used_at <= harness.store.now()
 
 
 class RevocationContract:

@@ -19,7 +19,7 @@ from tests.conformance.outbox import LeaseContract, SentContract
 from tests.conformance.properties import ListPropertiesContract
 from tests.conformance.provisioning import ExportPropertiesContract, ImportContract, SnapshotContract
 from tests.conformance.roles import RoleContract, RoleListContract
-from tests.conformance.secrets import RevocationContract, SecretContract
+from tests.conformance.secrets import RetiringContract, RevocationContract, SecretContract
 from tests.conformance.views import ViewContract, ViewPropertiesContract
 from tests.support.clocks import SetClock
 from tests.support.postgres import Server
@@ -66,6 +66,9 @@ class TestSecrets(SecretContract): ...
 
 
 class TestRevocations(RevocationContract): ...
+
+
+class TestRetiring(RetiringContract): ...
 
 
 class TestConnections(ConnectionContract): ...

@@ -366,7 +366,7 @@ class ViewPropertiesContract:
         for user, standing, groups in callers:
             session = Session(user, shared.domain, super_admin=False, request_id="")
             access = Access(harness.store, Standings({(user, shared.domain): standing} if standing else {}, groups))
-            secrets = Secrets(harness.store, KEYRING, HashQueue(Argon2Threads(KEYRING, 1), 1))
+            secrets = Secrets(harness.store, KEYRING, HashQueue(Argon2Threads(1), 1))
             clients = Clients(harness.store, access, secrets, Parents(harness.store, access))
             if standing is None:
                 with pytest.raises(DomainForbidden):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from edgeclients.model import Effects
-from tests.conformance.harness import KEYRING
 from tests.support.database import opened
 from tests.support.lanes import HeldThreads, settle
 from tests.support.proving import SESSION, Known, Proving, proving
@@ -112,7 +111,7 @@ async def test_an_enabled_client_with_a_chosen_secret_is_no_exception(at: Provin
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("form", [0, 1], ids=["Basic", "Domain"])
 async def test_a_change_while_argon2_runs_counts(tmp_path: Path, change: Change, form: int) -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     async with proving(tmp_path / "clients.db", threads) as at:
         known = await at.create(CHOSEN)
         asking = [asyncio.ensure_future(at.is_let_in(known.tokens()[form])) for _ in range(3)]
@@ -125,7 +124,7 @@ async def test_a_change_while_argon2_runs_counts(tmp_path: Path, change: Change,
 
 async def test_a_change_between_the_check_and_the_answer_counts(tmp_path: Path) -> None:
     """The check has found the secret right; whoever waits for it has not been told yet."""
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     path = tmp_path / "clients.db"
     async with proving(path, threads) as at:
         known = await at.create(CHOSEN)

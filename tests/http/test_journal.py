@@ -311,7 +311,9 @@ def test_an_import_is_one_entry_and_a_short_one_for_each_client_that_it_changes(
         "user_id": town.operator.user,
         "from": "127.0.0.1",
         "created": 1200,
-        "updated": 0, "unchanged": 0, "failed": 0,
+        "updated": 0,
+        "unchanged": 0,
+        "failed": 0,
         "source": hashlib.sha256(first.encode()).hexdigest(),
     }
     page = town.operator.request("GET", "/journal", params={"operation": "client.create"}).json()

@@ -103,5 +103,7 @@ def bring_about(case: Case[Any], api: Api) -> None:
         path["client_id"] = api.create()["id"]
     if "role_id" in path:
         path["role_id"] = api.give_role(path["client_id"], "technician")["id"]
+    if case.query and case.query.get("client"):
+        case.query["client"] = api.create()["id"]
     if isinstance(case.body, dict) and "client_ids" in case.body:
         case.body["client_ids"] = [api.create()["id"]]

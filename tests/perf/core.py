@@ -51,7 +51,7 @@ async def _measure(loops: int) -> float:
         async with registry(OnSqlite(Path(folder)), "clients") as ours:
             (created,) = await ours.clients.create(fleet.SESSION, [ClientDraft(name="one")])
             cache = MemoryTokenCache(3600, 50_000, ours.store.now)
-            threads = Argon2Threads(keyring, 1)
+            threads = Argon2Threads(1)
             authentication = Authentication(ours.store, cache, keyring, CheckQueue(threads, 1), HashQueue(threads, 1))
             token = basic(created.client.id, created.secret).encode()
             await authentication.authenticate(token)

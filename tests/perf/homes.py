@@ -72,6 +72,6 @@ async def registry(home: Home, name: str, limits: StoreLimits = _LIMITS) -> Asyn
     cache = MemoryTokenCache(3600, 50_000, lambda: 0)
     async with home.store(name, cache.apply, limits) as store:
         operator = Standalone(Operator("operator", "0123456789abcdef", None), (), OperatorTokens(store, keyring))
-        secrets = Secrets(store, keyring, HashQueue(Argon2Threads(keyring, 1), 1))
+        secrets = Secrets(store, keyring, HashQueue(Argon2Threads(1), 1))
         access = Access(store, operator)
         yield Registry(store, Clients(store, access, secrets, Parents(store, access)))

@@ -3,31 +3,29 @@
 import asyncio
 from typing import NamedTuple
 
-from edgeclients.core.secrets.keyring import Argon2, Keyring
 from edgeclients.core.secrets.pool import Argon2Threads
+from edgeclients.core.secrets.recipe import Recipe
 
 
 class Held(NamedTuple):
     """A digest under way."""
 
     secret: str
-    domain_id: str
-    scheme: Argon2
+    recipe: Recipe
     future: "asyncio.Future[bytes]"
 
 
 class HeldThreads(Argon2Threads):
     """In the place of threads: `workers` digests at a time, each computed when `let` says so."""
 
-    def __init__(self, keyring: Keyring, workers: int = 1) -> None:
-        super().__init__(keyring, workers)
-        self._keys = keyring
+    def __init__(self, workers: int = 1) -> None:
+        super().__init__(workers)
         self.running: list[Held] = []
         self.most = 0
         self.ran: list[str] = []
 
-    def digest(self, scheme: Argon2, domain_id: str, secret: str) -> "asyncio.Future[bytes]":
-        held = Held(secret, domain_id, scheme, asyncio.get_running_loop().create_future())
+    def digest(self, recipe: Recipe, secret: str) -> "asyncio.Future[bytes]":
+        held = Held(secret, recipe, asyncio.get_running_loop().create_future())
         self.running.append(held)
         self.ran.append(secret)
         self.most = max(self.most, len(self.running))
@@ -37,7 +35,7 @@ class HeldThreads(Argon2Threads):
         """Let the oldest end, `count` times, and whoever waits for it go on."""
         for _ in range(count):
             held = self.running.pop(0)
-            held.future.set_result(held.scheme.digest(held.secret, self._keys.salt(held.scheme, held.domain_id)))
+            held.future.set_result(held.recipe.digest(held.secret))
             await settle()
 
 

@@ -19,6 +19,7 @@ GROUP = "6e0b5c1d-4f5a-4a53-8a0e-0c1b2d3e4f50"
 NEEDS = {
     "view": "read",
     "view with roles": "read",
+    "list retiring": "read",
     "update": "update",
     "update tags": "update",
     "update secret": "update",
@@ -68,6 +69,7 @@ _NEW = {"role_name": "new", "optional_actions": ["delete"], "optional_members": 
 OPERATIONS = {
     "view": Operation("GET", "/clients/CLIENT", None, 200),
     "view with roles": Operation("GET", "/clients/CLIENT?roles=true", None, 200),
+    "list retiring": Operation("GET", "/clients/retiring-secrets?client=CLIENT", None, 200),
     "update": Operation("PATCH", "/clients/CLIENT", {"name": "new"}, 200),
     "update tags": Operation("PATCH", "/clients/CLIENT/tags", {"tags": ["new"]}, 200),
     "update secret": Operation("PATCH", "/clients/CLIENT/secret", {"generate": True}, 200),

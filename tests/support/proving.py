@@ -87,7 +87,7 @@ async def proving(
     database.connection.execute("PRAGMA synchronous = OFF")
     clock = SetClock()
     async with SqliteStore(database, StoreLimits(), cache.apply, clock) as store:
-        of_writes, threads = Argon2Threads(keyring, 1), threads or Argon2Threads(keyring, 1)
+        of_writes, threads = Argon2Threads(1), threads or Argon2Threads(1)
         writes, lane = HashQueue(of_writes, waiting), CheckQueue(threads, waiting)
         secrets, access = Secrets(store, keyring, writes), Access(store, Everything())
         authentication = Authentication(store, cache, keyring, lane, writes)

@@ -31,7 +31,7 @@ view_role update_role delete_role list_available_actions add_role_actions list_r
 delete_all_role_actions add_role_members list_role_members delete_role_members delete_all_role_members
 """
 OF_CHANNELS = "connect disconnect connect_channel disconnect_channel"
-OF_OURS = ("import_clients", "export_clients")  # the contract knows neither
+OF_OURS = ("import_clients", "export_clients", "list_retiring_secrets")  # the contract knows none
 OURS = re.compile(r"[a-z_]+|[A-Z]+|SELECT [a-z_]+|[A-Z][A-Za-z]+\.[a-z_]+|clients\.v1\.ClientsService/[A-Za-z]+")
 ATTRIBUTES = {
     "http.request.method", "http.response.status_code", "request_id", "domain_id", "error.type", "rpc.system",

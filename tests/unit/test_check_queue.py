@@ -9,14 +9,14 @@ from collections import Counter
 import pytest
 
 from edgeclients.core.authn.queue import ALL_FAILURES, WAITING_WHILE_RATIONED, Check, CheckQueue
-from edgeclients.core.secrets.keyring import Argon2
 from edgeclients.core.secrets.pool import Argon2Threads
+from edgeclients.core.secrets.recipe import Recipe
 from edgeclients.core.token_bucket import TokenBuckets
 from edgeclients.errors import CheckRationed, Unavailable
 from tests.conformance.harness import KEYRING
 from tests.support.lanes import HeldThreads, settle
 
-SCHEME = KEYRING.argon2
+RECIPE = KEYRING.recipe(KEYRING.argon2, "d1")
 MANY = 1000
 
 
@@ -29,7 +29,7 @@ class Clock:
 
 
 def check(secret: str, subject: str = "a") -> Check:
-    return Check(subject, SCHEME, "d1", secret)
+    return Check(subject, RECIPE, secret)
 
 
 def _asked(lane: CheckQueue, *secrets: str, subject: str = "a") -> list[Check]:
@@ -40,16 +40,16 @@ def _asked(lane: CheckQueue, *secrets: str, subject: str = "a") -> list[Check]:
 
 
 async def test_a_digest_is_the_one_that_is_stored() -> None:
-    threads = Argon2Threads(KEYRING, 1)
+    threads = Argon2Threads(1)
     lane = CheckQueue(threads, 10)
     (one,) = _asked(lane, "open sesame")
-    assert await one.future == SCHEME.digest("open sesame", KEYRING.salt(SCHEME, "d1"))
+    assert await one.future == RECIPE.digest("open sesame")
     threads.close()
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 async def test_no_more_than_the_workers_run(workers: int) -> None:
-    threads = HeldThreads(KEYRING, workers)
+    threads = HeldThreads(workers)
     lane = CheckQueue(threads, 100, TokenBuckets(MANY, 1.0, 10))
     _asked(lane, *map(str, range(20)))
     while threads.running:
@@ -58,7 +58,7 @@ async def test_no_more_than_the_workers_run(workers: int) -> None:
 
 
 async def test_past_the_bound_it_is_said_at_once() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 4)
     for number in range(5):  # one of them runs
         _asked(lane, "x", subject=f"s{number}")
@@ -71,7 +71,7 @@ async def test_past_the_bound_it_is_said_at_once() -> None:
 
 
 async def test_subjects_take_turns() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 100)
     _asked(lane, *(f"a{n}" for n in range(30)), subject="a")
     _asked(lane, *(f"b{n}" for n in range(3)), subject="b")
@@ -85,7 +85,7 @@ async def test_of_one_subject_any_may_be_next() -> None:
     """The last to come is not always the last to be served, nor is the first always the first."""
     first, last = 0, 0
     for _ in range(200):
-        threads = HeldThreads(KEYRING)
+        threads = HeldThreads()
         lane = CheckQueue(threads, 100)
         _asked(lane, "runs", *"abcd")
         await threads.let()
@@ -96,7 +96,7 @@ async def test_of_one_subject_any_may_be_next() -> None:
 
 
 async def test_what_is_dropped_while_it_waits_never_runs() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 3)
     runs, waits, _ = _asked(lane, "runs", "waits", "other")
     assert lane.drop(waits)
@@ -111,7 +111,7 @@ async def test_what_is_dropped_while_it_waits_never_runs() -> None:
 
 async def test_failures_are_spaced_out_after_a_few() -> None:
     clock = Clock()
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, MANY, TokenBuckets(3, 4.0, 10, clock))
     _asked(lane, *map(str, range(3 + WAITING_WHILE_RATIONED)))
     await threads.let(3)
@@ -129,7 +129,7 @@ async def test_failures_are_spaced_out_after_a_few() -> None:
 
 
 async def test_a_spaced_out_subject_goes_on_by_itself() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, MANY, TokenBuckets(1, 200.0, 10))
     first, second = _asked(lane, "first", "second")
     await threads.let()
@@ -141,7 +141,7 @@ async def test_a_spaced_out_subject_goes_on_by_itself() -> None:
 
 async def test_a_crowd_is_thinned_out_when_its_guesses_fail() -> None:
     """Who waited before it was known for guessing does not keep the queue full afterwards."""
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, MANY, TokenBuckets(3, 4.0, 10, Clock()))
     crowd = _asked(lane, *map(str, range(100)))
     await threads.let(3)
@@ -151,7 +151,7 @@ async def test_a_crowd_is_thinned_out_when_its_guesses_fail() -> None:
 
 
 async def test_in_a_full_queue_a_crowd_makes_room_for_others() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 6)
     crowd = _asked(lane, "runs", *map(str, range(6)))
     others = _asked(lane, "x", "y", "z", subject="b")
@@ -168,7 +168,7 @@ async def test_in_a_full_queue_a_crowd_makes_room_for_others() -> None:
 
 async def test_guesses_at_many_are_spaced_out_together() -> None:
     """However many clients are guessed at, most of the machine is left to others; who is right costs nothing."""
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, MANY)
     right = [_asked(lane, "right", subject=f"right {number}")[0] for number in range(200)]
     for number, one in enumerate(right):
@@ -187,7 +187,7 @@ async def test_guesses_at_many_are_spaced_out_together() -> None:
 async def test_successes_are_not_counted() -> None:
     """A site whose secrets are right is checked as fast as the machine can."""
     clock = Clock()
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, MANY, TokenBuckets(3, 4.0, 10, clock))
     waiting = _asked(lane, *map(str, range(100)))
     for one in waiting:
@@ -198,7 +198,7 @@ async def test_successes_are_not_counted() -> None:
 
 
 async def test_an_error_of_argon2_reaches_who_waits_and_the_lane_goes_on() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 10)
     bad, good = _asked(lane, "bad", "good")
     threads.running.pop(0).future.set_exception(MemoryError())
@@ -210,7 +210,7 @@ async def test_an_error_of_argon2_reaches_who_waits_and_the_lane_goes_on() -> No
 
 
 async def test_closed_it_computes_nothing_more() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 10)
     _, waits = _asked(lane, "runs", "waits")
     lane.close()
@@ -221,7 +221,7 @@ async def test_closed_it_computes_nothing_more() -> None:
 
 async def test_any_number_of_workers_can_be_busy_with_right_secrets() -> None:
     """Runs that have not ended yet are no failures."""
-    threads = HeldThreads(KEYRING, 32)
+    threads = HeldThreads(32)
     lane = CheckQueue(threads, MANY)
     waiting = _asked(lane, *map(str, range(100)))
     for one in waiting:
@@ -235,13 +235,13 @@ async def test_a_thread_that_cannot_be_started_costs_one_check_and_not_the_lane(
     class Exhausted(HeldThreads):
         left = 2
 
-        def digest(self, scheme: Argon2, domain_id: str, secret: str) -> "asyncio.Future[bytes]":
+        def digest(self, recipe: Recipe, secret: str) -> "asyncio.Future[bytes]":
             if self.left:
                 self.left -= 1
                 raise RuntimeError("can't start new thread")
-            return super().digest(scheme, domain_id, secret)
+            return super().digest(recipe, secret)
 
-    threads = Exhausted(KEYRING)
+    threads = Exhausted()
     lane = CheckQueue(threads, 10)
     first, second, third = _asked(lane, *"abc")
     await settle()
@@ -252,7 +252,7 @@ async def test_a_thread_that_cannot_be_started_costs_one_check_and_not_the_lane(
 
 async def test_closed_it_takes_nothing_more() -> None:
     """What waited for its ration then would wait for ever, and whoever closes with it."""
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 10, TokenBuckets(1, 200.0, 10))
     _asked(lane, "runs", "waits")
     await threads.let()
@@ -262,7 +262,7 @@ async def test_closed_it_takes_nothing_more() -> None:
 
 
 async def test_a_token_with_another_digest_to_try_comes_first_and_counts_once() -> None:
-    threads = HeldThreads(KEYRING)
+    threads = HeldThreads()
     lane = CheckQueue(threads, 2, TokenBuckets(2, 1.0, 10, Clock()))
     first, *_ = _asked(lane, *"abc")
     again = check("a again")

@@ -12,7 +12,6 @@ from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.authn.queue import FAILURES
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import CheckRationed, CredentialsDenied, Unavailable
-from tests.conformance.harness import KEYRING
 from tests.support.api import basic, of_domain
 from tests.support.lanes import HeldThreads, settle
 from tests.support.proving import DOMAIN, Proving, proving
@@ -25,7 +24,7 @@ STRONGER = Keyring([bytes(32)], memory_kib=8, passes=2)  # where more is asked o
 
 @pytest.fixture
 def threads() -> HeldThreads:
-    return HeldThreads(KEYRING)
+    return HeldThreads()
 
 
 def _ask(at: Proving, token: bytes) -> "asyncio.Task[str]":
@@ -187,7 +186,7 @@ async def test_a_wrong_token_counts_once_under_several_schemes(tmp_path: Path) -
     path = tmp_path / "clients.db"
     async with proving(path) as at:
         known = await at.create(CHOSEN)
-    threads = HeldThreads(STRONGER)
+    threads = HeldThreads()
     async with proving(path, threads, keyring=STRONGER) as at:
         await at.rotate(known, f"{CHOSEN}, new", grace=3600)
         asking = [_ask(at, basic(known.client.id, f"{WRONG} {number}").encode()) for number in range(30)]
@@ -207,7 +206,7 @@ async def test_closing_does_not_wait_for_what_would_be_checked_next(tmp_path: Pa
     path = tmp_path / "clients.db"
     async with proving(path) as at:
         known = await at.create(CHOSEN)
-    threads = HeldThreads(STRONGER)
+    threads = HeldThreads()
     async with proving(path, threads, keyring=STRONGER) as at:
         await at.rotate(known, f"{CHOSEN}, new", grace=3600)
         for _ in range(FAILURES):

@@ -71,7 +71,7 @@ def test_an_older_pepper_is_outdated_and_its_digest_an_equivalent() -> None:
 def test_a_chosen_secret_is_kept_as_argon2id() -> None:
     keyring = _keyring()
     scheme = keyring.argon2
-    digest = scheme.digest("open sesame", keyring.salt(scheme, "d1"))
+    digest = keyring.recipe(scheme, "d1").digest("open sesame")
     kept = keyring.keep_chosen("d1", scheme, digest, ())
     assert re.fullmatch(r"\$argon2id\$v=19\$m=8,t=1,p=1,keyid=[0-9a-f]{8}\$[\w+/]+\$[\w+/]+", kept.hash)
     assert scheme_of(kept.hash) == scheme == Argon2.parse(str(scheme))
@@ -86,7 +86,7 @@ def test_argon2_is_what_other_programs_compute() -> None:
 
     keyring = _keyring()
     scheme = keyring.argon2
-    kept = keyring.keep_chosen("d1", scheme, scheme.digest("open sesame", keyring.salt(scheme, "d1")), ())
+    kept = keyring.keep_chosen("d1", scheme, keyring.recipe(scheme, "d1").digest("open sesame"), ())
     assert PasswordHasher().verify(re.sub(r",keyid=[0-9a-f]+", "", kept.hash), "open sesame")
 
 

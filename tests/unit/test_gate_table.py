@@ -33,7 +33,7 @@ def test_every_other_word_at_the_end_of_a_path_is_a_leaf() -> None:
 def test_words_that_stand_where_a_client_id_does() -> None:
     words = [segments for segments in IN_A_DOMAIN if segments[0] == "clients" and len(segments) > 1 and literal(segments[1])]
     assert {segments[1] for segments in words} == gate._WORDS
-    files = [["clients", word] for word in gate._FILES]
+    files = [["clients", word] for word in gate._OF_ALL]
     assert sorted(words) == sorted([gate._BULK, gate._AVAILABLE_ACTIONS, *files])
 
 

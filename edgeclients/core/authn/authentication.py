@@ -1,7 +1,8 @@
 """`Authenticate`: finds the client that a token belongs to, independent of the transport (edgeclients/README.md#trip-token).
 
 A cache hit costs a keyed hash and a lookup. On a miss the token is parsed, and one indexed read finds the candidate
-secrets. The form of the secret decides which hash to compute. Every failure is `CredentialsDenied`: no oracle.
+secrets. The form of the secret decides which hash to compute; where a client has a hash from elsewhere, that is tried too.
+Every failure is `CredentialsDenied`: no oracle.
 """
 
 from typing import NoReturn
@@ -14,9 +15,11 @@ from edgeclients.core.authn.proofs import SharedProofs
 from edgeclients.core.authn.queue import CheckQueue
 from edgeclients.core.authn.tokens import ParsedToken, Proof, parse
 from edgeclients.core.rules import is_uuid
+from edgeclients.core.secrets.foreign import is_foreign
 from edgeclients.core.secrets.keyring import Keyring, is_generated_form
 from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import CheckRationed, CredentialsDenied
+from edgeclients.model import SecretRead
 from edgeclients.ports import Proofs, Store, TokenCache
 
 _TRIES = 10  # reads of a row that is revoked during the read
@@ -118,7 +121,10 @@ class Authentication:
 
     async def _check(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
         if is_generated_form(parsed.secret):
-            return await self._check_generated(parsed)
+            return await self._check_generated(key, token, parsed)
+        return await self._check_chosen(key, token, parsed)
+
+    async def _check_chosen(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
         if self._cache.denied(key):
             self._deny("remembered", parsed)
         try:
@@ -127,15 +133,17 @@ class Authentication:
             self.counts.put_off += 1
             raise
 
-    async def _check_generated(self, parsed: ParsedToken) -> Proof | None:
-        proof = await self._matching.find(
-            parsed,
-            lambda: self._keyring.lookups(parsed.subject, parsed.secret),
-            lambda row: self._keyring.matches(row.hash, row.domain_id, parsed.secret),
-        )
+    async def _check_generated(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
+        read = await self._matching.read(parsed, lambda: self._keyring.lookups(parsed.subject, parsed.secret))
+        proof = self._matching.proof(parsed, read, lambda row: self._keyring.matches(row.hash, row.domain_id, parsed.secret))
         if proof is not None:
             self._maintenance.after_success(proof.row, parsed.secret)
+        elif parsed.by_id and self._has_foreign(read):
+            return await self._check_chosen(key, token, parsed)
         return proof
+
+    def _has_foreign(self, read: SecretRead) -> bool:
+        return any(is_foreign(row.hash) for row in self._matching.usable(read))
 
     def _deny(self, reason: str, parsed: ParsedToken | None) -> NoReturn:
         self.counts.denied[reason] += 1

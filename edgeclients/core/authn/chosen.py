@@ -1,14 +1,19 @@
-"""Checks tokens with chosen secrets: one argon2 run for all concurrent callers with the same token."""
+"""Checks tokens by argon2: one run for all concurrent callers with the same token.
+
+That is for chosen secrets, and for all secrets of clients that have a hash from elsewhere.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from edgeclients.core.authn.maintenance import Maintenance
 from edgeclients.core.authn.matching import Matching
 from edgeclients.core.authn.proofs import SharedProofs
 from edgeclients.core.authn.queue import Check, CheckQueue
 from edgeclients.core.authn.tokens import ParsedToken, Proof
-from edgeclients.core.secrets.keyring import Argon2, Keyring, scheme_of
+from edgeclients.core.secrets.foreign import is_foreign
+from edgeclients.core.secrets.keyring import Argon2, Keyring, is_generated_form
+from edgeclients.core.secrets.recipe import Recipe
 from edgeclients.errors import CheckRationed
 from edgeclients.model import SecretRow
 from edgeclients.ports import Store, TokenCache
@@ -112,44 +117,54 @@ class ChosenSecrets:
 
     async def _hash_and_compare(self, flight: _Flight, parsed: ParsedToken) -> Proof | None:
         subject = f"{'client' if parsed.by_id else 'domain'} {parsed.subject}"
-        digests: dict[tuple[Argon2, str], bytes] = {}
-        # Repeated until no candidate is left: the secret may have moved to another scheme while a hash was computed.
+        digests: dict[Recipe, bytes] = {}
+        # Repeated until no candidate is left: the secret may have moved to another recipe while a hash was computed.
         while untried := await self._candidates(parsed) - digests.keys():
-            for scheme, domain_id in untried:
+            for recipe in untried:
                 ask = self._queue.ask_again if digests else self._queue.ask
-                flight.check = Check(subject, scheme, domain_id, parsed.secret)
+                flight.check = Check(subject, recipe, parsed.secret)
                 ask(flight.check)
-                digest = digests[scheme, domain_id] = await flight.check.future
+                digest = digests[recipe] = await flight.check.future
                 flight.check = None
-                proof = await self._compare(parsed, scheme, domain_id, digest)
+                proof = await self._compare(parsed, recipe, digest)
                 if proof is not None:
                     self._queue.succeeded(subject)
                     return proof
-        # It may also have moved to a scheme that had been tried by then.
-        for (scheme, domain_id), digest in digests.items():
-            proof = await self._compare(parsed, scheme, domain_id, digest) if len(digests) > 1 else None
+        proof = await self._compare_again(parsed, digests)
+        if proof is not None and digests:
+            self._queue.succeeded(subject)
+        return proof
+
+    async def _compare_again(self, parsed: ParsedToken, digests: Mapping[Recipe, bytes]) -> Proof | None:
+        """Look whether the secret has moved to a form that had been tried by then."""
+        if is_generated_form(parsed.secret):
+            return await self._matching.find_of(
+                parsed.subject, parsed, lambda row: self._keyring.matches(row.hash, row.domain_id, parsed.secret)
+            )
+        for recipe, digest in digests.items() if len(digests) > 1 else ():
+            proof = await self._compare(parsed, recipe, digest)
             if proof is not None:
-                self._queue.succeeded(subject)
                 return proof
         return None
 
-    async def _compare(self, parsed: ParsedToken, scheme: Argon2, domain_id: str, digest: bytes) -> Proof | None:
+    async def _compare(self, parsed: ParsedToken, recipe: Recipe, digest: bytes) -> Proof | None:
         """Look for the digest in the current rows: computing it took time."""
-        return await self._matching.find(parsed, lambda: [digest], _match(scheme, domain_id, digest))
 
-    async def _candidates(self, parsed: ParsedToken) -> set[tuple[Argon2, str]]:
-        """The argon2 schemes that the secret may be stored under, each with the domain of its salt."""
-        if parsed.by_id:
-            rows = await self._matching.usable_of(parsed.subject)
-            found = {(scheme, row.domain_id) for row in rows if (scheme := scheme_of(row.hash))}
-        else:
-            found = {(Argon2.parse(text), parsed.subject) for text in await self._store.schemes(parsed.subject)}
-        return {(scheme, domain_id) for scheme, domain_id in found if self._keyring.usable(scheme)}
+        def matches(row: SecretRow) -> bool:
+            is_made_so = self._keyring.recipe_of(row.hash, row.domain_id) == recipe
+            return is_made_so and self._keyring.matches_chosen(row.hash, digest)
 
+        return await self._matching.find(parsed, lambda: [digest], matches)
 
-def _match(scheme: Argon2, domain_id: str, digest: bytes) -> Callable[[SecretRow], bool]:
-    """Whether a row is the hash `digest`, made under this scheme in this domain."""
-    return lambda row: row.domain_id == domain_id and scheme_of(row.hash) == scheme and Keyring.matches_chosen(row.hash, digest)
+    async def _candidates(self, parsed: ParsedToken) -> set[Recipe]:
+        """How argon2 may have made the hash that the secret is stored as."""
+        if not parsed.by_id:
+            schemes = map(Argon2.parse, await self._store.schemes(parsed.subject))
+            return {self._keyring.recipe(scheme, parsed.subject) for scheme in schemes if self._keyring.usable(scheme)}
+        rows = await self._matching.usable_of(parsed.subject)
+        if is_generated_form(parsed.secret):
+            rows = [row for row in rows if is_foreign(row.hash)]
+        return {recipe for row in rows if (recipe := self._keyring.recipe_of(row.hash, row.domain_id))}
 
 
 def _retrieve_exception(task: "asyncio.Task[Proof | None]") -> None:

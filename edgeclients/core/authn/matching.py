@@ -28,25 +28,30 @@ class Matching:
             digests: returns the lookup digests, for a token that names a domain.
             matches: whether a stored secret is the presented one.
         """
-        if token.by_id:
-            return await self.find_of(token.subject, token, matches)
-        return self._proof(token, await self._store.secrets_by_lookup(digests()), matches)
+        return self.proof(token, await self.read(token, digests), matches)
 
     async def find_of(self, client_id: str, token: ParsedToken, matches: Callable[[SecretRow], bool]) -> Proof | None:
         """The proof of `token` as of now, where the client is known."""
-        return self._proof(token, await self._store.secrets_of(client_id), matches)
+        return self.proof(token, await self._store.secrets_of(client_id), matches)
+
+    async def read(self, token: ParsedToken, digests: Callable[[], Sequence[bytes]]) -> SecretRead:
+        """The secrets that `token` may be about; `digests` as in `find`."""
+        if token.by_id:
+            return await self._store.secrets_of(token.subject)
+        return await self._store.secrets_by_lookup(digests())
 
     async def usable_of(self, client_id: str) -> list[SecretRow]:
         """The secrets of a client that are valid now."""
-        return self._usable(await self._store.secrets_of(client_id))
+        return self.usable(await self._store.secrets_of(client_id))
 
-    def _proof(self, token: ParsedToken, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
-        for row in self._usable(read):
+    def proof(self, token: ParsedToken, read: SecretRead, matches: Callable[[SecretRow], bool]) -> Proof | None:
+        """The proof of `token` by one of the secrets that were read; None if none matches."""
+        for row in self.usable(read):
             if (token.by_id or row.domain_id == token.subject) and matches(row):
                 return Proof(row, read.revision, _end_of(row, self._store.now()))
         return None
 
-    def _usable(self, read: SecretRead) -> list[SecretRow]:
+    def usable(self, read: SecretRead) -> list[SecretRow]:
         """Secrets of enabled clients that have not expired."""
         now = self._store.now()
         return [row for row in read.rows if row.status == Status.ENABLED and ((end := _end_of(row, now)) is None or end > now)]

@@ -11,8 +11,8 @@ import asyncio
 import secrets
 from collections import OrderedDict, deque
 
-from edgeclients.core.secrets.keyring import Argon2
 from edgeclients.core.secrets.pool import Argon2Threads
+from edgeclients.core.secrets.recipe import Recipe
 from edgeclients.core.token_bucket import TokenBuckets, whole_seconds
 from edgeclients.errors import CheckRationed, Unavailable
 
@@ -28,12 +28,11 @@ _ALL = ""
 class Check:
     """One requested digest. `future` receives it; if cancelled while it waits, it never runs."""
 
-    __slots__ = ("domain_id", "future", "scheme", "secret", "subject")
+    __slots__ = ("future", "recipe", "secret", "subject")
 
-    def __init__(self, subject: str, scheme: Argon2, domain_id: str, secret: str) -> None:
+    def __init__(self, subject: str, recipe: Recipe, secret: str) -> None:
         self.subject = subject
-        self.scheme = scheme
-        self.domain_id = domain_id
+        self.recipe = recipe
         self.secret = secret
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -81,7 +80,7 @@ class CheckQueue:
     def ask_again(self, check: Check) -> None:
         """Run `check` next: the digest that was just computed for its token was not the only candidate.
 
-        A token counts once, however many schemes are in use.
+        A token counts once, however many recipes there are.
 
         Raises:
             Unavailable: the queue is closed.
@@ -183,7 +182,7 @@ class CheckQueue:
         self._running += 1
         self.runs += 1
         try:
-            running = self._threads.digest(check.scheme, check.domain_id, check.secret)
+            running = self._threads.digest(check.recipe, check.secret)
         except Exception as error:  # noqa: BLE001 - no thread could be started: the caller gets the error, the queue continues
             running = asyncio.get_running_loop().create_future()
             running.set_exception(error)

@@ -9,6 +9,7 @@ from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.planning import OF_LINES, Key, draft, key_of, refused
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.core.provisioning.writing import Prepared
+from edgeclients.core.secrets.foreign import is_foreign
 from edgeclients.core.secrets.issue import Secrets, SuppliedSecret
 from edgeclients.core.secrets.keyring import check_secret, generate, is_generated_form
 from edgeclients.errors import Busy, DomainError, text_of
@@ -76,7 +77,11 @@ class Judging:
             value = key_of(record, name)
             if value and (first := self._first(name, value, record.line)) != record.line:
                 return bad_line(record.line, name, value, f"is in line {first} already")
-        if record.secret and (first := self._first("secret", record.secret, record.line)) != record.line:
+        if (
+            record.secret
+            and not is_foreign(record.secret)
+            and (first := self._first("secret", record.secret, record.line)) != record.line
+        ):
             return bad_line(record.line, "secret", "", f"is in line {first} already")
         return None
 

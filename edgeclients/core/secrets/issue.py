@@ -6,7 +6,8 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from edgeclients.core import limits
-from edgeclients.core.secrets.keyring import Argon2, Keyring, check_secret, is_generated_form
+from edgeclients.core.secrets.hashing import Hashing
+from edgeclients.core.secrets.keyring import Keyring, check_secret, is_generated_form
 from edgeclients.core.secrets.pool import HashQueue
 from edgeclients.errors import InvalidSecret, Throttled, TooManyChosenSecrets
 from edgeclients.model import Session, StoredSecret
@@ -36,7 +37,7 @@ class Secrets:
     def __init__(self, store: Store, keyring: Keyring, queue: HashQueue) -> None:
         self._store = store
         self._keyring = keyring
-        self._queue = queue
+        self._hashing = Hashing(store, keyring, queue)
         self._taken: TTLCache[str, int] = TTLCache(_CALLERS, _TAKEN_SECONDS)
 
     async def keep(self, session: Session, supplied: Sequence[SuppliedSecret]) -> Callable[[str], StoredSecret]:
@@ -56,14 +57,15 @@ class Secrets:
         chosen = [secret for _, secret in supplied if not is_generated_form(secret)]
         if len(chosen) > limits.CHOSEN_SECRETS:
             raise TooManyChosenSecrets
-        hashed = await self._hash(domain_id, chosen) if chosen else {}
+        hashed = await self._hashing.chosen(domain_id, chosen) if chosen else {}
         return lambda secret: hashed.get(secret) or self._keyring.keep_generated(domain_id, secret)
 
     async def adopt(self, session: Session, stored: str) -> StoredSecret:
         """The stored form of a secret of which only the hash is known.
 
         Raises:
-            InvalidSecret: see `Keyring.adopt`; or a third set of argon2 parameters would be in use in the domain.
+            InvalidSecret: see `Keyring.adopt`; or a third set of argon2 parameters would be in use in the domain. Those of
+                hashes from elsewhere do not count.
         """
         adopted = self._keyring.adopt(session.domain_id, stored)
         if adopted.scheme is not None and adopted.scheme != str(self._keyring.argon2):
@@ -81,13 +83,3 @@ class Secrets:
         self._taken[session.user_id] = self._taken.get(session.user_id, 0) + 1
         if self._taken[session.user_id] > _TAKEN_ANSWERS:
             raise Throttled("too many secret_taken answers", retry_after=_TAKEN_SECONDS)
-
-    async def _hash(self, domain_id: str, chosen: Sequence[str]) -> dict[str, StoredSecret]:
-        current = self._keyring.argon2
-        in_use = [Argon2.parse(text) for text in await self._store.schemes(domain_id)]
-        others = [scheme for scheme in in_use if scheme != current and self._keyring.usable(scheme)]
-        hashed = {}
-        for secret in dict.fromkeys(chosen):
-            digest, *equivalents = [await self._queue.digest(s, domain_id, secret) for s in (current, *others)]
-            hashed[secret] = self._keyring.keep_chosen(domain_id, current, digest, equivalents)
-        return hashed

@@ -2,11 +2,12 @@
 
 A secret in the generated form (a random UUIDv4) is stored as a keyed hash. Any other secret was chosen by a person and is
 stored as argon2id. The form of a presented secret decides which hash to compute. Nothing faster than argon2id is derived
-from a chosen secret.
+from a chosen secret. Hashes of other systems are for both forms (`foreign.py`).
 """
 
 import hmac
 import re
+import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -14,17 +15,19 @@ from typing import NamedTuple, Self
 from edgeclients.core import limits
 from edgeclients.core.ids import new_uuid
 from edgeclients.core.rules import check_text
+from edgeclients.core.secrets.foreign import check_foreign, is_affordable, is_foreign, recipe_of_foreign
+from edgeclients.core.secrets.recipe import DIGEST_BYTES, Recipe
 from edgeclients.errors import InvalidSecret
 from edgeclients.model import StoredSecret
 
 _GENERATED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _DIFFERENT_DIGITS = 8
-_SCHEME = re.compile(r"m=(\d+),t=(\d+),p=(\d+),keyid=([0-9a-f]+)")
+_SCHEME = re.compile(r"m=([0-9]+),t=([0-9]+),p=([0-9]+),keyid=([0-9a-f]+)")
 _HMAC = re.compile(r"\$hmac-sha256\$([0-9a-f]+)\$([0-9a-f]{64})")
-_ARGON2 = re.compile(r"\$argon2id\$v=19\$(m=\d+,t=\d+,p=\d+,keyid=[0-9a-f]+)\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})")
-_MOST_KIB, _MOST_PASSES = 19 * 1024, 4  # a login with a hash that came from outside takes no longer than five of ours
+_ARGON2 = re.compile(
+    r"\$argon2id\$v=19\$(m=[0-9]+,t=[0-9]+,p=[0-9]+,keyid=[0-9a-f]+)\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})"
+)
 _SALT_BYTES = 16
-DIGEST_BYTES = 32
 
 
 def generate() -> str:
@@ -70,19 +73,8 @@ class Argon2(NamedTuple):
             raise ValueError("not an argon2 scheme")
         return cls(int(match[1]), int(match[2]), int(match[3]), match[4])
 
-    @property
-    def is_affordable(self) -> bool:
-        """Whether a hash that somebody else made may take so much time and memory."""
-        return self.memory_kib <= _MOST_KIB and self.passes <= _MOST_PASSES and self.lanes == 1
-
     def __str__(self) -> str:
         return f"m={self.memory_kib},t={self.passes},p={self.lanes},keyid={self.key_id}"
-
-    def digest(self, secret: str, salt: bytes) -> bytes:
-        """The raw hash: takes 23 ms and `memory_kib` of memory, so not to be called in the event loop."""
-        from argon2.low_level import Type, hash_secret_raw
-
-        return hash_secret_raw(secret.encode(), salt, self.passes, self.memory_kib, self.lanes, DIGEST_BYTES, Type.ID)
 
 
 class Pepper:
@@ -139,22 +131,30 @@ class Keyring:
 
     def keep_chosen(self, domain_id: str, scheme: Argon2, digest: bytes, equivalents: Sequence[bytes]) -> StoredSecret:
         """The stored form of a chosen secret whose `digest` under `scheme` was computed."""
-        stored = f"$argon2id$v=19${scheme}${_unpadded(self.salt(scheme, domain_id))}${_unpadded(digest)}"
+        stored = f"$argon2id$v=19${scheme}${_unpadded(self._salt(scheme, domain_id))}${_unpadded(digest)}"
         return StoredSecret(stored, digest, str(scheme), tuple(equivalents))
 
     def adopt(self, domain_id: str, stored: str) -> StoredSecret:
-        """The stored form of a secret whose hash was written by an installation with one of these peppers.
+        """The stored form of a secret whose hash was written by an installation with one of these peppers, or elsewhere.
 
         Raises:
             InvalidSecret: it is no such hash, or that of another domain.
         """
+        if is_foreign(stored):
+            check_foreign(stored)
+            return StoredSecret(stored, secrets.token_bytes(DIGEST_BYTES), None)  # no lookup finds it
         if (generated := _HMAC.fullmatch(stored)) is not None and generated[1] in self._peppers:
             return StoredSecret(stored, bytes.fromhex(generated[2]), None)
         if (chosen := _ARGON2.fullmatch(stored)) is not None:
             scheme = Argon2.parse(chosen[1])
-            if self.usable(scheme) and scheme.is_affordable and chosen[2] == _unpadded(self.salt(scheme, domain_id)):
-                return StoredSecret(stored, b64decode(chosen[3] + "="), str(scheme))
-        raise InvalidSecret("is a hash that was not made with a pepper of this installation, for this domain")
+            digest = b64decode(chosen[3] + "=")
+            is_ours = self.usable(scheme) and chosen.group(2, 3) == (
+                _unpadded(self._salt(scheme, domain_id)),
+                _unpadded(digest),
+            )
+            if is_ours and is_affordable(scheme.memory_kib, scheme.passes, scheme.lanes):
+                return StoredSecret(stored, digest, str(scheme))
+        raise InvalidSecret("is no hash from this installation and domain, and no argon2id hash from elsewhere")
 
     def lookups(self, domain_id: str, secret: str) -> tuple[bytes, ...]:
         """The digests that a generated secret may be stored under, that of new secrets first."""
@@ -181,24 +181,34 @@ class Keyring:
         algorithm, _, text = _parts(stored)
         return algorithm == "argon2id" and hmac.compare_digest(text, _unpadded(digest))
 
-    def salt(self, scheme: Argon2, domain_id: str) -> bytes:
-        """The salt of a domain under the pepper of `scheme`."""
-        return self._peppers[scheme.key_id].salt(domain_id)
+    def recipe(self, scheme: Argon2, domain_id: str) -> Recipe:
+        """How to compute the digest of a secret of a domain; the pepper of `scheme` is configured."""
+        return Recipe(scheme.memory_kib, scheme.passes, scheme.lanes, self._salt(scheme, domain_id))
+
+    def recipe_of(self, stored: str, domain_id: str) -> Recipe | None:
+        """How to compute what to compare with an argon2 hash; None if it is none, or its pepper is not configured."""
+        if is_foreign(stored):
+            return recipe_of_foreign(stored)
+        scheme = scheme_of(stored)
+        return self.recipe(scheme, domain_id) if scheme and self.usable(scheme) else None
 
     def usable(self, scheme: Argon2) -> bool:
         """Whether the pepper of `scheme` is configured."""
         return scheme.key_id in self._peppers
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether a hash was made with another pepper or other parameters than the current ones."""
+        """Whether a hash was made with another pepper or other parameters than the current ones, or elsewhere."""
         algorithm, parameters, _ = _parts(stored)
         return parameters != (self._current.key_id if algorithm == "hmac-sha256" else str(self.argon2))
 
+    def _salt(self, scheme: Argon2, domain_id: str) -> bytes:
+        return self._peppers[scheme.key_id].salt(domain_id)
+
 
 def scheme_of(stored: str) -> Argon2 | None:
-    """The argon2 scheme of a hash; None for a generated secret."""
+    """The argon2 scheme of a hash; None for a generated secret, and for a hash from elsewhere."""
     algorithm, parameters, _ = _parts(stored)
-    return Argon2.parse(parameters) if algorithm == "argon2id" else None
+    return Argon2.parse(parameters) if algorithm == "argon2id" and not is_foreign(stored) else None
 
 
 def _parts(stored: str) -> tuple[str, str, str]:

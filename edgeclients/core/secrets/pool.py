@@ -7,36 +7,35 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from edgeclients.core.secrets.keyring import Argon2, Keyring
 from edgeclients.errors import Busy
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from edgeclients.core.secrets.recipe import Recipe
+
 _NICENESS = 10  # of the threads: answers from the cache have priority
 
 
 class Argon2Threads:
-    """Threads for argon2, started on demand: they take `workers` × the scheme's memory at most.
+    """Threads for argon2, started on demand: they take `workers` × a recipe's memory at most.
 
     Args:
-        keyring: the keyring with the salts.
         workers: the number of threads.
     """
 
-    def __init__(self, keyring: Keyring, workers: int) -> None:
-        self._keyring = keyring
+    def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: ThreadPoolExecutor | None = None
 
-    def digest(self, scheme: Argon2, domain_id: str, secret: str) -> asyncio.Future[bytes]:
-        """The digest of a chosen secret, running or waiting for a thread. If cancelled while it waits, it never runs."""
+    def digest(self, recipe: Recipe, secret: str) -> asyncio.Future[bytes]:
+        """The digest of a secret, running or waiting for a thread. If cancelled while it waits, it never runs."""
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="argon2", initializer=_lower_priority)
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, scheme.digest, secret, self._keyring.salt(scheme, domain_id))
+        return loop.run_in_executor(self._pool, recipe.digest, secret)
 
     def close(self) -> None:
         """Drop waiting digests; running ones end within milliseconds."""
@@ -57,7 +56,7 @@ class HashQueue:
         self._waiting = waiting
         self._pending = 0
 
-    async def digest(self, scheme: Argon2, domain_id: str, secret: str) -> bytes:
+    async def digest(self, recipe: Recipe, secret: str) -> bytes:
         """The digest of a chosen secret.
 
         Raises:
@@ -65,7 +64,7 @@ class HashQueue:
         """
         if self._pending >= self._waiting:
             raise Busy("argon2 queue is full", retry_after=1)
-        future = self._threads.digest(scheme, domain_id, secret)
+        future = self._threads.digest(recipe, secret)
         self._pending += 1
         future.add_done_callback(self._release)
         return await future

@@ -17,6 +17,7 @@ VIEW_CLIENT: Final = "viewClient"
 
 _SMALL = 4096  # characters of metadata; larger responses are not cached
 _PATH_SEGMENTS = 2  # after the domain
+_OF_ALL_CLIENTS = {"export", "retiring-secrets"}  # in the place of an id, with GET
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,7 +45,7 @@ class HotReads:
         return (
             len(segments) == _PATH_SEGMENTS
             and segments[0] == "clients"
-            and segments[1] != "export"
+            and segments[1] not in _OF_ALL_CLIENTS
             and scope["method"] == "GET"
             and not scope["query_string"]
         )

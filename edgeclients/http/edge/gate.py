@@ -62,13 +62,14 @@ _LEAVES = {
     "delete-all",
     "import",
     "export",
+    "retiring-secrets",
 }
 _UNPROTECTED = {"health", "ready", "metrics", "docs", "openapi.json"}
 # Paths with a word in place of a client id. In all other paths these words are ids (schema/README.md#paths) that no client has.
 _BULK = ["clients", "bulk"]
 _AVAILABLE_ACTIONS = ["clients", "roles", "available-actions"]
-_FILES = {"import": "POST", "export": "GET"}
-_WORDS = {"bulk", "roles", *_FILES}
+_OF_ALL = {"import": "POST", "export": "GET", "retiring-secrets": "GET"}
+_WORDS = {"bulk", "roles", *_OF_ALL}
 _ROLE_SEGMENT = 3  # of clients, its id, roles, the role's id
 _READING_METHODS = {"GET", "HEAD"}
 _UNKNOWN = "none"  # operation in metrics of a request that ended before routing
@@ -206,8 +207,8 @@ def _is_client_id(rest: list[str], method: str) -> bool:
     """Whether a path has a word of a route in place of a client id."""
     if len(rest) < 2 or rest[1] not in _WORDS or rest[0] != "clients":
         return False
-    if len(rest) == 2 and rest[1] in _FILES:
-        return method != _FILES[rest[1]]
+    if len(rest) == 2 and rest[1] in _OF_ALL:
+        return method != _OF_ALL[rest[1]]
     return rest != _AVAILABLE_ACTIONS and (rest != _BULK or method != "POST")
 
 

@@ -27,6 +27,8 @@ from edgeclients.model import (
     OperatorToken,
     OutboxState,
     Page,
+    RetiringPlace,
+    RetiringSecret,
     Revocations,
     Role,
     RolePage,
@@ -38,7 +40,7 @@ from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, StoredTime, TimeSource, ticks
 from edgeclients.store.limits import StoreLimits
-from edgeclients.store.postgres import journal, listing, operators, peppers, reader, relay, role_lists, roles
+from edgeclients.store.postgres import journal, listing, operators, peppers, reader, relay, retiring, role_lists, roles
 from edgeclients.store.postgres.activity import SHARED_SECONDS, PostgresActivity
 from edgeclients.store.postgres.answers import ServerWatch
 from edgeclients.store.postgres.connect import PostgresAddress, PostgresConnection, roll_back
@@ -298,6 +300,14 @@ class PostgresStore(Store):
     @override
     async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         return await self._read(lambda connection: operators.standing(connection, operator_id, domain_id))
+
+    @override
+    async def retiring(self, domain_id: str, after: RetiringPlace, limit: int) -> tuple[RetiringSecret, ...]:
+        return retiring.to_retiring(await self._rows(retiring.OF_DOMAIN, key(domain_id), *after, limit))
+
+    @override
+    async def retiring_of(self, client_id: str) -> tuple[RetiringSecret, ...]:
+        return retiring.to_retiring(await self._rows(retiring.OF_CLIENT, key(client_id)))
 
     @override
     async def connections(self, client_id: str) -> tuple[Connection, ...]:

@@ -27,6 +27,8 @@ from edgeclients.model import (
     OperatorToken,
     OutboxState,
     Page,
+    RetiringPlace,
+    RetiringSecret,
     Revocations,
     Role,
     RolePage,
@@ -38,7 +40,7 @@ from edgeclients.ports import Snapshot, Store, Unit
 from edgeclients.store.clock import Clock, SystemTime, TimeSource
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import OPERATORS, to_operators
-from edgeclients.store.sqlite import completeness, journal, listing, operators, role_lists
+from edgeclients.store.sqlite import completeness, journal, listing, operators, retiring, role_lists
 from edgeclients.store.sqlite.activity import SqliteActivity
 from edgeclients.store.sqlite.database import SqliteDatabase
 from edgeclients.store.sqlite.domain_snapshot import snapshot
@@ -221,6 +223,16 @@ class SqliteStore(Store):
     @override
     async def operator_standing(self, operator_id: str, domain_id: str) -> DomainStanding | None:
         return await self._read(lambda reader: reader.operator_standing(operator_id, domain_id))
+
+    @override
+    async def retiring(self, domain_id: str, after: RetiringPlace, limit: int) -> tuple[RetiringSecret, ...]:
+        return retiring.to_retiring(
+            await self._rows(retiring.OF_DOMAIN, domain_id, after.expires_at, uuid_bytes(after.client_id), limit)
+        )
+
+    @override
+    async def retiring_of(self, client_id: str) -> tuple[RetiringSecret, ...]:
+        return retiring.to_retiring(await self._rows(retiring.OF_CLIENT, uuid_bytes(client_id)))
 
     @override
     async def connections(self, client_id: str) -> tuple[Connection, ...]:
