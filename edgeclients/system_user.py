@@ -6,6 +6,7 @@ import getpass
 def actor() -> str:
     """That user as the one who changes something, in the journal."""
     try:
-        return f"cli:{getpass.getuser()}"
+        name = "".join(character for character in getpass.getuser() if character.isprintable())
     except (KeyError, OSError):  # a user without a name, as in containers
-        return "cli:unknown"
+        name = ""
+    return f"cli:{name or 'unknown'}"

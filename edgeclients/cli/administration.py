@@ -12,7 +12,7 @@ import msgspec
 
 from edgeclients import settings
 from edgeclients.cli.config import report
-from edgeclients.cli.terminal import INTERRUPTED, fail, print_result
+from edgeclients.cli.terminal import INTERRUPTED, USAGE, UsageError, fail, print_result
 from edgeclients.errors import DomainError, StartError, text_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def reporting(work: "Callable[[settings.Settings], int]") -> int:
         descriptors.require(descriptors.OF_COMMAND)
         return work(loaded)
     except StartError as error:
-        return fail(str(error))
+        return fail(str(error), USAGE if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         fail("interrupted")
         return INTERRUPTED

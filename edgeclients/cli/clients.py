@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
@@ -11,7 +12,8 @@ from edgeclients import settings
 from edgeclients.cli import target
 from edgeclients.cli.exchange import Exchange, RefusedError
 from edgeclients.cli.shown import FORMATS, show
-from edgeclients.core.rules import is_uuid
+from edgeclients.cli.terminal import UsageError
+from edgeclients.core.rules import check_tags, is_uuid
 from edgeclients.errors import StartError
 
 _PAGE = 100
@@ -101,7 +103,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _named(_command(sub, "delete", "delete a client", _delete))
     for name, text in (("connect", "connect a client to a channel"), ("disconnect", "disconnect a client from a channel")):
         connecting = _named(_command(sub, name, text, _connecting(name)))
-        connecting.add_argument("channel", metavar="CHANNEL", help="the channel's id")
+        connecting.add_argument("channel", metavar="CHANNEL", type=_not_empty, help="the channel's id")
         connecting.add_argument("--type", choices=("publish", "subscribe"), action="append", help="repeatable; unset: both")
 
     roles = commands.add_parser(
@@ -141,9 +143,9 @@ def _named(parser: argparse.ArgumentParser, *, optional: bool = False) -> argpar
     """The parser of a command about one client, or about all if none is named."""
     text = "its id, its external id, or its name"
     if optional:
-        parser.add_argument("client", metavar="CLIENT", nargs="?", help=f"{text}; unset: all clients")
+        parser.add_argument("client", metavar="CLIENT", nargs="?", type=_not_empty, help=f"{text}; unset: all clients")
     else:
-        parser.add_argument("client", metavar="CLIENT", help=text)
+        parser.add_argument("client", metavar="CLIENT", type=_not_empty, help=text)
     parser.add_argument("--by", choices=("id", "external_id", "name"), help="what CLIENT is; unset: whichever fits")
     return parser
 
@@ -163,8 +165,13 @@ def _path(ours: _Clients, parsed: argparse.Namespace) -> str:
 def _list(ours: _Clients, parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
     query = {"status": parsed.status}
     query |= {"name": parsed.name} if parsed.name else {}
-    query |= {"tags": "+".join(parsed.tag)} if parsed.tag else {}
-    return ours.all(parsed.limit, **query)
+    tags = [tag for tag in parsed.tag if tag == tag.strip() and tag and "+" not in tag]
+    if tags:
+        query["tags"] = "+".join(tags if len(tags) > 1 else tags * 2)  # alone, one with a comma would be two
+    others = set(parsed.tag).difference(tags)  # the API has no words for them
+    if not others:
+        return ours.all(parsed.limit, **query)
+    return islice((one for one in ours.all(**query) if others.issubset(one.get("tags", ()))), parsed.limit)
 
 
 def _create(ours: _Clients, parsed: argparse.Namespace) -> Any:
@@ -174,11 +181,12 @@ def _create(ours: _Clients, parsed: argparse.Namespace) -> Any:
 
 
 def _update(ours: _Clients, parsed: argparse.Namespace) -> Any:
-    path = _path(ours, parsed)
     fields = {"name": parsed.name, "external_id": parsed.external_id, "metadata": parsed.metadata}
     changed = {name: value for name, value in fields.items() if value is not None}
     if not changed and parsed.tag is None:
-        raise StartError("there is nothing to change: name a new value")
+        raise UsageError("there is nothing to change: name a new value")
+    check_tags(parsed.tag or ())  # before anything is changed: tags have a request of their own
+    path = _path(ours, parsed)
     found = ours.call("PATCH", path, body=changed) if changed else None
     return found if parsed.tag is None else ours.call("PATCH", f"{path}/tags", body={"tags": parsed.tag})
 
@@ -234,6 +242,12 @@ def _create_role(ours: _Clients, parsed: argparse.Namespace) -> dict[str, Any]:
     body = {"role_name": parsed.name, "optional_actions": parsed.action, "optional_members": parsed.member}
     role: dict[str, Any] = ours.call("POST", f"{_path(ours, parsed)}/roles", body=body)
     return role | {"actions": parsed.action, "members": parsed.member}
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        _refuse(text, "a name or an id")
+    return text
 
 
 def _number(text: str) -> int:

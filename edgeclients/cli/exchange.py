@@ -1,7 +1,6 @@
 """HTTP to a service: on the data directory's socket, or at an address."""
 
 import contextlib
-import getpass
 import http.client
 import socket
 import ssl
@@ -13,7 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from edgeclients import system_user
+from edgeclients.core.provisioning.lines import LONGEST
 from edgeclients.errors import StartError
+from edgeclients.unix_sockets import address_of
 
 _PART_BYTES = 64 * 1024
 _LONGEST_ANSWER = 64 * 1024 * 1024
@@ -48,7 +50,7 @@ class Exchange:
     @classmethod
     def at_socket(cls, path: Path) -> "Exchange":
         """Requests on the data directory's socket, in the name of the system's user."""
-        return cls(lambda: _SocketConnection(path), f"cli:{_user()}")
+        return cls(lambda: _SocketConnection(path), system_user.actor())
 
     @classmethod
     def at_address(cls, url: str, token: str) -> "Exchange":
@@ -76,15 +78,17 @@ class Exchange:
             RefusedError, StartError: see `open`.
         """
         content = None if body is None else [msgspec.json.encode(body)]
-        with self.open(method, target, query or {}, "application/json", content) as response:
-            answer = response.read(_LONGEST_ANSWER)
-        return msgspec.json.decode(answer) if answer else None
+        with self.open(method, target, query or {}, "application/json", content) as answer:
+            found = answer.read(_LONGEST_ANSWER)
+        return msgspec.json.decode(found) if found else None
 
     @contextlib.contextmanager
     def open(
         self, method: str, target: str, query: Mapping[str, str], media_type: str = "", body: Iterable[bytes] | None = None
-    ) -> Iterator[http.client.HTTPResponse]:
-        """The response to a request; `body` is sent in a thread meanwhile.
+    ) -> Iterator["Answer"]:
+        """The answer to a request; `body` is sent in a thread meanwhile.
+
+        What the source of the body raises is raised here, whatever else that leads to: it is the reason.
 
         Raises:
             RefusedError: the service refuses the request; the text is its reason.
@@ -93,31 +97,56 @@ class Exchange:
         connection = self._connect()
         sender = None
         try:
-            connection.putrequest(method, f"{target}?{urlencode(query)}" if query else target)
-            connection.putheader("authorization", f"Bearer {self._token}")
-            if media_type:
-                connection.putheader("content-type", media_type)
-            if body is not None:
-                connection.putheader("transfer-encoding", "chunked")
-            connection.endheaders()
-            if body is not None:
-                sender = _Sender(connection.sock, body)
-                sender.start()
-            response = connection.getresponse()
-            if not http.client.OK <= response.status < http.client.MULTIPLE_CHOICES:
-                raise _refusal(response)
-            yield response
-            if sender is not None:
-                sender.join()
-                if sender.error is not None:
-                    raise sender.error
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"the service cannot be reached, or has gone away ({error})"
-            raise (sender and sender.error) or StartError(reason) from error
+            with _in_reach():
+                connection.putrequest(method, f"{target}?{urlencode(query)}" if query else target)
+                connection.putheader("authorization", f"Bearer {self._token}".encode(errors="surrogateescape"))
+                if media_type:
+                    connection.putheader("content-type", media_type)
+                if body is not None:
+                    connection.putheader("transfer-encoding", "chunked")
+                connection.endheaders()
+                if body is not None:
+                    sender = _Sender(connection.sock, body)
+                    sender.start()
+                response = connection.getresponse()
+            yield Answer(_accepted(response))
+        except Exception as error:
+            if sender is not None and sender.error is not None:
+                raise sender.error from error
+            raise
         finally:
             if sender is not None:
                 sender.stop()
             connection.close()
+
+
+class Answer:
+    """What a service answers. Reading raises `StartError` if it goes away."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self._response = response
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer; none at the end."""
+        with _in_reach():
+            return self._response.read(size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines."""
+        while line := self._line():
+            yield line
+
+    def _line(self) -> bytes:
+        with _in_reach():
+            return self._response.readline()
+
+
+@contextlib.contextmanager
+def _in_reach() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        raise StartError(f"the service cannot be reached, or has gone away ({error})") from error
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -127,11 +156,16 @@ class _SocketConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(str(self._path))
+        with address_of(self._path) as address:
+            self.sock.connect(address)
 
 
 class _Sender(threading.Thread):
-    """Sends a body; `error` is what its source raised."""
+    """Sends a body; `error` is what its source raised.
+
+    Then the body ends with a line that is too long for every service. So the service ends the request by itself: it has
+    written what it told, and nothing later.
+    """
 
     def __init__(self, to: socket.socket, body: Iterable[bytes]) -> None:
         super().__init__(daemon=True)
@@ -153,7 +187,8 @@ class _Sender(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - it is raised where the response is read
             self.error = error
             with contextlib.suppress(OSError):
-                self._to.shutdown(socket.SHUT_RDWR)
+                self._to.sendall(b"%x\r\n%b\r\n" % (LONGEST + 2, b"x" * (LONGEST + 2)))
+                self._to.sendall(b"0\r\n\r\n")
 
     def stop(self) -> None:
         """Send no more, and wait until the source is left alone."""
@@ -163,17 +198,18 @@ class _Sender(threading.Thread):
         self.join()
 
 
-def _refusal(response: http.client.HTTPResponse) -> RefusedError:
-    content = response.read(_PART_BYTES)
+def _accepted(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    """The response to a request that the service takes.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    if http.client.OK <= response.status < http.client.MULTIPLE_CHOICES:
+        return response
+    with _in_reach():
+        content = response.read(_PART_BYTES)
     try:
         error = msgspec.json.decode(content, type=_Error)
-    except msgspec.MsgspecError:
-        return RefusedError(f"the service answers {response.status}", "")
-    return RefusedError(error.message, error.error)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in containers
-        return "unknown"
+    except msgspec.MsgspecError as fault:
+        raise RefusedError(f"the service answers {response.status}", "") from fault
+    raise RefusedError(error.message, error.error)

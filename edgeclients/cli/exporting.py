@@ -54,7 +54,10 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
     """
     if path is None:
         check_output()
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+        except OSError as error:
+            raise StartError(f"standard output cannot be written ({error.strerror}): the export is not complete") from error
         return
     part = path.with_name(f"{path.name}.part")
     try:

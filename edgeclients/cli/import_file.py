@@ -1,9 +1,7 @@
 """A file to be imported, as it is sent: with the line of each record, and what the client gets that it may create."""
 
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
@@ -16,38 +14,12 @@ from edgeclients.core.provisioning.lines import Line, lines
 from edgeclients.core.provisioning.record import BadLine, Generated
 from edgeclients.core.provisioning.table import Row, row_text, table
 from edgeclients.core.secrets.keyring import generate
-from edgeclients.errors import StartError
 from edgeclients.text import from_cell
 
-CSV, JSONL, XLSX = "csv", "jsonl", "xlsx"
-MEDIA_TYPES = {CSV: "text/csv", JSONL: "application/jsonl", XLSX: "text/csv"}
-
-_FORMS = {".csv": CSV, ".tsv": CSV, ".txt": CSV, ".jsonl": JSONL, ".ndjson": JSONL, ".xlsx": XLSX}
 _READ_BYTES = 64 * 1024
 _AT_A_TIME = 500  # records between two writes of the secrets to disk
 
 T = TypeVar("T")
-
-
-def form_of(path: Path) -> str:
-    """The form of a file, by its name.
-
-    Raises:
-        StartError: it has none of those that can be imported.
-    """
-    form = _FORMS.get(path.suffix.lower())
-    if form is None:
-        raise StartError(f"{path} has no form that can be imported: its name must end with .csv, .jsonl or .xlsx")
-    return form
-
-
-def sha256_of(file: BinaryIO) -> str:
-    """The SHA-256 of a file, which is at its beginning then."""
-    digest = hashlib.sha256()
-    while part := file.read(_READ_BYTES):
-        digest.update(part)
-    file.seek(0)
-    return digest.hexdigest()
 
 
 class Making:
@@ -64,11 +36,13 @@ class Making:
         self.reasons: dict[int, str] = {}
         """Why records cannot be read, by line; they are sent as rows with too many cells."""
 
-    def made(self, line: int, external_id: str, name: str) -> Generated | None:
-        """What the client of a record gets if it is created."""
+    def made(self, line: int, client_id: str, external_id: str, name: str) -> Generated | None:
+        """What the client of a record gets if it is created; its id is that of the record, if that has one."""
         if self._secrets is None:
             return None
-        generated = self._secrets.generated(line) or Generated(self._ids.new(time.time_ns() // 1000), generate())
+        generated = self._secrets.generated(line)
+        if generated is None:
+            generated = Generated(client_id.strip() or self._ids.new(time.time_ns() // 1000), generate())
         self._entries.append(Entry(line, generated, external_id, name))
         return generated
 
@@ -98,7 +72,7 @@ def parts_of_rows(header: list[str], rows: Iterator[Row | BadLine], making: Maki
     """Rows as they are sent."""
     columns = Columns(header)
     names = columns.names
-    places = {name: names.index(name) for name in ("secret", "external_id", "name") if name in columns}
+    places = {name: names.index(name) for name in ("secret", "id", "external_id", "name") if name in columns}
     yield row_text([*names, LINE, NEW_ID, NEW_SECRET])
     part: list[bytes] = []
     for row in rows:
@@ -120,7 +94,8 @@ def _row_as_sent(row: Row, names: list[str], places: dict[str, int], making: Mak
         place = places.get(name)
         return row.cells[place] if place is not None and place < len(row.cells) else ""
 
-    generated = None if cell("secret") else making.made(row.line, from_cell(cell("external_id")), from_cell(cell("name")))
+    about = cell("id"), from_cell(cell("external_id")), from_cell(cell("name"))
+    generated = None if cell("secret") else making.made(row.line, *about)
     own = (generated.id, generated.secret) if generated else ("", "")
     missing = [""] * (len(names) - len(row.cells))
     beyond = [one for one in row.cells[len(names) :] if one]
@@ -143,6 +118,7 @@ def parts_of_objects(file: BinaryIO, making: Making, passed: Callable[[int], Non
 
 
 class _Known(msgspec.Struct):
+    id: str | None = None
     external_id: str | None = None
     name: str | None = None
     credentials: dict[str, Any] | None = None
@@ -172,7 +148,7 @@ def _made_for(text: bytes, line: int, making: Making) -> Generated | None:
         return None  # the service tells what is wrong
     if (known.credentials or {}).get("secret"):
         return None
-    return making.made(line, known.external_id or "", known.name or "")
+    return making.made(line, known.id or "", known.external_id or "", known.name or "")
 
 
 async def _read(file: BinaryIO, passed: Callable[[int], None]) -> AsyncIterator[bytes]:

@@ -1,52 +1,24 @@
 """`edgeclients import`: clients from a file into the data directory, whether the service runs or not."""
 
 import argparse
-import contextlib
-import http.client
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
-from urllib.parse import quote
-
-import msgspec
+from typing import NamedTuple
 
 from edgeclients.cli.administration import at_data
-from edgeclients.cli.exchange import Exchange
-from edgeclients.cli.import_file import CSV, MEDIA_TYPES, XLSX, Making, form_of, parts_of_objects, parts_of_table, sha256_of
-from edgeclients.cli.progress import ProgressBar
-from edgeclients.cli.secrets_file import Owner, SecretsFile
-from edgeclients.cli.terminal import warn
-from edgeclients.core.provisioning.record import BadLine
-from edgeclients.errors import StartError
+from edgeclients.cli.exchange import Exchange, RefusedError
+from edgeclients.cli.import_names import check_names
+from edgeclients.cli.import_pass import NO_LIMIT, Passed, Passing, Summary
+from edgeclients.cli.import_report import report_at
+from edgeclients.cli.import_source import opened
+from edgeclients.cli.secrets_file import Owner, SecretsFile, finished
+from edgeclients.cli.terminal import fail, warn
+from edgeclients.core import limits
+from edgeclients.errors import StartError, UnusableFile, text_of
 
 SOME_BAD = 3
-"""The exit code if some lines are bad."""
+"""The exit code if some lines are not imported."""
 
-_SHOWN = 20  # bad lines on the terminal; a report has all of them
-_NO_LIMIT = 10_000_000
-
-
-class Summary(msgspec.Struct):
-    """What a run has done, by lines."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    stopped_at: int | None = None
-
-
-class _Bad(msgspec.Struct):
-    line: int
-    column: str
-    value: str
-    reason: str
-
-
-class _Held(msgspec.Struct):
-    line: int
-    id: str
+_ALREADY_IMPORTED, _UNUSABLE = "already_imported", "unusable_file"
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,9 +29,11 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="Create and update clients from a file, in the data directory, whether the service runs or not. Good lines "
         "are imported, bad ones are reported. A run that was interrupted is started again with the same arguments.",
         epilog="Example: edgeclients import devices.csv --domain plant --secrets-out secrets.csv. "
-        "Exit codes: 0 all lines are imported, 3 some lines are bad, 1 nothing is done.",
+        "Exit codes: 0 all lines are imported, 3 some lines are not, 1 nothing is done.",
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="a file whose name ends with .csv, .xlsx or .jsonl")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="a file whose name ends with .csv, .xlsx or .jsonl; -: standard input"
+    )
     parser.add_argument("--domain", required=True, help="the domain of the clients")
     parser.add_argument(
         "--key",
@@ -76,142 +50,132 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         type=Path,
         help="a new file for the secrets that are made (CSV, 0600)",
     )
-    parser.add_argument("--report", metavar="FILE", type=Path, help="a file for the bad lines (JSON lines)")
+    parser.add_argument(
+        "--report", metavar="FILE", type=Path, help="a file for the bad lines (JSON lines), new or an earlier report"
+    )
     parser.set_defaults(run=lambda parsed: at_data(lambda socket: _import(parsed, Exchange.at_socket(socket))))
 
 
 class _Run(NamedTuple):
-    """One pass over the file."""
+    """An import that goes on."""
 
     parsed: argparse.Namespace
-    exchange: Exchange
-    file: BinaryIO
-    form: str
-    source: str
-
-    def query(self, *, dry: bool, most_secrets: int) -> dict[str, str]:
-        parsed = self.parsed
-        found = {"most_secrets": str(most_secrets), "source": self.source}
-        found |= {"key": parsed.key} if parsed.key else {}
-        found |= {"all_new": "true"} if parsed.all_new else {}
-        found |= {"dry_run": "true"} if dry else {}
-        found |= {"atomic": "true"} if parsed.atomic else {}
-        return found
+    passing: Passing
+    owner: Owner
 
 
 def _import(parsed: argparse.Namespace, exchange: Exchange) -> int:
-    form = form_of(parsed.file)
+    check_names(parsed.file, parsed.report, parsed.secrets_out)
+    with opened(parsed.file) as source, report_at(parsed.report) as report:
+        summary = _done(_Run(parsed, Passing(parsed, exchange, source, report), Owner(parsed.domain, source.sha256)))
+    return _ended(parsed, summary)
+
+
+def _done(run: _Run) -> Summary:
+    output = run.parsed.secrets_out
+    if run.parsed.dry_run:
+        return run.passing.judge(most_secrets=NO_LIMIT)
+    if output is None:
+        return _without_secrets(run, ": name a file for it with --secrets-out")
+    if not output.exists():
+        return _with_secrets(run, output)
+    ended_late = finished(output, run.owner)
     try:
-        opened = parsed.file.open("rb")
-    except OSError as error:
-        raise StartError(f"{parsed.file} cannot be read ({error.strerror})") from error
-    with opened as file:
-        run = _Run(parsed, exchange, file, form, sha256_of(file))
-        if parsed.dry_run:
-            return _ended(_pass(run, None, dry=True, most_secrets=_NO_LIMIT).summary)
-        output = parsed.secrets_out
-        if output is None or output.exists():
-            return _without_secrets(run, output)
-        with SecretsFile(output, Owner(parsed.domain, run.source)) as secrets:
-            passed = _pass(run, secrets, dry=False, most_secrets=_NO_LIMIT)
+        return _without_secrets(run, f", and {output} exists: choose another --secrets-out")
+    except RefusedError as refused:
+        if not ended_late or refused.code != _ALREADY_IMPORTED:
+            raise
+        warn(f"a run before this has imported the file: its secrets are in {output}")
+        return Summary()
+
+
+def _without_secrets(run: _Run, remedy: str) -> Summary:
+    """Import a file none of whose lines may need a new secret: that is found out before the first one is written."""
+    judged = run.passing.judge(most_secrets=0, quiet=True)
+    if judged.stopped_at is not None and not judged.is_full:
+        raise StartError(f"line {judged.stopped_at} needs a new secret{remedy}")
+    total = Summary()
+    while True:
+        passed = run.passing.write(None)
+        _note_other_secrets(passed.summary, total)
+        total.add(passed.summary)
+        if not _goes_on(run, passed.summary):
+            return total
+
+
+def _with_secrets(run: _Run, output: Path) -> Summary:
+    total = Summary()
+    while True:
+        with SecretsFile(output, run.owner) as secrets:
+            passed = _passed(run, secrets, output)
+            if not secrets.was_begun:
+                _note_other_secrets(passed.summary, total)
+            total.add(passed.summary)
+            if _goes_on(run, passed.summary):
+                continue
             if secrets.finish(passed.held):
                 warn(f"the secrets of {len(passed.held):,} new clients are in {output}")
-        return _ended(passed.summary)
+        return total
 
 
-def _without_secrets(run: _Run, output: Path | None) -> int:
-    """Import a file none of whose lines may need a new secret: that is found out before the first one is written."""
-    judged = _pass(run, None, dry=True, most_secrets=0, quiet=True).summary
-    if judged.stopped_at is not None:
-        if output is None:
-            raise StartError(f"line {judged.stopped_at} needs a new secret: name a file for it with --secrets-out")
-        raise StartError(f"line {judged.stopped_at} needs a new secret, and {output} exists: choose another --secrets-out")
-    return _ended(_pass(run, None, dry=False, most_secrets=0).summary)
+def _note_other_secrets(summary: Summary, before: Summary) -> None:
+    """Tell that secrets which a run before has made are in a file that this one does not know."""
+    if summary.behind and before.stopped_at is None:
+        warn(
+            f"the lines through {summary.behind:,} were imported by a run before this: if it made secrets, run this again "
+            "with its --secrets-out, which finishes that file"
+        )
 
 
-class _Passed(NamedTuple):
-    """The outcome of a pass, and the lines whose clients have the secrets that were made for them."""
-
-    summary: Summary
-    held: set[int]
+def _goes_on(run: _Run, summary: Summary) -> bool:
+    """Whether another pass has to go on behind the last line of this one: each line is a client of its own."""
+    return bool(run.parsed.all_new and not run.parsed.atomic and summary.stopped_at and summary.is_full)
 
 
-def _pass(run: _Run, secrets: SecretsFile | None, *, dry: bool, most_secrets: int, quiet: bool = False) -> _Passed:
-    making = Making(None if dry else secrets)
-    bar = ProgressBar(os.fstat(run.file.fileno()).st_size, show=not quiet)
-    run.file.seek(0)
-    target = f"/{quote(run.parsed.domain, safe='')}/clients/import"
-    query = run.query(dry=dry, most_secrets=most_secrets)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(bar)
-        report = None if quiet else stack.enter_context(_report(run.parsed.report))
-        response = stack.enter_context(run.exchange.open("POST", target, query, MEDIA_TYPES[run.form], _body(run, making, bar)))
-        return _told(response, report, making, quiet=quiet)
+def _passed(run: _Run, secrets: SecretsFile, output: Path) -> Passed:
+    """A pass, with the secrets of all clients that there are then."""
+    try:
+        passed = run.passing.write(secrets)
+    except RefusedError as refused:
+        if refused.code == _UNUSABLE:
+            _keep_what_counts(run, secrets, output, refused, str(refused))
+        if refused.code != _ALREADY_IMPORTED or not secrets.was_begun:
+            raise
+        passed = Passed(Summary(), set())  # that run was ended before the file had its name
+    except UnusableFile as error:
+        _keep_what_counts(run, secrets, output, error, text_of(error))
+        raise
+    if run.parsed.all_new and secrets.was_begun:  # the service tells nothing of lines that were imported before
+        others = (entry for entry in secrets.entries() if entry.line not in passed.held)
+        return passed._replace(held=passed.held | run.passing.held(others))
+    return passed
 
 
-def _body(run: _Run, making: Making, bar: ProgressBar) -> Iterator[bytes]:
-    if run.form == XLSX:
-        from edgeclients.cli.sheet import parts_of_sheet  # imports a reader of spreadsheets
-
-        return parts_of_sheet(run.parsed.file, run.parsed.sheet, making)
-    read = parts_of_table if run.form == CSV else parts_of_objects
-    return read(run.file, making, bar.advance)
-
-
-def _told(response: http.client.HTTPResponse, report: BinaryIO | None, making: Making, *, quiet: bool) -> _Passed:
-    """What the service tells, until it has told all of it.
+def _keep_what_counts(run: _Run, secrets: SecretsFile, output: Path, error: Exception, reason: str) -> None:
+    """Finish the file of secrets where the input can be read no further: it will be another one when it is mended.
 
     Raises:
-        StartError: it has not.
+        StartError: there are such secrets; the text has `reason`, and where they are.
     """
-    held: set[int] = set()
-    shown = 0
-    summary = None
-    for line in response:
-        told = msgspec.json.decode(line, type=dict)
-        if "reason" in told:
-            bad = msgspec.convert(told, BadLine)
-            bad = BadLine(bad.line, bad.column, bad.value, making.reasons.get(bad.line, bad.reason))
-            if report is not None:
-                report.write(msgspec.json.encode(bad) + b"\n")
-            if not quiet and shown < _SHOWN:
-                warn(_shown(bad))
-            shown += 1
-        elif "created" in told:
-            summary = msgspec.convert(told, Summary)
-        elif "error" in told:
-            raise StartError(f"the import ended early: {told['message']}")
-        else:
-            held.add(told["line"])
-    if summary is not None and summary.stopped_at is not None and not quiet:
-        raise StartError(f"the import ended before line {summary.stopped_at:,}: divide the file there, and import both parts")
-    if summary is None:
-        raise StartError("the service has gone away before the end of the file: run the import again")
-    if shown > _SHOWN and not quiet:
-        warn(f"… and {shown - _SHOWN:,} more bad lines: name a file for all of them with --report")
-    return _Passed(summary, held)
+    if not secrets.is_empty and (count := secrets.finish(run.passing.held(secrets.entries()))):
+        raise StartError(
+            f"{reason}; {count:,} clients of the lines before are created: their secrets are in {output}"
+        ) from error
 
 
-def _shown(bad: BadLine) -> str:
-    what = f"{bad.column} {bad.value!r} " if bad.value else f"{bad.column} " if bad.column else ""
-    return f"line {bad.line}: {what}{bad.reason}"
-
-
-@contextlib.contextmanager
-def _report(path: Path | None) -> Iterator[BinaryIO | None]:
-    if path is None:
-        yield None
-        return
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            yield file
-    except OSError as error:
-        raise StartError(f"{path} cannot be written ({error.strerror}): choose another --report") from error
-
-
-def _ended(summary: Summary) -> int:
+def _ended(parsed: argparse.Namespace, summary: Summary) -> int:
     print(
         f"created {summary.created:,}, updated {summary.updated:,}, unchanged {summary.unchanged:,}, failed {summary.failed:,}",
         flush=True,
     )
-    return SOME_BAD if summary.failed else 0
+    if summary.stopped_at is None:
+        return SOME_BAD if summary.failed else 0
+    most = f"one import takes {limits.IMPORTED_LINES:,} lines"
+    if parsed.atomic and not parsed.dry_run:
+        return fail(f"{parsed.file} is too long, and nothing is imported: {most}; divide it at line {summary.stopped_at:,}")
+    done = "judged" if parsed.dry_run else "imported"
+    warn(
+        f"the lines from {summary.stopped_at:,} on are not {done}: {most}; put them into another file, below the header, "
+        "and import that with another --secrets-out"
+    )
+    return SOME_BAD

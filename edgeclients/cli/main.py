@@ -10,10 +10,8 @@ from typing import TypeAlias
 
 from edgeclients import __version__
 from edgeclients.cli.streams import open_standard_streams
-from edgeclients.cli.terminal import INTERRUPTED, fail, flush_streams, note_closed, print_result
+from edgeclients.cli.terminal import INTERRUPTED, USAGE, fail, flush_streams, note_closed, print_result
 from edgeclients.signals import Signals
-
-_USAGE = 2  # argparse's code for wrong arguments
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
@@ -49,7 +47,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         try:
             return program.parse_args(arguments)
         except OSError as error:  # Debian 12's Python raises it where standard error takes no text: the arguments are wrong
-            raise SystemExit(_USAGE) from error
+            raise SystemExit(USAGE) from error
         except SystemExit as end:
             if end.code:
                 raise

@@ -4,6 +4,7 @@ While the import runs it is `FILE.part`. Its first line says which import it bel
 with the same secrets.
 """
 
+import contextlib
 import csv
 import fcntl
 import os
@@ -21,6 +22,7 @@ from edgeclients.text import to_cell
 _encode = msgspec.json.Encoder().encode
 
 HEADER = ("id", "external_id", "name", "domain_id", "secret")
+_HEADER_LINE = ",".join(HEADER).encode()
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -49,9 +51,11 @@ class SecretsFile:
 
     def __init__(self, path: Path, owner: Owner) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
+        self._part, self._new = names_on_the_way(path)
         self._owner = owner
+        self._own_line = _encode(owner) + b"\n"
         self._known: dict[int, Generated] = {}
+        self._is_empty = True
 
     def __enter__(self) -> Self:
         """Open it, with what a run before has left.
@@ -59,17 +63,8 @@ class SecretsFile:
         Raises:
             StartError: it cannot be written, or belongs to another import.
         """
-        try:
-            descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            self._file: BinaryIO = os.fdopen(descriptor, "r+b")
-            os.fchmod(descriptor, 0o600)
-        except OSError as error:
-            raise StartError(f"{self._part} cannot be written ({error.strerror}): choose another --secrets-out") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise StartError(f"{self._part} is in use by another import: wait until that has ended") from error
+        _check_new(self._new)
+        self._file = _locked(self._part)
         try:
             self._read()
         except BaseException:
@@ -78,7 +73,21 @@ class SecretsFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        """Close it; if no secret was ever in it, it is gone."""
+        if self._is_empty:
+            self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it tries once more to write what could not be written
+            self._file.close()
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether a run before has made secrets."""
+        return bool(self._known)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no run has made a secret."""
+        return self._is_empty
 
     def generated(self, line: int) -> Generated | None:
         """What a run before has made for a line."""
@@ -91,12 +100,24 @@ class SecretsFile:
             StartError: the disk is full.
         """
         text = b"".join(_encode(one) + b"\n" for one in entries if one.line not in self._known)
+        if not text:
+            return
         try:
+            if self._is_empty:
+                self._is_empty = False
+                self._file.write(self._own_line)
             self._file.write(text)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise StartError(f"{self._part} cannot be written ({error.strerror}): free some space, and run it again") from error
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, of this run and those before."""
+        self._file.seek(0)
+        self._file.readline()
+        for line in self._file:
+            yield msgspec.json.decode(line, type=Entry)
 
     def finish(self, held: set[int]) -> int:
         """Give the file its name, with the lines whose secrets count; returns how many. Without any there is no file.
@@ -104,14 +125,14 @@ class SecretsFile:
         Raises:
             StartError: it cannot be written.
         """
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
             if held:
-                new.unlink(missing_ok=True)
-                self._write_final(new, held)
-                os.link(new, self._path)  # unlike `rename` it replaces nothing
-                new.unlink()
-            self._part.unlink()
+                self._new.unlink(missing_ok=True)
+                self._write_final(held)
+                os.link(self._new, self._path)  # unlike `rename` it replaces nothing
+            self._is_empty = True
+            self._part.unlink(missing_ok=True)
+            self._new.unlink(missing_ok=True)  # as the last: while it is there, `finished` sees what is done
             sync_directory(self._path.parent)
         except OSError as error:
             raise StartError(
@@ -119,8 +140,8 @@ class SecretsFile:
             ) from error
         return len(held)
 
-    def _write_final(self, new: Path, held: set[int]) -> None:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def _write_final(self, held: set[int]) -> None:
+        descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(self._final(held))
             file.flush()
@@ -128,33 +149,91 @@ class SecretsFile:
 
     def _read(self) -> None:
         first = self._file.readline()
-        if not first:
-            self._file.write(_encode(self._owner) + b"\n")
-            return
-        try:
-            owner = msgspec.json.decode(first, type=Owner)
-        except msgspec.MsgspecError:
-            owner = None
-        if owner != self._owner:
+        end = len(first)
+        if not self._own_line.startswith(first):  # a kill may have cut it
             raise StartError(
                 f"{self._part} has secrets of another import: finish that one, or keep the file elsewhere and run this again"
             )
-        end = len(first)
         for line in self._file:
             if not line.endswith(b"\n"):
-                break  # a kill has cut it
+                break
             entry = msgspec.json.decode(line, type=Entry)
             self._known[entry.line] = entry.generated
             end += len(line)
-        self._file.seek(end)
+        self._is_empty = not self._known
+        self._file.seek(end if self._known else 0)
         self._file.truncate()
 
     def _final(self, held: set[int]) -> Iterator[Iterable[str]]:
         yield HEADER
-        self._file.seek(0)
-        self._file.readline()
-        for line in self._file:
-            entry = msgspec.json.decode(line, type=Entry)
+        for entry in self.entries():
             if entry.line in held:
                 names = (to_cell(entry.external_id), to_cell(entry.name))
                 yield (entry.generated.id, *names, self._owner.domain, entry.generated.secret)
+
+
+def names_on_the_way(path: Path) -> tuple[Path, Path]:
+    """The names that a file of secrets has before its own: while the import runs, and while it is finished."""
+    return path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.new")
+
+
+def finished(path: Path, owner: Owner) -> bool:
+    """Whether a run was ended when it had just finished the file at `path`, which exists; its other names are gone then.
+
+    Raises:
+        StartError: the file is another one, and there are secrets of this import.
+    """
+    part, new = names_on_the_way(path)
+    try:
+        if new.exists() and new.samefile(path):
+            part.unlink(missing_ok=True)
+            new.unlink()
+            return True
+        with part.open("rb") as file:
+            unfinished = file.readline() == _encode(owner) + b"\n"
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StartError(f"{part} cannot be read ({error.strerror}): choose another --secrets-out") from error
+    if unfinished:
+        raise StartError(f"{path} exists, and {part} has secrets of this import: keep {path} elsewhere, and run it again")
+    return False
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file at `path`, made if need be, for this process alone."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            file: BinaryIO = os.fdopen(descriptor, "r+b")
+            os.fchmod(descriptor, 0o600)
+        except OSError as error:
+            raise StartError(f"{path} cannot be written ({error.strerror}): choose another --secrets-out") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):
+                return file
+        except OSError as error:
+            file.close()
+            raise StartError(f"{path} is in use by another import: wait until that has ended") from error
+        file.close()  # another import has just ended, and removed it
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _check_new(path: Path) -> None:
+    """Raise `StartError` if a file at `path` is none of ours: it would be replaced."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_HEADER_LINE))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StartError(f"{path} cannot be read ({error.strerror}): choose another --secrets-out") from error
+    if not _HEADER_LINE.startswith(begins):
+        raise StartError(f"{path} exists, and would be replaced: choose another --secrets-out")

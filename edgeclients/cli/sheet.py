@@ -17,11 +17,12 @@ from edgeclients.text import to_cell
 _MOST_BYTES = 256 * 1024 * 1024  # of a file's content: a hundred thousand rows have a tenth of it
 
 
-def parts_of_sheet(path: Path, sheet: str | None, making: Making) -> Iterator[bytes]:
+def parts_of_sheet(path: Path, at: Path, sheet: str | None, making: Making) -> Iterator[bytes]:
     """A sheet as it is sent.
 
     Args:
-        path: of the file.
+        path: how messages name the file.
+        at: where it can be opened.
         sheet: its name; None: the first.
         making: makes secrets.
 
@@ -29,7 +30,7 @@ def parts_of_sheet(path: Path, sheet: str | None, making: Making) -> Iterator[by
         StartError: the file cannot be read, or has no such sheet.
         UnusableFile: it has an unknown column.
     """
-    rows = _rows(path, sheet)
+    rows = _rows(path, at, sheet)
     first = next(rows, None)
     if first is None:
         raise StartError(f"{path} has no rows: the first one has to name the columns")
@@ -38,16 +39,16 @@ def parts_of_sheet(path: Path, sheet: str | None, making: Making) -> Iterator[by
     return parts_of_rows(header, (_row(number, header, values) for number, values in numbered), making)
 
 
-def _rows(path: Path, sheet: str | None) -> Iterator[list[Any]]:
+def _rows(path: Path, at: Path, sheet: str | None) -> Iterator[list[Any]]:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
         raise StartError(
             "XLSX files need python-calamine: install edgeclients[xlsx], or save the sheet as CSV UTF-8"
         ) from error
-    _check_size(path)
+    _check_size(path, at)
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
+        workbook = CalamineWorkbook.from_path(str(at))
         names = workbook.sheet_names
         if sheet is not None and sheet not in names:
             raise StartError(f"{path} has no sheet {sheet!r}: it has {', '.join(map(repr, names))}")
@@ -56,10 +57,10 @@ def _rows(path: Path, sheet: str | None) -> Iterator[list[Any]]:
         raise StartError(f"{path} cannot be read: is it an XLSX file, without a password?") from error
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, at: Path) -> None:
     """Raise `StartError` if a file's content is far larger than any list of clients."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(at) as archive:
             size = sum(one.file_size for one in archive.infolist())
     except (OSError, zipfile.BadZipFile) as error:
         raise StartError(f"{path} cannot be read: is it an XLSX file, without a password?") from error

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from edgeclients.cli.administration import at_data, reporting
 from edgeclients.cli.exchange import Exchange
-from edgeclients.cli.terminal import fail
+from edgeclients.cli.terminal import USAGE, UsageError, fail
 from edgeclients.errors import StartError
 from edgeclients.settings import read_token
 
@@ -28,7 +28,7 @@ def at_target(parsed: argparse.Namespace, work: Callable[[Exchange, str], int]) 
     """The exit code of `work`, which gets the service and the path of the domain."""
     domain = parsed.domain or os.environ.get(DOMAIN, "")
     if not domain:
-        return fail(f"the domain is missing: name it with --domain or {DOMAIN}")
+        return fail(f"the domain is missing: name it with --domain or {DOMAIN}", USAGE)
     path = f"/{quote(domain, safe='')}"
     if parsed.url is None:
         return at_data(lambda socket: work(Exchange.at_socket(socket), path))
@@ -39,7 +39,7 @@ def _token(file: Path | None) -> str:
     if file is None:
         token = os.environ.get(TOKEN, "")
         if not token:
-            raise StartError(f"the token is missing: name its file with --token-file, or set {TOKEN}")
+            raise UsageError(f"the token is missing: name its file with --token-file, or set {TOKEN}")
         return token
     try:
         return read_token(file)

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from edgeclients.errors import StartError
+
+USAGE = 2  # argparse's exit code for wrong arguments
 INTERRUPTED = 130  # the exit code that shells use for SIGINT
 _OUTPUT = 1
 _closed: set[int] = set()
@@ -66,10 +69,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def fail(line: str) -> int:
+class UsageError(StartError):
+    """The arguments are wrong, which shows only where the command works."""
+
+
+def fail(line: str, code: int = 1) -> int:
     """Print the reason of a failure and return the exit code."""
     warn(f"edgeclients: {line}")
-    return 1
+    return code
 
 
 def warn(line: str) -> None:

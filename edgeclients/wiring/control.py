@@ -4,7 +4,6 @@ Whoever may open it could change the database as well: it needs no token.
 """
 
 import contextlib
-import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from edgeclients.http.edge.gate import Gate
 from edgeclients.http.edge.local import LocalCallers, marked_local
 from edgeclients.http.edge.server import HttpServer
 from edgeclients.http.scope import RoutedApp
+from edgeclients.unix_sockets import address_of
 from edgeclients.wiring import tracing
 from edgeclients.wiring.context import Context
 
@@ -26,12 +26,9 @@ SOCKET: Final = "control.sock"
 COMMAND_SOCKET: Final = "command.sock"
 """The name of the socket of a process that serves one command, and must not be found by others."""
 
-_LONGEST_PATH = 107  # bytes that the operating system takes
 _ONLY_OWNER = 0o177
 _BACKLOG = 16
 _CONNECTIONS = 16
-
-_log = logging.getLogger(__name__)
 
 
 async def start(context: Context, app: RoutedApp, hot: HotReads, path: Path, operator_id: str) -> None:
@@ -44,9 +41,6 @@ async def start(context: Context, app: RoutedApp, hot: HotReads, path: Path, ope
         path: in the data directory, which is locked for this process.
         operator_id: who counts as the caller; "" for the name that a command gives.
     """
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        _log.warning("commands cannot reach the service: the path of the data directory is too long", extra={"path": str(path)})
-        return
     one = _bound(path)
     context.stack.callback(path.unlink, missing_ok=True)
     context.stack.callback(one.close)
@@ -62,8 +56,8 @@ def _bound(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)  # of a service that was killed: the directory is locked for this one
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _private():
-            one.bind(str(path))
+        with _private(), address_of(path) as address:
+            one.bind(address)
         one.listen(_BACKLOG)
     except BaseException:
         one.close()

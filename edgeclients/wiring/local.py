@@ -18,6 +18,7 @@ from typing import NoReturn
 from edgeclients.errors import StartError
 from edgeclients.settings import Settings
 from edgeclients.store.datadir import InUse
+from edgeclients.unix_sockets import address_of
 from edgeclients.wiring.administration import require_database
 from edgeclients.wiring.control import COMMAND_SOCKET, SOCKET
 from edgeclients.wiring.owner import become_owner
@@ -124,7 +125,8 @@ async def _serve(settings: Settings, saying: int, lifeline: int) -> None:
 def _answers(path: Path) -> bool:
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
         try:
-            probe.connect(str(path))
+            with address_of(path) as address:
+                probe.connect(address)
         except OSError:
             return False
     return True

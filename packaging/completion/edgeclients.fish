@@ -189,7 +189,7 @@ complete -c edgeclients -n '__edgeclients_at "import"' -l dry-run -d 'judge ever
 complete -c edgeclients -n '__edgeclients_at "import"' -l atomic -d 'change nothing unless every line is good'
 complete -c edgeclients -n '__edgeclients_at "import"' -l sheet -x -d 'the sheet of an XLSX file'
 complete -c edgeclients -n '__edgeclients_at "import"' -l secrets-out -r -F -d 'a new file for the secrets that are made (CSV, 0600)'
-complete -c edgeclients -n '__edgeclients_at "import"' -l report -r -F -d 'a file for the bad lines (JSON lines)'
+complete -c edgeclients -n '__edgeclients_at "import"' -l report -r -F -d 'a file for the bad lines (JSON lines), new or an earlier report'
 complete -c edgeclients -n '__edgeclients_at "import"' -F
 complete -c edgeclients -n '__edgeclients_at "import"' -s h -l help -d 'show the help'
 complete -c edgeclients -n '__edgeclients_at "export"' -l domain -x -d 'the domain of the clients'

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.commands import ready_to_run
 from tests.support.elsewhere import Elsewhere, program_for_everybody
+from tests.support.service import started
 from tests.support.users import NOBODY, is_root
 
 
@@ -32,3 +33,21 @@ def elsewhere() -> Iterator[Elsewhere]:
         data.mkdir(mode=0o700)
         os.chown(data, NOBODY, NOBODY)
         yield Elsewhere(data, program)
+
+
+@pytest.fixture(params=["running", "stopped"])
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A data directory that a service has made, which runs or not."""
+    with started(tmp_path / "data") as service:
+        if request.param == "running":
+            yield service.data
+            return
+    yield service.data
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A data directory of a service that has stopped."""
+    with started(tmp_path / "data") as service:
+        pass
+    return service.data

@@ -142,6 +142,55 @@ def test_more_retiring_secrets_than_a_page_has(tmp_path: Path) -> None:
     assert [one["client_id"] for one in json.loads(ended.out)] == [client["id"] for client in many]
 
 
+def test_an_empty_name_is_nobodys(at: Place) -> None:
+    made = at.found("clients", "create", "")
+    assert at("clients", "delete", "").code == 2
+    assert [one["id"] for one in at.found("clients", "list")] == [made["id"]]
+
+
+def test_an_update_is_whole_or_nothing(at: Place) -> None:
+    at.found("clients", "create", "old", "--external-id", "SN-1", "--tag", "a")
+    for wrong in (("--tag", "t" * 3000), ("--name", "n" * 3000, "--tag", "b")):
+        ended = at("clients", "update", "SN-1", "--name", "new", *wrong)
+        assert (ended.code, "invalid" in ended.line) == (1, True), ended
+        found = at.found("clients", "get", "SN-1")
+        assert (found["name"], found["tags"]) == ("old", ["a"])
+
+
+def test_tags_that_look_like_a_filter(at: Place) -> None:
+    tags = {"plus": ["a+b"], "comma": ["c,d"], "both": ["a+b", "c,d"], "parts": ["a", "b", "c", "d"], "blank": [" e", "c,d"]}
+    for name, those in tags.items():
+        at.found("clients", "create", name, *(argument for tag in those for argument in ("--tag", tag)))
+
+    def names(*wanted: str) -> set[str]:
+        listed = at.found("clients", "list", *(argument for tag in wanted for argument in ("--tag", tag)))
+        return {one["name"] for one in listed}
+
+    for wanted in (["a+b"], ["c,d"], ["a+b", "c,d"], ["a", "c"], [" e"], [" e", "c,d"], ["e"]):
+        assert names(*wanted) == {name for name, those in tags.items() if set(wanted) <= set(those)}, wanted
+    assert len(at.found("clients", "list", "--tag", "a+b", "--limit", "1")) == 1
+
+
+@pytest.mark.parametrize("name", ["żółć", "two\nlines", "plain"])
+def test_the_user_has_any_name(at: Place, name: str) -> None:
+    assert run("clients", "list", *at.arguments, data=at.data, env={"LOGNAME": name, "EDGECLIENTS_DOMAIN": "d"}).code == 0
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_data_directory_with_a_long_path(tmp_path: Path, runs: bool) -> None:
+    data = tmp_path / ("long" * 25) / "data"
+    data.parent.mkdir()
+    place = Place(data, (), None)
+    with started(data) as service:
+        if runs:
+            assert place.found("clients", "create", "n")["name"] == "n"
+            assert len(str(service.data / "control.sock")) > 107
+    if not runs:
+        assert place.found("clients", "create", "n")["name"] == "n"
+    assert [one["name"] for one in place.found("clients", "list")] == ["n"]
+    assert not [path.name for path in data.iterdir() if path.is_socket()]
+
+
 class TestWrongUse:
     def test_arguments(self, at: Place) -> None:
         for arguments in (
@@ -150,16 +199,23 @@ class TestWrongUse:
             ("clients", "list", "--limit", "0"),
             ("secrets", "a", "b"),
             ("clients",),
+            ("clients", "get", ""),
+            ("clients", "delete", "", "--by", "name"),
+            ("roles", "list", ""),
+            ("clients", "connect", "n", ""),
         ):
             assert at(*arguments).code == 2, arguments
         at.found("clients", "create", "n")
         assert "there is no client" in at("secrets", "m").line
-        assert "nothing to change" in at("clients", "update", "n").line
+        ended = at("clients", "update", "n")
+        assert (ended.code, "nothing to change" in ended.line) == (2, True)
 
     def test_without_a_domain_or_a_token(self, tmp_path: Path) -> None:
-        assert "EDGECLIENTS_DOMAIN" in run("clients", "list", data=tmp_path).line
+        ended = run("clients", "list", data=tmp_path)
+        assert (ended.code, "EDGECLIENTS_DOMAIN" in ended.line) == (2, True)
         arguments = ("clients", "list", "--domain", "d", "--url")
-        assert "EDGECLIENTS_TOKEN" in run(*arguments, "http://localhost:1", data=tmp_path).line
+        ended = run(*arguments, "http://localhost:1", data=tmp_path)
+        assert (ended.code, "EDGECLIENTS_TOKEN" in ended.line) == (2, True)
         token = {"EDGECLIENTS_TOKEN": "0123456789abcdef"}
         assert "cannot be reached" in run(*arguments, "http://localhost:1", data=tmp_path, env=token).line
         for wrong in ("localhost:1", "ftp://x", "http://x/y", "http://x:y"):

@@ -1,7 +1,6 @@
 """`edgeclients import` and `edgeclients export`, with the service running and stopped."""
 
 import contextlib
-import csv
 import fcntl
 import json
 import signal
@@ -16,48 +15,16 @@ import openpyxl
 import pytest
 
 from tests.support.api import Api
-from tests.support.commands import Ended, run
+from tests.support.commands import run
 from tests.support.database import rows
 from tests.support.elsewhere import Elsewhere
+from tests.support.importing import D, imported, secrets_in, written
 from tests.support.on_postgres import secret_works
 from tests.support.program import PROGRAM
 from tests.support.service import environment, started
 from tests.support.waiting import wait_until
 
-D = ("--domain", "plant")
 TABLE = "external_id,name,tags,metadata.room\nSN-1,boiler,a,b1\nSN-2,pump,,\n"
-
-
-@pytest.fixture(params=["running", "stopped"])
-def data(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A data directory that a service has made, which runs or not."""
-    with started(tmp_path / "data") as service:
-        if request.param == "running":
-            yield service.data
-            return
-    yield service.data
-
-
-@pytest.fixture
-def stopped(tmp_path: Path) -> Path:
-    with started(tmp_path / "data") as service:
-        pass
-    return service.data
-
-
-def imported(file: Path, *arguments: str, data: Path) -> Ended:
-    return run("import", str(file), *D, *arguments, data=data)
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text, newline="")
-    return path
-
-
-def secrets_in(path: Path) -> list[dict[str, str]]:
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.cli.test_import import D, imported, secrets_in, works, written
+from tests.cli.test_import import works
 from tests.support.commands import Ended, run
 from tests.support.database import rows
+from tests.support.importing import D, imported, secrets_in, written
 from tests.support.service import started
 
 THEIRS = "bb7edb32-2eac-4aad-aebe-ed96fe073879"

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -159,7 +160,7 @@ class JournalContract:
         store = (await make_harness(Bounds(journal_bytes=5000))).store
         numbers = [await record(store, entry(str(number))) for number in range(5)]
         for number in numbers:
-            await store.run(lambda tx, number=number: tx.amend(number, entry(size=1000)))
+            await store.run(partial(Transaction.amend, number=number, entry=entry(size=1000)))
         await record(store, entry())
         assert len(await found(store)) < 6
 

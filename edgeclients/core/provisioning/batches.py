@@ -107,6 +107,12 @@ class Batches:
         """Ask again what the caller may do, before the next lines are written."""
         self._permits.forget()
 
+    async def pause(self, line: int) -> None:
+        """Record that a further run goes on with this line."""
+        if self._source:
+            self._line = line - 1
+            await self._store.run(lambda tx: self._note(tx, finished=False))
+
     async def write(self, lines: Sequence[Prepared], *, undo: bool) -> list[Done | BadLine]:
         """Write these lines, and tell what became of each; `undo`: leave everything as it was."""
         lines, outcomes = await self._permits.admit(lines)

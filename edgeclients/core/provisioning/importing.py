@@ -9,6 +9,7 @@ from edgeclients.core import limits
 from edgeclients.core.authz.access import Access
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.batches import Batches, NotAsJudgedError
+from edgeclients.core.provisioning.holding import Holding
 from edgeclients.core.provisioning.judging import Judging
 from edgeclients.core.provisioning.logbook import Logbook
 from edgeclients.core.provisioning.planning import Key
@@ -52,6 +53,7 @@ class Summary(Struct, omit_defaults=False):
     """How many lines had which outcome.
 
     `stopped_at` is the line at which the import ended, as it would have made one secret too many, or was one line too many.
+    `behind` is the line behind which it began, as a run before has imported all until there.
     """
 
     created: int = 0
@@ -59,6 +61,7 @@ class Summary(Struct, omit_defaults=False):
     unchanged: int = 0
     failed: int = 0
     stopped_at: int | None = None
+    behind: int = 0
 
     def count(self, outcome: Done | BadLine) -> None:
         """Count a line."""
@@ -113,6 +116,10 @@ class Imports:
         """
         await self._access.create(session)
 
+    def held(self, session: Session, lines: AsyncIterator[Record | BadLine]) -> AsyncGenerator[list[int], None]:
+        """The lines whose clients exist with the secrets that were made for them, some at a time."""
+        return Holding(self._store, self._secrets).find(session, lines)
+
     async def run(
         self, session: Session, options: Options, lines: AsyncIterator[Record | BadLine], caller: Caller
     ) -> AsyncGenerator[Sequence[Told], None]:
@@ -144,7 +151,7 @@ class Imports:
                 async for told in self._at_once(batches, judging, parts, spool, readmit):
                     yield told
             return
-        summary = Summary()
+        summary = Summary(behind=begun)
         async for part in parts:
             await readmit()
             prepared, outcomes = await self._judge(judging, part)
@@ -156,6 +163,8 @@ class Imports:
         summary.stopped_at = parts.stopped_at if batches.stopped_at is None else batches.stopped_at
         if not options.dry_run:
             await batches.finish(summary.counts(), is_complete=summary.stopped_at is None)
+            if batches.stopped_at is None and parts.stopped_at is not None:
+                await batches.pause(parts.stopped_at)
         yield [summary]
 
     async def _at_once(

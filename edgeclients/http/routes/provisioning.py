@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.core.provisioning.exporting import Exports, Format
-from edgeclients.core.provisioning.importing import Caller, Imports
+from edgeclients.core.provisioning.importing import Caller, Imports, Summary
 from edgeclients.core.provisioning.slots import Slots
 from edgeclients.errors import (
     Busy,
@@ -84,6 +84,11 @@ def routes(imports: Imports, exports: Exports) -> list[BaseRouteHandler]:
     ) -> AsyncGenerator[bytes, None]:
         async with slots.taken(session):
             file = await provisioning.read_file(media_type, body, values, own=own)
+            if values.get("held"):
+                async for held in imports.held(session, file.lines):
+                    yield provisioning.held_lines_of(held)
+                yield provisioning.lines_of([Summary()])
+                return
             found = imports.run(session, provisioning.options_of(values, file), file.lines, caller)
             async with contextlib.aclosing(found) as lines:
                 async for some in lines:

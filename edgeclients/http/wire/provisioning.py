@@ -57,6 +57,7 @@ OWN_PARAMETERS: Final = by_name(
     Parameter("all_new", boolean, {"type": "boolean"}, "Each line creates a client."),
     Parameter("source", str, {"type": "string"}, "The SHA-256 of the file."),
     Parameter("most_secrets", int, {"type": "integer"}, "How many secrets may be made."),
+    Parameter("held", boolean, {"type": "boolean"}, "Only tell which lines have the id and the secret of a client."),
 )
 """Those of our own program, which are heeded on the data directory's socket only."""
 
@@ -145,12 +146,23 @@ class _MadeLine(msgspec.Struct, omit_defaults=True):
     secret: str = ""
 
 
+class _HeldLine(msgspec.Struct):
+    line: int
+    held: bool = True
+
+
 class _SummaryLine(msgspec.Struct):
     created: int
     updated: int
     unchanged: int
     failed: int
     stopped_at: int | msgspec.UnsetType = msgspec.UNSET
+    behind: int | msgspec.UnsetType = msgspec.UNSET  # for our own program: others cannot go on with a file
+
+
+def held_lines_of(held: Sequence[int]) -> bytes:
+    """The lines of a response that tell which lines count."""
+    return _encode_lines([_HeldLine(line) for line in held])
 
 
 def lines_of(told: Sequence[Told]) -> bytes:
@@ -163,7 +175,7 @@ def _line(told: Told) -> object:
         return _MadeLine(told.line, told.client.id, told.client.external_id, told.secret)
     if isinstance(told, Summary):
         stopped_at = msgspec.UNSET if told.stopped_at is None else told.stopped_at
-        return _SummaryLine(told.created, told.updated, told.unchanged, told.failed, stopped_at)
+        return _SummaryLine(told.created, told.updated, told.unchanged, told.failed, stopped_at, told.behind or msgspec.UNSET)
     return told
 
 
