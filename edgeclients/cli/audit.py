@@ -28,7 +28,6 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="list who changed what, when and from where",
         description="List who changed what, when and from where, the newest first: on the data directory, or at a service. "
         "Denied logins are among it, once for each client and hour.",
-        epilog="Example: edgeclients audit --domain plant --since 24h",
     )
     target.add_arguments(parser)
     parser.add_argument("--client", metavar="ID", type=_id, help="only what was done to the client with this id")

@@ -76,7 +76,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="create, find and change clients",
         description="Create, find and change clients, on the data directory or at a service. A client is named by its id, its "
         "external id or its name, if no other client has that.",
-        epilog="Example: edgeclients clients create boiler --domain plant --external-id SN-17 --tag floor-1",
     )
     sub = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -122,7 +121,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "List secrets that were replaced and still work, the first to expire first, and when each was last used. A time may be "
         "older by as long as the service remembers whom it has let in."
     )
-    secrets.epilog = "Example: edgeclients secrets --domain plant"
 
 
 def _command(commands: Any, name: str, text: str, work: Work, columns: Iterable[str] = _COLUMNS) -> argparse.ArgumentParser:

@@ -24,7 +24,6 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="write the clients of a domain as CSV or JSON lines",
         description="Write the clients of a domain, as they are at one moment, in the form that `edgeclients import` reads. "
         "There are no secrets in it. With their hashes it can be imported where the service has the same pepper.",
-        epilog="Example: edgeclients export --domain plant --out clients.csv",
     )
     parser.add_argument("--domain", required=True, help="the domain of the clients")
     parser.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="the form; unset: csv")

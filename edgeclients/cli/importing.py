@@ -28,8 +28,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="create and update clients from a CSV, XLSX or JSONL file",
         description="Create and update clients from a file, in the data directory, whether the service runs or not. Good lines "
         "are imported, bad ones are reported. A run that was interrupted is started again with the same arguments.",
-        epilog="Example: edgeclients import devices.csv --domain plant --secrets-out secrets.csv. "
-        "Exit codes: 0 all lines are imported, 3 some lines are not, 1 nothing is done.",
+        epilog="Exit codes: 0 all lines are imported, 3 some lines are not, 1 nothing is done.",
     )
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="a file whose name ends with .csv, .xlsx or .jsonl; -: standard input"

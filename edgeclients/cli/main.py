@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from edgeclients import __version__
+from edgeclients.cli.examples import add_examples
 from edgeclients.cli.streams import open_standard_streams
 from edgeclients.cli.terminal import INTERRUPTED, USAGE, fail, flush_streams, note_closed, print_result
 from edgeclients.signals import Signals
@@ -70,6 +71,7 @@ def parser(*, for_service: bool = False) -> argparse.ArgumentParser:
     _add_serve(commands)
     if not for_service:
         _add_others(commands)
+        add_examples(program)
     return program
 
 

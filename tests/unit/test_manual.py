@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from edgeclients import settings
+from edgeclients.cli.examples import EXAMPLES
 from edgeclients.cli.main import parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +47,7 @@ def _commands(current: argparse.ArgumentParser, path: tuple[str, ...] = (), text
 
 
 COMMANDS = list(_commands(parser()))
+LEAVES = [" ".join(command.path) for command in COMMANDS if not command.children and command.path != ("serve",)]
 
 
 def _plain(page: str) -> str:
@@ -173,3 +176,16 @@ def _completed(*words: str) -> set[str]:
     done = subprocess.run(["bash", "-c", program, script, *words], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return set(done.stdout.splitlines()) - {""}
+
+
+def test_every_command_has_an_example() -> None:
+    assert sorted(EXAMPLES) == sorted(LEAVES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_can_be_given(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(parser().parse_args([*name.split(), *shlex.split(EXAMPLES[name])]).run)
+    with pytest.raises(SystemExit):
+        parser().parse_args([*name.split(), "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Example: edgeclients {name} {EXAMPLES[name]}".rstrip() in shown
