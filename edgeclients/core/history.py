@@ -46,8 +46,8 @@ class History:
         """What was done in any domain, and to local operators.
 
         Raises:
-            SuperAdminOnly: the caller is no super admin.
+            SuperAdminOnly: the caller is no super admin, or uses a personal access token, which is for single domains.
         """
-        if not session.super_admin:
+        if not session.super_admin or session.pat_id:
             raise SuperAdminOnly
         return await self._store.journal(wanted)
