@@ -5,9 +5,10 @@ other writes.
 """
 
 import asyncio
+import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from edgeclients.store.denials import Denials, Denied
 
@@ -62,6 +63,13 @@ class Activity(ABC):
         """When a client was last seen, if the written time is `written`."""
         known = self._new.get(client_id, self._being_written.get(client_id, written))
         return newest(known, written)
+
+    @contextlib.asynccontextmanager
+    async def denied(self) -> AsyncIterator[Sequence[Denied]]:
+        """The denials that are not written yet; none is written until the context is left."""
+        async with self._flushing:
+            await self._look_up()
+            yield self._denials.known()
 
     def start(self) -> None:
         """Start to write new times at intervals."""

@@ -56,15 +56,20 @@ class Denials:
         for hour, name in [key for key in self._counts if key[1] in unknown]:
             self._add(hour, UNKNOWN, *self._counts.pop((hour, name)))
 
-    def take(self) -> list[Denied]:
-        """All counts of names that were looked up; they are forgotten here."""
-        kept = {key: counted for key, counted in self._counts.items() if key[1] and key[1] not in self._domains}
-        taken = [
+    def known(self) -> list[Denied]:
+        """All counts of names that were looked up."""
+        return [
             Denied(hour, name, self._domains.get(name, ""), count, at)
             for (hour, name), (count, at) in self._counts.items()
-            if (hour, name) not in kept
+            if not name or name in self._domains
         ]
-        self._counts, self._domains = kept, {}
+
+    def take(self) -> list[Denied]:
+        """The same; they are forgotten here."""
+        taken = self.known()
+        for one in taken:
+            del self._counts[one.hour, one.client_id]
+        self._domains = {}
         return taken
 
     def give_back(self, taken: list[Denied]) -> None:

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from functools import partial
 
 import pytest
 
@@ -159,8 +158,12 @@ class JournalContract:
     async def test_bytes_of_amended_entries_count(self, make_harness: MakeHarness) -> None:
         store = (await make_harness(Bounds(journal_bytes=5000))).store
         numbers = [await record(store, entry(str(number))) for number in range(5)]
-        for number in numbers:
-            await store.run(partial(Transaction.amend, number=number, entry=entry(size=1000)))
+
+        async def lengthen(tx: Transaction) -> None:
+            for number in numbers:
+                assert await tx.amend(number, entry(size=1000))
+
+        await store.run(lengthen)
         await record(store, entry())
         assert len(await found(store)) < 6
 

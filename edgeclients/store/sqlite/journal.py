@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import aiosqlite
+import msgspec
 
 from edgeclients.model import JournalEntry, JournalFilter, JournalPage, Recorded, Ring
 from edgeclients.store.clause import Clause
+from edgeclients.store.denials import RING_ROWS, Denied
 from edgeclients.store.journal import DENIED, Content, Source, amended, contents, merged, times, total
 from edgeclients.store.limits import JournalBounds
 from edgeclients.store.sqlite.ids import uuid_bytes, uuid_text
@@ -38,6 +40,14 @@ _COLUMNS = (
     f" coalesce(attributes, '{_EMPTY}') AS attributes, n"
 )
 _DENIAL_COLUMNS = f"at, '{DENIED}', domain, client, '', '{{\"count\":' || count || '}}', 0 AS n"
+
+_DENIALS = f"""
+SELECT client, domain, sum(count) AS count, max(at) AS at FROM (
+    SELECT hour, client, domain, count, at FROM activity.denial_rows
+    UNION ALL
+    SELECT value ->> 0, uuid_bytes(value ->> 1), value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)
+) GROUP BY hour, client ORDER BY hour DESC LIMIT {RING_ROWS}
+"""
 
 
 def record(connection: sqlite3.Connection, names: Names, entries: Sequence[JournalEntry], now: int) -> int:
@@ -73,15 +83,15 @@ def settle(connection: sqlite3.Connection, bounds: Sequence[JournalBounds], now:
         _count(connection, [after.minus(before) for after, before in zip(left, held, strict=True)])
 
 
-async def page(connection: aiosqlite.Connection, wanted: JournalFilter) -> JournalPage:
-    """`Store.journal`, in the open transaction of `connection`."""
-    sources = _sources(wanted)
+async def page(connection: aiosqlite.Connection, wanted: JournalFilter, denied: Sequence[Denied]) -> JournalPage:
+    """`Store.journal`, in the open transaction of `connection`; `denied` are denials that the file does not have yet."""
+    sources = _sources(wanted, denied)
     count = await rows(connection, total(sources))
     found = await rows(connection, merged(sources, wanted))
     return JournalPage(count[0][0], tuple(map(_recorded, found)))
 
 
-def _sources(wanted: JournalFilter) -> list[Source]:
+def _sources(wanted: JournalFilter, denied: Sequence[Denied]) -> list[Source]:
     of_client = [] if wanted.client_id is None else [Clause("client = ? AND client <> x''", (uuid_bytes(wanted.client_id),))]
     of_domain = [] if wanted.domain_id is None else [Clause(f"domain = {numbered()}", (wanted.domain_id,))]
     of_operation = [] if wanted.operation is None else [Clause(f"operation = {numbered()}", (wanted.operation,))]
@@ -92,7 +102,8 @@ def _sources(wanted: JournalFilter) -> list[Source]:
     if wanted.operation in {None, DENIED}:
         of_domain = [] if wanted.domain_id is None else [Clause("domain = ?", (wanted.domain_id,))]
         where = Clause.all_of([Clause("TRUE", ()), *of_client, *of_domain, *times(wanted)])
-        found.append(Source(_DENIAL_COLUMNS, Clause(f"activity.denial_rows WHERE {where.sql}", where.parameters), "at"))
+        unwritten = msgspec.json.encode(denied).decode()
+        found.append(Source(_DENIAL_COLUMNS, Clause(f"({_DENIALS}) WHERE {where.sql}", (unwritten, *where.parameters)), "at"))
     return found
 
 

@@ -241,8 +241,11 @@ class SqliteStore(Store):
 
     @override
     async def journal(self, wanted: JournalFilter) -> JournalPage:
-        await self.activity.flush()
-        return await self._scan(lambda connection: journal.page(connection, wanted))
+        try:
+            async with self.activity.denied() as denied:  # they are not written for every reader: cards wear out
+                return await self._scanner.read(lambda connection: journal.page(connection, wanted, denied))
+        except sqlite3.Error as error:
+            raise translate(error) from error
 
     @override
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
