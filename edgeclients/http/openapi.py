@@ -38,6 +38,7 @@ _TAGS: Final = {
     "clients": "Devices and applications of a domain, and their credentials.",
     "roles": "Access to a client for users other than the operator: its roles, their actions and members.",
     "channels": "Which clients may publish to and subscribe on which channels.",
+    "journal": "Who has changed what, and which logins were denied.",
     "operations": "State of the service; no token is needed.",
 }
 _SECURITY_SCHEMES: Final = {

@@ -668,7 +668,7 @@ def test_the_services_user_needs_no_root(elsewhere: Elsewhere) -> None:
         os.chown(folder, NOBODY, NOBODY)
         for user in (NOBODY, 0, NOBODY):
             ended = elsewhere.run("backup", str(folder), "--keep", "1d", "--output", "json", user=user)
-            assert [Path(json.loads(ended.out)["file"]).name] == names(folder)
+            assert Path(json.loads(ended.out)["file"]).name in names(folder)  # others of the same second are kept
             assert {path.stat().st_uid for path in folder.iterdir()} == {NOBODY}
         elsewhere.assert_all_theirs()
 

@@ -96,7 +96,7 @@ def test_tokens_that_are_none(api: Api, ask: Ask) -> None:
 @pytest.mark.parametrize(
     "secret",
     ["11111111-1111-4111-8111-111111111111", "6E0B5C1D-4F5A-4A53-8A0E-0C1B2D3E4F50", "00000000-0000-1000-8000-123456789abc",
-     "x" * 4096, "ü€🔥", ":", "a:b:c", " ", "$argon2id$v=19$", "Basic"],
+     "x" * 4096, "ü€🔥", ":", "a:b:c", "a b", "$argon2id$v=19$", "Basic"],
 )  # fmt: skip
 def test_whatever_people_choose_is_a_secret(api: Api, ask: Ask, secret: str) -> None:
     client_id, tokens = _client(api, secret)
