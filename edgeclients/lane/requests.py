@@ -1,0 +1,102 @@
+"""What the fields of a request say (RFC 9113, section 8; the specification of gRPC over HTTP/2)."""
+
+import re
+from typing import Final, NamedTuple
+
+from edgeclients.lane.hpack import Fields
+
+_PSEUDO: Final = {b":method", b":scheme", b":path", b":authority"}
+_FORBIDDEN: Final = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+# Field names in lower case; values without NUL, CR, LF, or white space at either end (section 8.2.1).
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+_BAD_VALUE: Final = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$").search
+_TIMEOUT: Final = re.compile(rb"([0-9]{1,8})([HMSmun])").fullmatch
+_UNITS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_GRPC: Final = re.compile(rb"application/grpc(\+proto)?[ \t]*(;.*)?").fullmatch
+
+
+class MalformedRequest(ValueError):  # noqa: N818 - RFC 9113's word
+    """The fields break a rule: a stream error."""
+
+
+class Request(NamedTuple):
+    """The fields of a request.
+
+    `timeout` is in seconds; None if there is none. `refusal` is the HTTP status for what is no call of gRPC, else 0.
+    """
+
+    path: bytes
+    timeout: float | None
+    encoding: bytes
+    length: int | None
+    refusal: int
+    fields: Fields
+
+
+def request_of(fields: Fields) -> Request:
+    """The request with these fields.
+
+    Raises:
+        MalformedRequest: they break a rule.
+    """
+    found: dict[bytes, bytes] = {}
+    behind_pseudo = False
+    for name, value in fields:
+        if name[:1] == b":":
+            if behind_pseudo or name not in _PSEUDO or name in found:
+                raise MalformedRequest("pseudo-header")
+        else:
+            behind_pseudo = True
+            _check_name(name, value)
+        if _BAD_VALUE(value):
+            raise MalformedRequest("value of a field")
+        found[name] = value
+    method, path = found.get(b":method"), found.get(b":path")
+    if method is None or not path or found.get(b":scheme") is None:
+        raise MalformedRequest("pseudo-header is missing")
+    return Request(
+        path, _timeout(found.get(b"grpc-timeout")), found.get(b"grpc-encoding", b""), _length(found), _refusal(method, found), fields
+    )
+
+
+def check_trailers(fields: Fields) -> None:
+    """Return if these can end a request.
+
+    Raises:
+        MalformedRequest: they break a rule.
+    """
+    for name, value in fields:
+        if name[:1] == b":":
+            raise MalformedRequest("pseudo-header in trailers")
+        _check_name(name, value)
+        if _BAD_VALUE(value):
+            raise MalformedRequest("value of a field")
+
+
+def _check_name(name: bytes, value: bytes) -> None:
+    if not _NAME(name) or name in _FORBIDDEN or (name == b"te" and value != b"trailers"):
+        raise MalformedRequest("name of a field")
+
+
+def _timeout(text: bytes | None) -> float | None:
+    if text is None:
+        return None
+    match = _TIMEOUT(text)
+    if match is None:
+        raise MalformedRequest("grpc-timeout")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _length(found: dict[bytes, bytes]) -> int | None:
+    text = found.get(b"content-length")
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 18:
+        raise MalformedRequest("content-length")
+    return int(text)
+
+
+def _refusal(method: bytes, found: dict[bytes, bytes]) -> int:
+    if method != b"POST":
+        return 405
+    return 0 if _GRPC(found.get(b"content-type", b"")) else 415
