@@ -410,6 +410,12 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
         A secret whose digest is replaced meanwhile is found.
         """
 
+    def secrets_of_at_once(self, client_id: str, /) -> SecretRead | None:
+        """The result of `secrets_of`, if that needs no waiting; else None."""
+
+    def secrets_by_lookup_at_once(self, lookups: Sequence[bytes], /) -> SecretRead | None:
+        """The result of `secrets_by_lookup`, if that needs no waiting; else None."""
+
     async def retiring(self, domain_id: str, after: RetiringPlace, limit: int) -> tuple[RetiringSecret, ...]:
         """Up to `limit` retiring secrets of a domain behind a place, in the order of places; the cost grows with `limit` only.
 

@@ -10,9 +10,10 @@ from edgeclients.auth.callers import AuthTokens, Verifier
 from edgeclients.auth.grants import Grants
 from edgeclients.errors import StartError
 from edgeclients.model import Identity
+from edgeclients.peers.addresses import address_of
 from edgeclients.peers.auth import AuthService
 from edgeclients.peers.domains import DomainsService
-from edgeclients.peers.link import Link, address_of
+from edgeclients.peers.link import Link
 from edgeclients.ports import Authenticator, Operators
 from edgeclients.settings import Settings
 

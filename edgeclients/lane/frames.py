@@ -26,6 +26,13 @@ LARGEST_FRAME: Final = 2**24 - 1
 DEFAULT_WINDOW: Final = 65_535
 DEFAULT_FRAME: Final = 16_384
 
+WORD_BYTES: Final = 4
+PRIORITY_BYTES: Final = 5
+SETTING_BYTES: Final = 6
+PING_BYTES: Final = 8
+GOAWAY_BYTES: Final = 8
+"""The least that a GOAWAY frame carries."""
+
 _WORD = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
 
@@ -77,18 +84,13 @@ def settings(values: dict[int, int]) -> bytes:
 
 
 def settings_in(payload: bytes) -> list[tuple[int, int]]:
-    """The values of a SETTINGS frame, whose length is a multiple of six."""
-    return [_SETTING.unpack_from(payload, place) for place in range(0, len(payload), _SETTING.size)]
+    """The names and values in a SETTINGS frame, whose length is a multiple of `SETTING_BYTES`."""
+    return [_SETTING.unpack_from(payload, place) for place in range(0, len(payload), SETTING_BYTES)]
 
 
-def word_in(payload: bytes, place: int = 0) -> int:
-    """The 31 bits at a place of a payload: an increment, a stream."""
-    return int(_WORD.unpack_from(payload, place)[0]) & STREAM
-
-
-def code_in(payload: bytes) -> int:
-    """The 32 bits of an error code."""
-    return int(_WORD.unpack_from(payload)[0])
+def word_in(payload: bytes) -> int:
+    """The 31 bits that a payload begins with: an increment, a stream."""
+    return int(_WORD.unpack_from(payload)[0]) & STREAM
 
 
 def reset(stream: int, code: Code) -> bytes:

@@ -6,15 +6,17 @@ it changes the dynamic table.
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
+from edgeclients.lane.calls import Fields
 from edgeclients.lane.frames import Code, ConnectionFault
 
 _log = logging.getLogger(__name__)
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
-
 TABLE_BYTES: Final = 4096
+"""Of the dynamic table, unless SETTINGS say otherwise."""
+NO_TABLE: Final = b"\x20"
+"""The beginning of a block that tells the peer to keep no dynamic table."""
 _LONGEST_NUMBER = 5  # bytes behind the prefix: 2^28 and more are never meant
 
 _INDEXED, _INSERTED, _RESIZED = 0x80, 0x40, 0x20
@@ -39,8 +41,8 @@ class _RustDecoder:
 
     def decode(self, block: bytes) -> Fields:
         try:
-            return [(name, value) for name, value, _ in self._decode(block, True)]  # type: ignore[misc]  # noqa: FBT003
-        except Exception as error:
+            return [(name, value) for name, value, _ in self._decode(block, True)]  # noqa: FBT003 - positional in its signature
+        except Exception as error:  # noqa: BLE001 - of jh2, which has no list of them
             raise _fault(error) from None
         except BaseException as error:  # a panic of the decoder is no Exception
             if type(error).__name__ != "PanicException":
@@ -58,7 +60,7 @@ class _PythonDecoder:
         try:
             found: Iterable[Any] = self._inner.decode(block, raw=True)
             return [(bytes(field[0]), bytes(field[1])) for field in found]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - likewise
             raise _fault(error) from None
 
 

@@ -1,10 +1,10 @@
-"""How much a connection may ask for. What each limit answers is the error code of the RFC that it names."""
+"""How much a connection may ask for. What is beyond a limit gets the error that the limit names (RFC 9113, section 7)."""
 
 from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Limits of one connection; rates are for a second."""
+    """Limits of a server. Rates are of one connection, for a second."""
 
     frame_bytes: int = 16_384
     """SETTINGS_MAX_FRAME_SIZE: FRAME_SIZE_ERROR."""
@@ -19,20 +19,36 @@ class Limits(NamedTuple):
     message_bytes: int = 4 * 1024 * 1024
     """Of one message, also when it is decompressed: RESOURCE_EXHAUSTED."""
     window_bytes: int = 65_535
-    """The receive window of a stream. Longer messages draw on the budget of the process."""
+    """The receive window of a stream: FLOW_CONTROL_ERROR. It grows for a longer message, if there is memory."""
     connection_window_bytes: int = 1024 * 1024
-    """The receive window of the connection."""
-    unsent_bytes: int = 256 * 1024
-    """Answers that wait for the peer's windows: then further calls wait, too."""
-    resets: int = 100
+    """The receive window of a connection: FLOW_CONTROL_ERROR."""
+    unsent_bytes: int = 128 * 1024
+    """In the transport's buffer: then nothing more is read or sent until the peer reads."""
+    connections: int = 512
+    """Of a process: another one is closed at once."""
+
+    resets: int = 1_000
     """Streams that the peer resets, or makes us reset: ENHANCE_YOUR_CALM."""
     pings: int = 20
-    """PING frames: ENHANCE_YOUR_CALM."""
+    """PING frames without a new call between them: ENHANCE_YOUR_CALM."""
     settings: int = 20
     """SETTINGS frames: ENHANCE_YOUR_CALM."""
-    empty_frames: int = 100
-    """DATA frames without data that do not end a stream, and with less than a message's head: ENHANCE_YOUR_CALM."""
+    tiny_frames: int = 1_000
+    """DATA frames that are empty, or carry a few bytes of a message, and do not end a stream: ENHANCE_YOUR_CALM."""
     priorities: int = 200
     """PRIORITY frames, and frames of unknown types: ENHANCE_YOUR_CALM."""
-    window_updates: int = 5_000
+    window_updates: int = 10_000
     """WINDOW_UPDATE frames: ENHANCE_YOUR_CALM."""
+
+    settings_seconds: float = 10.0
+    """Until the peer's preface has arrived, and until it has acknowledged our settings: SETTINGS_TIMEOUT."""
+    message_seconds: float = 10.0
+    """Until a message that a call needs is complete: DEADLINE_EXCEEDED."""
+    stalled_seconds: float = 30.0
+    """Until the peer takes more of an answer: CANCEL, or the end of the connection if it does not read at all."""
+    idle_seconds: float = 300.0
+    """Without calls: NO_ERROR, and the connection ends."""
+    silent_seconds: float = 60.0
+    """With calls, but nothing received: the peer gets a PING, and the connection ends if it does not answer."""
+    closing_seconds: float = 5.0
+    """For the peer to read the last frames of a connection."""

@@ -3,8 +3,9 @@
 import re
 from typing import Final, NamedTuple
 
-from edgeclients.lane.hpack import Fields
+from edgeclients.lane.calls import Fields
 
+_ENTRY_BYTES: Final = 32  # that an entry counts for, besides its name and value
 _PSEUDO: Final = {b":method", b":scheme", b":path", b":authority"}
 _FORBIDDEN: Final = {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 # Field names in lower case; values without NUL, CR, LF, or white space at either end (section 8.2.1).
@@ -22,7 +23,8 @@ class MalformedRequest(ValueError):  # noqa: N818 - RFC 9113's word
 class Request(NamedTuple):
     """The fields of a request.
 
-    `timeout` is in seconds; None if there is none. `refusal` is the HTTP status for what is no call of gRPC, else 0.
+    `timeout` is in seconds; None if there is none. `refusal` is the HTTP status for what is no call of gRPC, else 0. `size` is
+    that of the list (section 6.5.2).
     """
 
     path: bytes
@@ -30,6 +32,7 @@ class Request(NamedTuple):
     encoding: bytes
     length: int | None
     refusal: int
+    size: int
     fields: Fields
 
 
@@ -40,8 +43,9 @@ def request_of(fields: Fields) -> Request:
         MalformedRequest: they break a rule.
     """
     found: dict[bytes, bytes] = {}
-    behind_pseudo = False
+    behind_pseudo, size = False, 0
     for name, value in fields:
+        size += len(name) + len(value) + _ENTRY_BYTES
         if name[:1] == b":":
             if behind_pseudo or name not in _PSEUDO or name in found:
                 raise MalformedRequest("pseudo-header")
@@ -54,9 +58,8 @@ def request_of(fields: Fields) -> Request:
     method, path = found.get(b":method"), found.get(b":path")
     if method is None or not path or found.get(b":scheme") is None:
         raise MalformedRequest("pseudo-header is missing")
-    return Request(
-        path, _timeout(found.get(b"grpc-timeout")), found.get(b"grpc-encoding", b""), _length(found), _refusal(method, found), fields
-    )
+    timeout, length = _timeout(found.get(b"grpc-timeout")), _length(found)
+    return Request(path, timeout, found.get(b"grpc-encoding", b""), length, _refusal(method, found), size, fields)
 
 
 def check_trailers(fields: Fields) -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from edgeclients import pem
 
+_HTTP2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
 
 class Tls(NamedTuple):
     """PEM of a server's certificate and key, and of the CA for client certificates, if it requires them."""
@@ -53,6 +55,13 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
         others = "or _SERVER_KEY" if tls.client_ca is None else "_SERVER_KEY or _CLIENT_CA_CERTS"
         raise pem.unusable(f"{prefix}_SERVER_CERT{' ' if tls.client_ca is None else ', '}{others}", error) from error
     return made
+
+
+def for_http2(context: ssl.SSLContext) -> ssl.SSLContext:
+    """`context` for a server of HTTP/2 alone: its protocol, and of TLS 1.2 the ciphers that RFC 9113 (section 9.2.2) allows."""
+    context.set_alpn_protocols(["h2"])
+    context.set_ciphers(_HTTP2_CIPHERS)
+    return context
 
 
 def following(current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import ssl
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -21,8 +21,8 @@ from edgeclients.errors import (
     Unavailable,
 )
 from edgeclients.grpc_tls import Pem
+from edgeclients.peers.addresses import ServiceAddress
 from edgeclients.peers.circuit import Circuit
-from edgeclients.settings import Settings
 from edgeclients.traces import outgoing, part
 
 T = TypeVar("T", bound=Message)
@@ -57,29 +57,6 @@ _OPTIONS = (
     ("grpc.address_http_proxy_enabled_addresses", ""),
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
 )
-
-
-class ServiceAddress(NamedTuple):
-    """The address of a service and its TLS files, from the settings `<prefix>_URL`, `_TIMEOUT`, …; "" where not set."""
-
-    prefix: str
-    url: str
-    timeout: float
-    server_ca: str = ""
-    client_cert: str = ""
-    client_key: str = ""
-
-    @property
-    def named(self) -> dict[str, str]:
-        """The settings of certificates and keys, by name."""
-        parts = {"SERVER_CA_CERTS": self.server_ca, "CLIENT_CERT": self.client_cert, "CLIENT_KEY": self.client_key}
-        return {f"{self.prefix}_{part}": text for part, text in parts.items()}
-
-
-def address_of(settings: Settings, peer: str) -> ServiceAddress:
-    """The address of one of `settings.PEERS`."""
-    values = (getattr(settings, f"{peer}_grpc_{part}") for part in ("url", "timeout", "server_ca", "client_cert", "client_key"))
-    return ServiceAddress(f"MG_{peer.upper()}_GRPC", *values)
 
 
 class Link:

@@ -5,8 +5,9 @@ from google.protobuf.message import DecodeError
 from edgeclients._pb.clients.v1 import clients_pb2
 from edgeclients.core.authn.authentication import Authentication
 from edgeclients.errors import MalformedRequest
-from edgeclients.rpc.calls import Work
-from edgeclients.rpc.traced import Context, Prove, TracedCalls
+from edgeclients.lane.calls import Call, Unary
+from edgeclients.rpc.calls import AtOnce, Calls, Work
+from edgeclients.rpc.traced import Prove, TracedCalls
 
 NAME = "Authenticate"
 _TOKEN = 0x0A  # field 1 of AuthnReq, length-delimited
@@ -15,24 +16,45 @@ _LONGEST_HEAD = 3  # the tag of the field, and a length of two bytes
 _SUCCESS = b"\x08\x01\x12"  # AuthnRes: authenticated = true; the tag of field 2, whose length follows
 
 
-def work(authentication: Authentication, traced: TracedCalls | None = None) -> Work:
+def method(calls: Calls, authentication: Authentication, traced: TracedCalls | None = None) -> Unary:
     """The method, from encoded request to encoded response.
 
     With `traced`, a cache miss has a span. A cache hit runs the same code either way.
     """
-    recall = authentication.recall
-    prove = _untraced(authentication) if traced is None else traced.proving(NAME, authentication.prove)
+    return calls.unary(NAME, _work(authentication, traced), _at_once(authentication, may_prove=traced is None))
 
-    async def authenticate(message: bytes, context: Context) -> bytes:
+
+def _at_once(authentication: Authentication, *, may_prove: bool) -> AtOnce:
+    """Answers hits of the cache; if it may, misses as well whose read needs no waiting."""
+    recall = authentication.recall
+
+    def authenticate(message: bytes) -> bytes | None:
         token = token_in(message)
-        client_id = (recall(token) or await prove(token, context)).encode()
-        return _SUCCESS + bytes((len(client_id),)) + client_id
+        client_id = recall(token)
+        if client_id is None and may_prove:
+            client_id = authentication.prove_at_once(token)
+        return None if client_id is None else _success(client_id)
 
     return authenticate
 
 
+def _work(authentication: Authentication, traced: TracedCalls | None) -> Work:
+    """Answers misses of the cache."""
+    prove = _untraced(authentication) if traced is None else traced.proving(NAME, authentication.prove)
+
+    async def authenticate(message: bytes, call: Call) -> bytes:
+        return _success(await prove(token_in(message), call))
+
+    return authenticate
+
+
+def _success(client_id: str) -> bytes:
+    encoded = client_id.encode()
+    return _SUCCESS + bytes((len(encoded),)) + encoded
+
+
 def _untraced(authentication: Authentication) -> Prove:
-    async def prove(token: bytes, _: Context) -> str:
+    async def prove(token: bytes, _: Call) -> str:
         return await authentication.prove(token)
 
     return prove

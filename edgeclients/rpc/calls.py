@@ -1,57 +1,80 @@
-"""Unary calls: receive a message, limit and count calls, return bytes."""
+"""Unary calls: limited, counted, with errors of the one table."""
 
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from edgeclients.errors import Throttled
+from edgeclients.lane.calls import Call, Status, Unary
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc.failures import failure_of
-from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.traced import Context, Handler
 
-Work: TypeAlias = Callable[[bytes, Context], Awaitable[bytes]]
+Work: TypeAlias = Callable[[bytes, Call], Awaitable[bytes]]
+AtOnce: TypeAlias = Callable[[bytes], bytes | None]
 
 
 class Calls(NamedTuple):
     """Shared state of the unary calls of a service.
 
-    `requests` counts calls, `receiving` receives their messages, `max_active` limits the calls in progress.
+    `requests` counts calls, `max_active` limits the calls in progress.
     """
 
     requests: Requests
-    receiving: Receiving
     max_active: int
 
-    def handler(self, method: str, work: Work) -> Handler:
-        """A handler that returns the result of `work` for the message of a call.
+    def unary(self, method: str, work: Work, at_once: AtOnce | None = None) -> Unary:
+        """The method of this name, which returns the result of `work`.
 
-        gRPC calls it before the message has arrived. The handler receives the message itself, so that it, and not gRPC,
-        reports a malformed one.
+        Args:
+            method: its name.
+            work: what it does with a message.
+            at_once: does the same without waiting, or returns None.
         """
-        requests, receiving = self.requests, self.receiving
+        requests = self.requests
 
-        async def handle(_: object, context: Context) -> bytes:
+        async def later(message: bytes, call: Call) -> bytes:
             started = time.perf_counter()
             code, working = "CANCELLED", 0
             try:
-                message = await receiving.message(context)
                 self._admit()
                 requests.active += (working := 1)
-                answer = await work(message, context)
+                answer = await work(message, call)
             except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
                 failure = failure_of(method, error)
-                code = failure.code
-                await failure.end(context)
+                code = failure.status.name
+                raise failure from None
             else:
                 code = "OK"
                 return answer
             finally:
                 requests.active -= working
                 requests.count(method, code, time.perf_counter() - started)
-            raise AssertionError("abort raises")
 
-        return handle
+        return Unary(later, self._now(method, at_once) if at_once is not None else None, self._counting_lost(method))
+
+    def _now(self, method: str, at_once: AtOnce) -> Callable[[bytes, Call], bytes | None]:
+        count, clock = self.requests.count, time.perf_counter
+
+        def now(message: bytes, _: Call) -> bytes | None:
+            started = clock()
+            try:
+                self._admit()
+                answer = at_once(message)
+            except Exception as error:  # noqa: BLE001 - likewise
+                failure = failure_of(method, error)
+                count(method, failure.status.name, clock() - started)
+                raise failure from None
+            if answer is not None:
+                count(method, "OK", clock() - started)
+            return answer
+
+        return now
+
+    def _counting_lost(self, method: str) -> Callable[[Status, float], None]:
+        def lost(status: Status, seconds: float) -> None:
+            self.requests.count(method, status.name, seconds)
+
+        return lost
 
     def _admit(self) -> None:
         """Check the limit of calls in progress.

@@ -2,64 +2,58 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import grpc
 from google.protobuf.message import DecodeError, Message
 
 from edgeclients.core.ids import new_uuid
 from edgeclients.errors import DomainError, Internal, MalformedRequest, row_of, text_of
-from edgeclients.rpc.traced import Context
+from edgeclients.lane.calls import Call, CallFailed, Status, Streaming, Unary
 
 M = TypeVar("M", bound=Message)
 
 _log = logging.getLogger(__name__)
 
 
-class Failure(NamedTuple):
-    """Status code and text of a failed call."""
-
-    code: str
-    text: str
-
-    async def end(self, context: Context) -> None:
-        """End the call with this failure.
-
-        Raises:
-            grpc.aio.AbortError: always.
-        """
-        # Setting only the code also sends an empty message, which blocks if the caller's flow-control window is full.
-        await context.abort(grpc.StatusCode[self.code], self.text)
-
-
-def failure_of(method: str, error: Exception) -> Failure:
+def failure_of(method: str, error: Exception) -> CallFailed:
     """The failure that the caller of `method` gets for `error`.
 
     An error that is not a `DomainError` is INTERNAL. The log has its details; the caller gets the id of the log line.
     """
+    if isinstance(error, CallFailed):
+        return error
     if isinstance(error, DomainError):
-        return Failure(row_of(error).grpc, text_of(error))
+        return CallFailed(Status[row_of(error).grpc], text_of(error))
     request_id = new_uuid()
     _log.error("call failed unexpectedly", exc_info=error, extra={"method": method, "request_id": request_id})
-    return Failure(row_of(Internal()).grpc, f"{text_of(Internal())}, request {request_id}")
+    return CallFailed(Status[row_of(Internal()).grpc], f"{text_of(Internal())}, request {request_id}")
 
 
-def reporting_failures(
-    method: str, answer: Callable[[Context], Awaitable[Message | None]]
-) -> Callable[[object, Context], Awaitable[bytes | None]]:
-    """A handler that ends the call with a failure if `answer` raises; `answer` may stream responses."""
+def answering(method: str, answer: Callable[[bytes], Message]) -> Unary:
+    """The method that returns `answer` of a message, and its errors as failures."""
 
-    async def handle(_: object, context: Context) -> bytes | None:
+    def at_once(message: bytes, _: Call) -> bytes:
         try:
-            message = await answer(context)
-        except grpc.aio.BaseError:
-            raise  # the call has ended and cannot be answered
-        except Exception as error:
-            await failure_of(method, error).end(context)
-            raise AssertionError("abort raises") from error
-        return None if message is None else message.SerializeToString()
+            return answer(message).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
+            raise failure_of(method, error) from None
 
-    return handle
+    async def later(message: bytes, call: Call) -> bytes:
+        return at_once(message, call)
+
+    return Unary(later, at_once)
+
+
+def streaming(method: str, serve: Callable[[Call], Awaitable[None]]) -> Streaming:
+    """The method that runs `serve`, with its errors as failures."""
+
+    async def served(call: Call) -> None:
+        try:
+            await serve(call)
+        except Exception as error:  # noqa: BLE001 - likewise
+            raise failure_of(method, error) from None
+
+    return Streaming(served)
 
 
 def decoded(kind: type[M], message: bytes) -> M:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import grpc
 from google.protobuf.message import Message
 
 from edgeclients._pb.clients.v1 import clients_pb2
@@ -12,18 +11,18 @@ from edgeclients.core.authn.authentication import Authentication
 from edgeclients.core.connections import Connections
 from edgeclients.core.entities import Entities
 from edgeclients.core.parents import Parents
+from edgeclients.lane.calls import Call, Method, Unary
 from edgeclients.model import Client
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc import authenticate
 from edgeclients.rpc.calls import Calls, Work
 from edgeclients.rpc.failures import decoded
-from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.traced import Context, TracedCalls
+from edgeclients.rpc.traced import TracedCalls
 
 if TYPE_CHECKING:
     from edgeclients.ops.tracing import Tracing
 
-Method: TypeAlias = Callable[[Any], Awaitable[Message]]
+Answer: TypeAlias = Callable[[Any], Awaitable[Message]]
 
 NAME = clients_pb2.DESCRIPTOR.services_by_name["ClientsService"].full_name
 
@@ -56,14 +55,13 @@ class ClientsService:
         self._requests = requests
         self._traced = TracedCalls(NAME, tracing) if tracing is not None else None
 
-    def methods(self, receiving: Receiving, max_active: int) -> dict[str, grpc.RpcMethodHandler]:
-        """Handlers by method, for a gRPC server.
+    def methods(self, max_active: int) -> dict[str, Method]:
+        """The methods, by name.
 
         Args:
-            receiving: receives messages.
             max_active: maximum number of calls in progress.
         """
-        methods: dict[str, tuple[type[Message], Method]] = {
+        answers: dict[str, tuple[type[Message], Answer]] = {
             "RetrieveEntity": (common_pb2.RetrieveEntityReq, self._retrieve_entity),
             "RetrieveEntities": (common_pb2.RetrieveEntitiesReq, self._retrieve_entities),
             "AddConnections": (common_pb2.AddConnectionsReq, self._add_connections),
@@ -71,12 +69,13 @@ class ClientsService:
             "RemoveChannelConnections": (clients_pb2.RemoveChannelConnectionsReq, self._remove_channel_connections),
             "UnsetParentGroupFromClient": (clients_pb2.UnsetParentGroupFromClientReq, self._unset_parent_group),
         }
-        calls, traced = Calls(self._requests, receiving, max_active), self._traced
-        handlers = {name: calls.handler(name, _on_bytes(kind, method)) for name, (kind, method) in methods.items()}
+        calls, traced = Calls(self._requests, max_active), self._traced
+        methods: dict[str, Unary] = {
+            name: calls.unary(name, _on_bytes(kind, answer)) for name, (kind, answer) in answers.items()
+        }
         if traced is not None:
-            handlers = {name: traced.handler(name, handle) for name, handle in handlers.items()}
-        handlers[authenticate.NAME] = calls.handler(authenticate.NAME, authenticate.work(self._authentication, traced))
-        return {name: grpc.stream_unary_rpc_method_handler(handle) for name, handle in handlers.items()}
+            methods = {name: traced.unary(name, unary) for name, unary in methods.items()}
+        return {**methods, authenticate.NAME: authenticate.method(calls, self._authentication, traced)}
 
     async def _retrieve_entity(self, request: common_pb2.RetrieveEntityReq) -> Message:
         return common_pb2.RetrieveEntityRes(entity=_entity(await self._entities.one(request.id)))
@@ -102,11 +101,11 @@ class ClientsService:
         return clients_pb2.UnsetParentGroupFromClientRes()
 
 
-def _on_bytes(kind: type[Message], method: Method) -> Work:
-    """`method` on encoded messages."""
+def _on_bytes(kind: type[Message], answer: Answer) -> Work:
+    """`answer` on encoded messages."""
 
-    async def work(message: bytes, _: Context) -> bytes:
-        return (await method(decoded(kind, message))).SerializeToString()
+    async def work(message: bytes, _: Call) -> bytes:
+        return (await answer(decoded(kind, message))).SerializeToString()
 
     return work
 

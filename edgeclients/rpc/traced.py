@@ -1,23 +1,22 @@
 """Spans of calls, if tracing is on. `Authenticate` has a span only on a cache miss."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias, cast
-
-import grpc
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from edgeclients.errors import DomainError, Internal, row_of
+from edgeclients.lane.calls import Call, CallFailed, Status, Unary
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from edgeclients.ops.tracing import Tracing
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-Handler: TypeAlias = Callable[[object, Context], Awaitable[bytes]]  # reads its message from the context
-Prove: TypeAlias = Callable[[bytes, Context], Awaitable[str]]
+Prove: TypeAlias = Callable[[bytes, Call], Awaitable[str]]
 
 # Codes that OpenTelemetry defines as server errors.
-_FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+_FAULTS: Final = {
+    *(Status.UNKNOWN, Status.DEADLINE_EXCEEDED, Status.UNIMPLEMENTED, Status.INTERNAL, Status.UNAVAILABLE, Status.DATA_LOSS)
+}
 
 
 class TracedCalls:
@@ -32,49 +31,54 @@ class TracedCalls:
         self._service = service
         self._tracing = tracing
 
-    def handler(self, method: str, handle: Handler) -> Handler:
-        """`handle` with a span for each call."""
+    def unary(self, method: str, unary: Unary) -> Unary:
+        """`unary` with a span for each call."""
         name = f"{self._service}/{method}"
 
-        async def traced(messages: object, context: Context) -> bytes:
-            code = grpc.StatusCode.CANCELLED
-            with self._tracing.serving(name, _metadata(context)) as span:
+        async def traced(message: bytes, call: Call) -> bytes:
+            status = Status.CANCELLED
+            with self._tracing.serving(name, _metadata(call)) as span:
                 try:
-                    answer = await handle(messages, context)
-                    code = grpc.StatusCode.OK
+                    answer = await unary.later(message, call)
+                except CallFailed as failure:
+                    status = failure.status
+                    raise
+                else:
+                    status = Status.OK
                     return answer
                 finally:
-                    self._describe(span, context.code() or code)
+                    self._describe(span, status)
 
-        return traced
+        return Unary(traced, None, unary.lost)
 
     def proving(self, method: str, prove: Callable[[bytes], Awaitable[str]]) -> Prove:
         """`prove` with a span for each token, valid or not."""
         name = f"{self._service}/{method}"
 
-        async def traced(token: bytes, context: Context) -> str:
-            code = grpc.StatusCode.CANCELLED
-            with self._tracing.serving(name, _metadata(context)) as span:
+        async def traced(token: bytes, call: Call) -> str:
+            status = Status.CANCELLED
+            with self._tracing.serving(name, _metadata(call)) as span:
                 try:
                     client_id = await prove(token)
                 except Exception as error:
                     failure = error if isinstance(error, DomainError) else Internal()
-                    code = grpc.StatusCode[row_of(failure).grpc]
+                    status = Status[row_of(failure).grpc]
                     raise
                 else:
-                    code = grpc.StatusCode.OK
+                    status = Status.OK
                     return client_id
                 finally:
-                    self._describe(span, code)
+                    self._describe(span, status)
 
         return traced
 
-    def _describe(self, span: "Span", code: grpc.StatusCode) -> None:
+    def _describe(self, span: "Span", status: Status) -> None:
         span.set_attribute("rpc.system", "grpc")
-        span.set_attribute("rpc.grpc.status_code", code.value[0])
-        if code.name in _FAULTS:
-            self._tracing.fail(span, code.name)
+        span.set_attribute("rpc.grpc.status_code", int(status))
+        if status in _FAULTS:
+            self._tracing.fail(span, status.name)
 
 
-def _metadata(context: Context) -> Iterable[tuple[str, str]]:
-    return cast("Iterable[tuple[str, str]]", context.invocation_metadata() or ())
+def _metadata(call: Call) -> Iterator[tuple[str, str]]:
+    """The headers of a call, as texts."""
+    return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in call.fields)

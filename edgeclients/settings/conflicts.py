@@ -29,6 +29,7 @@ def conflicts_in(loaded: Settings) -> Iterator[str]:
     yield from _tls(loaded)
     yield from _addresses(loaded)
     yield from _ports(loaded)
+    yield from _grpc_socket(loaded)
     yield from _workers(loaded)
 
 
@@ -107,6 +108,16 @@ def _ports(loaded: Settings) -> Iterator[str]:
     same = loaded.http_port and loaded.http_port == loaded.grpc_port
     if same and _overlap(loaded.http_host, loaded.grpc_host):
         yield "MG_CLIENTS_HTTP_PORT and MG_CLIENTS_GRPC_PORT are the same: set different ports"
+
+
+def _grpc_socket(loaded: Settings) -> Iterator[str]:
+    """A Unix socket that cannot be served."""
+    if loaded.grpc_socket is None:
+        return
+    if loaded.grpc_server != "lane":
+        yield "MG_CLIENTS_GRPC_SOCKET needs MG_CLIENTS_GRPC_SERVER=lane"
+    if loaded.workers > 1:
+        yield "MG_CLIENTS_GRPC_SOCKET is for one process: set MG_CLIENTS_WORKERS to 1"
 
 
 def _overlap(one: str, other: str) -> bool:

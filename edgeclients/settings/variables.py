@@ -184,6 +184,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Var("MG_CLIENTS_HTTP_WRONG_TOKENS", "wrong bearer tokens per minute and address that get 401; others get 429", low=1),
     ] = 60
 
+    grpc_server: Annotated[
+        str,
+        Var(
+            "MG_CLIENTS_GRPC_SERVER",
+            "what serves gRPC: `lane`, the program's own HTTP/2 server; `grpcio`, that of the gRPC library",
+            choices=("lane", "grpcio"),
+        ),
+    ] = "grpcio"
     grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on, likewise")] = "localhost"
     grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any free port", low=0, high=65535)] = 7000
     grpc_cert: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_CERT", "certificate for gRPC over TLS: a path or PEM")] = ""
@@ -199,6 +207,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_max_requests: Annotated[
         int, Var("MG_CLIENTS_GRPC_MAX_REQUESTS", "maximum concurrent calls; others get RESOURCE_EXHAUSTED", low=1)
     ] = 4096
+    grpc_socket: Annotated[
+        Path | None,
+        Var("MG_CLIENTS_GRPC_SOCKET", "Unix socket gRPC listens on too, without TLS, for the service's group; needs `lane`"),
+    ] = None
+    grpc_idle_timeout: Annotated[
+        Duration, Var("MG_CLIENTS_GRPC_IDLE_TIMEOUT", "`lane`: time until a connection without calls is closed", low=1)
+    ] = Duration(300)
+    grpc_message_memory: Annotated[
+        int,
+        Var(
+            "MG_CLIENTS_GRPC_MESSAGE_MEMORY",
+            "`lane`: maximum bytes of all long messages in transit; beyond it calls get RESOURCE_EXHAUSTED",
+            low=8 * 1024 * 1024,
+        ),
+    ] = 32 * 1024 * 1024
 
     cache_url: Annotated[
         str,

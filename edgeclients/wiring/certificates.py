@@ -2,16 +2,19 @@
 
 import ssl
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from edgeclients import grpc_tls
 from edgeclients.addresses import redis_files
-from edgeclients.grpc_tls import Pem
 from edgeclients.ops import tls
 from edgeclients.ops.reload import Reloading
-from edgeclients.peers.link import Link
 from edgeclients.settings import Settings
 
+if TYPE_CHECKING:
+    from edgeclients.peers.link import Link
+
 Contexts = Callable[[], ssl.SSLContext]
+
+_GRPC = "MG_CLIENTS_GRPC"
 
 
 def http_server(reloading: Reloading, settings: Settings) -> Contexts | None:
@@ -27,27 +30,43 @@ def http_server(reloading: Reloading, settings: Settings) -> Contexts | None:
     return reloading.keep(named, lambda: tls.context(tls.load(settings.http_cert, settings.http_key, "", prefix), prefix))
 
 
-def grpc_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tls] | None:
-    """The current certificates of gRPC; None if gRPC is served without TLS."""
-    prefix = "MG_CLIENTS_GRPC"
-    if not settings.grpc_cert:
+def grpc_server(reloading: Reloading, settings: Settings) -> Contexts | None:
+    """The current TLS context of gRPC on `lane`; None if that does not serve, or without TLS."""
+    if not settings.grpc_cert or settings.grpc_server != "lane":
         return None
-    named = {
-        f"{prefix}_SERVER_CERT": settings.grpc_cert,
-        f"{prefix}_SERVER_KEY": settings.grpc_key,
-        f"{prefix}_CLIENT_CA_CERTS": settings.grpc_client_ca,
+    return reloading.keep(_grpc_files(settings), lambda: tls.for_http2(tls.context(_grpc_pem(settings), _GRPC)))
+
+
+def grpcio_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tls] | None:
+    """The current certificates of gRPC on `grpcio`; None if that does not serve, or without TLS."""
+    if not settings.grpc_cert or settings.grpc_server != "grpcio":
+        return None
+    return reloading.keep(_grpc_files(settings), lambda: _usable_by_grpcio(_grpc_pem(settings)))
+
+
+def _grpc_files(settings: Settings) -> dict[str, str]:
+    return {
+        f"{_GRPC}_SERVER_CERT": settings.grpc_cert,
+        f"{_GRPC}_SERVER_KEY": settings.grpc_key,
+        f"{_GRPC}_CLIENT_CA_CERTS": settings.grpc_client_ca,
     }
 
-    def load() -> tls.Tls:
-        loaded = tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, prefix)
-        grpc_tls.check(
-            Pem(f"{prefix}_SERVER_CERT", loaded.certificate),
-            Pem(f"{prefix}_SERVER_KEY", loaded.key),
-            Pem(f"{prefix}_CLIENT_CA_CERTS", loaded.client_ca) if loaded.client_ca is not None else None,
-        )
-        return loaded
 
-    return reloading.keep(named, load)
+def _grpc_pem(settings: Settings) -> tls.Tls:
+    return tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, _GRPC)
+
+
+def _usable_by_grpcio(loaded: tls.Tls) -> tls.Tls:
+    """The same, if the gRPC library can use it."""
+    from edgeclients import grpc_tls
+    from edgeclients.grpc_tls import Pem
+
+    grpc_tls.check(
+        Pem(f"{_GRPC}_SERVER_CERT", loaded.certificate),
+        Pem(f"{_GRPC}_SERVER_KEY", loaded.key),
+        Pem(f"{_GRPC}_CLIENT_CA_CERTS", loaded.client_ca) if loaded.client_ca is not None else None,
+    )
+    return loaded
 
 
 def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
@@ -59,7 +78,7 @@ def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
     return reloading.keep(named, lambda: tls.to_redis(files, variable))
 
 
-def peers(reloading: Reloading, links: Iterable[Link]) -> None:
+def peers(reloading: Reloading, links: "Iterable[Link]") -> None:
     """Reconnect `links` with new certificates after each reload."""
     for link in links:
         if link.address.server_ca:

@@ -3,10 +3,7 @@
 Whoever may open it could change the database as well: it needs no token.
 """
 
-import contextlib
-import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +13,7 @@ from edgeclients.http.edge.gate import Gate
 from edgeclients.http.edge.local import LocalCallers, marked_local
 from edgeclients.http.edge.server import HttpServer
 from edgeclients.http.scope import RoutedApp
-from edgeclients.unix_sockets import address_of
+from edgeclients.ops import unix_listen
 from edgeclients.wiring import tracing
 from edgeclients.wiring.context import Context
 
@@ -26,7 +23,7 @@ SOCKET: Final = "control.sock"
 COMMAND_SOCKET: Final = "command.sock"
 """The name of the socket of a process that serves one command, and must not be found by others."""
 
-_ONLY_OWNER = 0o177
+_MODE = 0o600
 _BACKLOG = 16
 _CONNECTIONS = 16
 
@@ -54,22 +51,4 @@ async def start(context: Context, app: RoutedApp, hot: HotReads, path: Path, ope
 
 def _bound(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)  # of a service that was killed: the directory is locked for this one
-    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _private(), address_of(path) as address:
-            one.bind(address)
-        one.listen(_BACKLOG)
-    except BaseException:
-        one.close()
-        raise
-    return one
-
-
-@contextlib.contextmanager
-def _private() -> Iterator[None]:
-    """New files are for their owner only."""
-    before = os.umask(_ONLY_OWNER)
-    try:
-        yield
-    finally:
-        os.umask(before)
+    return unix_listen.bound(path, _MODE, _BACKLOG)

@@ -21,12 +21,12 @@ from edgeclients.ops import tls
 from edgeclients.ops.health import Readiness
 from edgeclients.ops.listen import bind
 from edgeclients.ops.tls import Tls
-from edgeclients.peers.link import address_of
+from edgeclients.peers.addresses import address_of
 from edgeclients.ports import Authenticator
-from edgeclients.rpc.server import GrpcServer
+from edgeclients.rpc.port import GrpcPort
 from edgeclients.rpc.services import ClientsService
 from edgeclients.settings import PEERS, Settings
-from edgeclients.wiring import control, descriptors, tracing
+from edgeclients.wiring import control, descriptors, grpc_port, tracing
 from edgeclients.wiring.context import Context
 from edgeclients.wiring.use_cases import Core
 
@@ -36,10 +36,11 @@ _GRACE = 7.0  # seconds to finish running calls; a whole shutdown takes at most 
 
 
 class Certificates(NamedTuple):
-    """The current certificates of each server; None serves without TLS."""
+    """The current certificates of each server; None serves without TLS, or does not serve."""
 
     http: Callable[[], ssl.SSLContext] | None
-    grpc: Callable[[], Tls] | None
+    lane: Callable[[], ssl.SSLContext] | None
+    grpcio: Callable[[], Tls] | None
 
 
 class Servers(NamedTuple):
@@ -107,15 +108,10 @@ async def start(
     for one in sockets:
         context.stack.callback(one.close)
     http_port = sockets[0].getsockname()[1]
-    grpc = GrpcServer(
-        service,
-        settings.grpc_host,
-        settings.grpc_port,
-        certificates.grpc,
-        settings.grpc_max_requests,
-        connections.grpc,
-        shared=shared,
-    )
+    if settings.grpc_server == "lane":
+        grpc = grpc_port.on_lane(context, service, certificates.lane, connections.grpc)
+    else:
+        grpc = grpc_port.on_grpcio(context, service, certificates.grpcio, connections.grpc)
     http = HttpServer(
         tracing.of_http(context.traces, gate),
         sockets,
@@ -151,7 +147,7 @@ def _application(settings: Settings, cases: UseCases, operations: Operations) ->
     return build(cases, operations, limits, serve_channels=not settings.channels_grpc_url)
 
 
-async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcServer) -> None:
+async def _stop(readiness: Readiness, http: HttpServer, grpc: GrpcPort) -> None:
     readiness.serving = False
     await asyncio.gather(http.stop(), grpc.stop(_GRACE))
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgeclients.auth.standalone import Standalone
 from edgeclients.core.authn.operator_tokens import OperatorTokens
@@ -14,18 +14,30 @@ from edgeclients.ops import logs, memory
 from edgeclients.ops.health import Readiness, health_document, no_relay
 from edgeclients.ops.metrics import Metrics
 from edgeclients.ops.reload import Reloading
-from edgeclients.peers.link import Link
 from edgeclients.ports import Transaction
 from edgeclients.progress import Progress
-from edgeclients.rpc.server import runtime
 from edgeclients.settings import Settings
 from edgeclients.store.datadir import DataDirectory
-from edgeclients.wiring import authenticators, cache, certificates, events, peers, servers, telemetry, tracing, use_cases
+from edgeclients.wiring import (
+    authenticators,
+    cache,
+    certificates,
+    events,
+    grpc_port,
+    peers,
+    servers,
+    telemetry,
+    tracing,
+    use_cases,
+)
 from edgeclients.wiring.cache import Cached
 from edgeclients.wiring.context import Commits, Context
 from edgeclients.wiring.metrics import watch_authentication, watch_checks, watch_clock, watch_service, watch_storage
 from edgeclients.wiring.servers import Certificates, Commands
 from edgeclients.wiring.storage import Storage, opened
+
+if TYPE_CHECKING:
+    from edgeclients.peers.link import Link
 
 _LAST_EVENTS = 1.0  # seconds to send unsent events at shutdown
 _LAST_SPANS = 0.5  # seconds to send queued spans at shutdown
@@ -59,9 +71,13 @@ async def build(settings: Settings, progress: Progress | None = None, *, for_a_c
     memory.share_one_heap()
     async with contextlib.AsyncExitStack() as stack:
         reloading = Reloading()
-        shown = Certificates(certificates.http_server(reloading, settings), certificates.grpc_server(reloading, settings))
+        shown = Certificates(
+            certificates.http_server(reloading, settings),
+            certificates.grpc_server(reloading, settings),
+            certificates.grpcio_server(reloading, settings),
+        )
         plugin = authenticators.find(settings.authenticator)
-        stack.enter_context(runtime())
+        stack.enter_context(grpc_port.library(settings))
         health = health_document(settings.instance_id)
         traces = tracing.start(settings, health["instance_id"])
         context = Context(settings, reloading, Metrics(), traces, stack)
@@ -127,7 +143,7 @@ async def _write_check(tx: Transaction) -> None:
     """An empty unit of work: its commit proves that the storage is writable."""
 
 
-def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cached, links: Mapping[str, Link]) -> Readiness:
+def _readiness(context: Context, storage: Storage, commits: Commits, cached: Cached, links: "Mapping[str, Link]") -> Readiness:
     """The readiness of the service; starts the event relay, which is part of it."""
     relay = _relay(context, storage, commits)
     certificates.peers(context.reloading, links.values())

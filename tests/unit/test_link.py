@@ -25,7 +25,8 @@ from edgeclients.errors import (
 )
 from edgeclients.peers.auth import AuthService, Bearer
 from edgeclients.peers.circuit import FAILURES, Circuit
-from edgeclients.peers.link import Link, ServiceAddress
+from edgeclients.peers.addresses import ServiceAddress
+from edgeclients.peers.link import Link
 from tests.support.certificates import Authority, Pair, encrypted, own
 from tests.support.cloud.server import Cloud, Fault
 from tests.support.cloud.world import World

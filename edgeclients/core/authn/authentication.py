@@ -99,6 +99,30 @@ class Authentication:
         self._note_seen(client_id)
         return client_id
 
+    def prove_at_once(self, token: bytes) -> str | None:
+        """The result of `prove`, if that needs no waiting; None otherwise, and then nothing has been counted.
+
+        Raises:
+            CredentialsDenied, Unavailable: as `authenticate`.
+        """
+        parsed = parse(token) if len(token) <= limits.TOKEN_BYTES else None
+        if parsed is None or not is_generated_form(parsed.secret):
+            return None
+        read = self._matching.read_at_once(parsed, lambda: self._keyring.lookups(parsed.subject, parsed.secret))
+        if read is None:
+            return None
+        proof = self._generated(parsed, read)
+        if proof is None:
+            if parsed.by_id and self._has_foreign(read):
+                return None
+            self.counts.misses += 1
+            self._deny("unmatched", parsed)
+        if not self._cache.remember(self._cache.key(token), proof.client_id, proof.revision, proof.expires_at):
+            return None
+        self.counts.misses += 1
+        self._note_seen(proof.client_id)
+        return proof.client_id
+
     async def close(self) -> None:
         """Start no more checks, and wait for those in progress."""
         await self._chosen.close()
@@ -135,11 +159,16 @@ class Authentication:
 
     async def _check_generated(self, key: bytes, token: bytes, parsed: ParsedToken) -> Proof | None:
         read = await self._matching.read(parsed, lambda: self._keyring.lookups(parsed.subject, parsed.secret))
+        proof = self._generated(parsed, read)
+        if proof is None and parsed.by_id and self._has_foreign(read):
+            return await self._check_chosen(key, token, parsed)
+        return proof
+
+    def _generated(self, parsed: ParsedToken, read: SecretRead) -> Proof | None:
+        """The proof of a generated secret; None if it is none of those that were read."""
         proof = self._matching.proof(parsed, read, lambda row: self._keyring.matches(row.hash, row.domain_id, parsed.secret))
         if proof is not None:
             self._maintenance.after_success(proof.row, parsed.secret)
-        elif parsed.by_id and self._has_foreign(read):
-            return await self._check_chosen(key, token, parsed)
         return proof
 
     def _has_foreign(self, read: SecretRead) -> bool:

@@ -40,6 +40,12 @@ class Matching:
             return await self._store.secrets_of(token.subject)
         return await self._store.secrets_by_lookup(digests())
 
+    def read_at_once(self, token: ParsedToken, digests: Callable[[], Sequence[bytes]]) -> SecretRead | None:
+        """The result of `read`, if that needs no waiting; else None."""
+        if token.by_id:
+            return self._store.secrets_of_at_once(token.subject)
+        return self._store.secrets_by_lookup_at_once(digests())
+
     async def usable_of(self, client_id: str) -> list[SecretRow]:
         """The secrets of a client that are valid now."""
         return self.usable(await self._store.secrets_of(client_id))

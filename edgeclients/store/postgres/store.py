@@ -241,6 +241,14 @@ class PostgresStore(Store):
         return await self._read(lambda connection: reader.secrets_by_lookup(connection, lookups))
 
     @override
+    def secrets_of_at_once(self, client_id: str, /) -> SecretRead | None:
+        return None
+
+    @override
+    def secrets_by_lookup_at_once(self, lookups: Sequence[bytes], /) -> SecretRead | None:
+        return None
+
+    @override
     async def schemes(self, domain_id: str) -> tuple[str, ...]:
         return await self._read(lambda connection: reader.schemes(connection, domain_id))
 

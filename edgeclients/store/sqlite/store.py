@@ -162,6 +162,14 @@ class SqliteStore(Store):
         return await self._read(lambda reader: reader.secrets_by_lookup(lookups))
 
     @override
+    def secrets_of_at_once(self, client_id: str, /) -> SecretRead | None:
+        return self._read_at_once(lambda reader: reader.secrets_of(client_id))
+
+    @override
+    def secrets_by_lookup_at_once(self, lookups: Sequence[bytes], /) -> SecretRead | None:
+        return self._read_at_once(lambda reader: reader.secrets_by_lookup(lookups))
+
+    @override
     async def revocations(self, after: int) -> Revocations:
         return await self._read(lambda reader: reader.revocations(after))
 
@@ -260,6 +268,15 @@ class SqliteStore(Store):
         self._viewed.forget()
         self.activity.forget(effects.removed)
         self._on_commit(effects)
+
+    def _read_at_once(self, read: Callable[[Reader], T]) -> T | None:
+        """The result of `read`; None if the database is locked."""
+        try:
+            return read(self._reader)
+        except sqlite3.Error as error:
+            if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise translate(error) from error
+        return None
 
     async def _read(self, read: Callable[[Reader], T]) -> T:
         try:

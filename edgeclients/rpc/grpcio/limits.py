@@ -9,7 +9,7 @@ Unused memory returns to the system (see `edgeclients.ops.memory`).
 import logging
 from typing import Final
 
-from edgeclients.rpc.core import Options
+from edgeclients.rpc.grpcio.core import Options
 
 _MESSAGE_BYTES: Final = 4 * 1024 * 1024  # schema/README.md#grpc-limits
 _METADATA_BYTES: Final = 64 * 1024

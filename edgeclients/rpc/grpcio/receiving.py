@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections import deque
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import grpc
 
 from edgeclients.errors import MalformedRequest, RequestTimedOut, Throttled
-from edgeclients.rpc.traced import Context
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 TIMEOUT_SECONDS: Final = 10.0  # until a message is complete
 EACH: Final = 8  # messages that one connection may read at a time

@@ -1,24 +1,23 @@
-"""The gRPC server: the service, health and reflection on one port. It restarts when its loop ends."""
+"""The gRPC port on grpc.aio. The server restarts when its loop ends."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import grpc
+from typing_extensions import override
 
 from edgeclients.addresses import authority
 from edgeclients.errors import EndedError, StartError
 from edgeclients.ops.listen import kept_for_grpc
 from edgeclients.ops.tls import Tls
-from edgeclients.rpc import health, reflection
-from edgeclients.rpc.certificates import credentials
-from edgeclients.rpc.core import LastingServer, Methods
-from edgeclients.rpc.health import Health
-from edgeclients.rpc.limits import filter_grpc_log, options
-from edgeclients.rpc.receiving import TIMEOUT_SECONDS, Receiving
-from edgeclients.rpc.services import NAME, ClientsService
+from edgeclients.rpc.grpcio.adapted import handler
+from edgeclients.rpc.grpcio.certificates import credentials
+from edgeclients.rpc.grpcio.core import LastingServer, Methods
+from edgeclients.rpc.grpcio.limits import filter_grpc_log, options
+from edgeclients.rpc.grpcio.receiving import TIMEOUT_SECONDS, Receiving
+from edgeclients.rpc.port import GrpcPort, Served
 
 _log = logging.getLogger(__name__)
 
@@ -28,31 +27,14 @@ _STABLE_SECONDS = 60.0  # of serving, after which restarts count from zero
 _GRACE_SECONDS = 7.0  # for calls in progress when the loop ends
 
 
-@contextlib.contextmanager
-def runtime() -> Iterator[None]:
-    """Run the thread that gRPC needs for servers and channels.
-
-    The first of these starts the thread as well. But gRPC ends the process with SIGSEGV if that fails in a constructor.
-
-    Raises:
-        OSError, RuntimeError: the thread cannot be started.
-    """
-    grpc.aio.init_grpc_aio()
-    try:
-        yield
-    finally:
-        grpc.aio.shutdown_grpc_aio()
-
-
-class GrpcServer:
-    """The gRPC server on one address.
+class GrpcioPort(GrpcPort):
+    """The gRPC port on one address, on grpc.aio.
 
     Args:
-        service: the service to serve.
+        served: what to serve.
         host: a name or an address.
         port: 0 selects a free port.
         tls: returns the current certificates; None serves without TLS.
-        max_active: maximum number of calls in progress.
         connections: maximum number of connections.
         shared: whether other worker processes listen on the same port.
         receive_seconds: timeout of a caller's message.
@@ -63,39 +45,36 @@ class GrpcServer:
 
     def __init__(
         self,
-        service: ClientsService,
+        served: Served,
         host: str,
         port: int,
         tls: Callable[[], Tls] | None,
-        max_active: int,
         connections: int,
         *,
         shared: bool = False,
         receive_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
+        super().__init__(served.health)
         filter_grpc_log()
         receiving = Receiving(receive_seconds)
-        self._health = Health(("", "clients", NAME), receiving)
-        reflects = {reflection.METHOD: reflection.handler((NAME, health.NAME), receiving)}
         self._methods: Methods = {
-            NAME: service.methods(receiving, max_active),
-            health.NAME: self._health.methods(),
-            reflection.V1: reflects,
-            reflection.V1ALPHA: reflects,
+            service: {name: handler(name, method, receiving) for name, method in methods.items()}
+            for service, methods in served.services.items()
         }
         self._host, self._tls, self._shared = host, tls, shared
         self._options = options(connections, shared=shared)
         self._watching: asyncio.Task[None] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
-        self.serving = False
         self._server, self.port = self._create(port)
 
+    @override
     async def start(self) -> None:
         """Start to accept calls."""
         await self._server.start()
-        self._set_serving(serving=True)
+        self.set_serving(serving=True)
         self._watching = asyncio.ensure_future(self._watch())
 
+    @override
     async def ended(self) -> None:
         """Wait while the server serves or restarts.
 
@@ -105,9 +84,10 @@ class GrpcServer:
         if self._watching is not None:
             await asyncio.shield(self._watching)
 
+    @override
     async def stop(self, grace: float) -> None:
         """Report NOT_SERVING, stop accepting calls, and give the calls in progress `grace` seconds."""
-        self._set_serving(serving=False)
+        self.set_serving(serving=False)
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -127,11 +107,11 @@ class GrpcServer:
             if in_a_row > _ATTEMPTS:
                 raise EndedError(f"gRPC server keeps ending ({type(failure).__name__})")
             _log.error("gRPC server ended, restarting", exc_info=failure)
-            self._set_serving(serving=False)
+            self.set_serving(serving=False)
             self._stop_in_background(self._server)
             await asyncio.sleep(_PAUSE_SECONDS if in_a_row else 0)
             await self._restart()
-            self._set_serving(serving=True)
+            self.set_serving(serving=True)
             _log.info("gRPC server restarted")
 
     def _stop_in_background(self, server: LastingServer) -> None:
@@ -148,10 +128,6 @@ class GrpcServer:
                 return
             await asyncio.sleep(_PAUSE_SECONDS)
         raise EndedError(f"gRPC server ended and cannot listen on {authority(self._host, self.port)} again")
-
-    def _set_serving(self, *, serving: bool) -> None:
-        self.serving = serving
-        self._health.set_status(serving=serving)
 
 
 def _listen(server: LastingServer, host: str, port: int, tls: Callable[[], Tls] | None, *, shared: bool) -> int:

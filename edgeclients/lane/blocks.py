@@ -1,0 +1,58 @@
+"""The header blocks of one connection: those that are sent again and again are looked up, not decoded."""
+
+from typing import Final
+
+from edgeclients.lane import hpack
+from edgeclients.lane.calls import Fields
+from edgeclients.lane.hpack import Decoder
+from edgeclients.lane.requests import Request, request_of
+
+_KEPT: Final = 64
+_LARGEST_BLOCK: Final = 1024
+_LARGEST_LIST: Final = 4096
+
+
+class HeaderBlocks:
+    """Decodes the header blocks of one connection, in their order.
+
+    Args:
+        decoder: a new decoder.
+    """
+
+    __slots__ = ("_decoder", "_last", "_requests")
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._requests: dict[bytes, Request] = {}
+        self._last = b""
+
+    def request(self, block: bytes) -> Request:
+        """The request of a block that begins a stream.
+
+        Raises:
+            ConnectionFault: the block is malformed.
+            MalformedRequest: its fields break a rule.
+        """
+        known = self._requests.get(block)
+        if known is not None:
+            return known
+        if hpack.changes_table(block):
+            self._requests.clear()  # the same bytes may mean something else from here on
+            return request_of(self._decoder.decode(block))
+        request = request_of(self._decoder.decode(block))
+        if block == self._last and len(block) <= _LARGEST_BLOCK and request.size <= _LARGEST_LIST:
+            if len(self._requests) >= _KEPT:
+                self._requests.clear()
+            self._requests[block] = request
+        self._last = block
+        return request
+
+    def fields(self, block: bytes) -> Fields:
+        """The fields of any other block.
+
+        Raises:
+            ConnectionFault: the block is malformed.
+        """
+        if hpack.changes_table(block):
+            self._requests.clear()
+        return self._decoder.decode(block)

@@ -1,0 +1,1 @@
+"""The gRPC port on grpcio's server (`grpc.aio`)."""
