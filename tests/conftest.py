@@ -21,7 +21,7 @@ from tests.support.database import keep_events
 from tests.support.on_postgres import Cloud, cloud_on
 from tests.support.postgres import Server, server
 from tests.support.program import EXECUTABLE, PROGRAM, fault
-from tests.support.service import Service, started
+from tests.support.service import Service, grpc_served_by, started
 
 # Examples have no deadline and are not called slow: the machine may be busy with something else.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -48,8 +48,8 @@ class Shares(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         if nodeid.startswith(ON_PRINTED_PORTS):
             return "printed ports"
         test, _, parameters = nodeid.partition("[")
-        storage = next((storage for storage in STORAGES if parameters.startswith(storage)), "")
-        return f"{super()._split_scope(test)} {storage}"
+        shared = [name for name in parameters.rstrip("]").split("-")[:2] if name in STORAGES + GRPC_SERVERS]
+        return " ".join([super()._split_scope(test), *shared])
 
 
 # What starts services on the ports that the pages print: one after the other.
@@ -122,14 +122,33 @@ STORAGES = ("gateway", "cloud")
 ON_EACH_STORAGE = ("http", "rpc")
 
 
+# What calls the gRPC port is run on each server of it.
+GRPC_SERVERS = ("lane", "grpcio")
+ON_EACH_SERVER = (
+    *("rpc/", "tracing/test_calls.py", "cli/test_tls.py", "cli/test_reload.py", "cli/test_workers.py"),
+    *("faults/test_grpc_hostile.py", "faults/test_shutdown.py", "faults/test_caller_gone.py"),
+    *("faults/test_revocation_races.py", "faults/test_few_descriptors.py"),
+)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Say on which storage the shared service of a test runs."""
+    """Say what serves gRPC to a test, and on which storage its shared service runs."""
+    if metafunc.definition.nodeid.removeprefix("tests/").startswith(ON_EACH_SERVER):
+        metafunc.parametrize("grpc_server", GRPC_SERVERS, indirect=True, scope="session")
     if "service" in metafunc.fixturenames and metafunc.definition.path.parent.name in ON_EACH_STORAGE:
         metafunc.parametrize("service", STORAGES, indirect=True, scope="session")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def grpc_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What serves gRPC in the services of a test; "" if that does not matter."""
+    name: str = getattr(request, "param", "")
+    with grpc_served_by(name):
+        yield name
+
+
 @pytest.fixture(scope="session")
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(request: pytest.FixtureRequest, grpc_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service, shared: use a domain of your own (fixture `api`)."""
     with serving(request, tmp_path_factory) as running:
         yield running

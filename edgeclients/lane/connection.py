@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         self._shared = shared
         self._limits = limits = shared.limits
         self._loop = loop
-        self._rates = Rates(limits, loop.time)
+        self._rates = Rates(limits, loop.time, self._progress)
         share = Share(shared.budget)
         self._outgoing = Outgoing(loop, limits, share)
         blocks = HeaderBlocks(shared.decoder(limits.header_list_bytes))
@@ -90,7 +90,6 @@ class Connection(asyncio.Protocol):
         self._block_stream = self._block_flags = self._continuations = 0
         self._receive_window = limits.connection_window_bytes
         self._untold = 0
-        self._pinged_after = 0
         self._is_leaving = False
         self._began_at = self._received_at = self._idle_since = loop.time()
         self._probed_at: float | None = None
@@ -206,6 +205,10 @@ class Connection(asyncio.Protocol):
             self._rates.count("resets")
             self._exchange.reset(fault)
 
+    def _progress(self) -> int:
+        """How many parts of calls there have been."""
+        return self._exchange.last + self._exchange.ended + self._outgoing.parts
+
     # Frames of streams.
 
     def _on_headers(self, flags: int, number: int, payload: bytes) -> None:
@@ -306,9 +309,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "PING")
         if flags & frames.ACK:
             return
-        if self._exchange.last == self._pinged_after:  # clients that estimate bandwidth send one with almost every call
-            self._rates.count("pings")
-        self._pinged_after = self._exchange.last
+        self._rates.count_beside_calls("pings")
         self._outgoing.send(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _on_goaway(self, _flags: int, number: int, payload: bytes) -> None:
@@ -322,7 +323,7 @@ class Connection(asyncio.Protocol):
     def _on_window_update(self, _flags: int, number: int, payload: bytes) -> None:
         if len(payload) != frames.WORD_BYTES:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "WINDOW_UPDATE")
-        self._rates.count("window_updates")
+        self._rates.count_beside_calls("window_updates")
         increment = frames.word_in(payload)
         if number:
             self._exchange.on_window(number, increment)

@@ -64,6 +64,8 @@ class Exchange:
         self.streams: dict[int, Stream] = {}
         self.last = 0
         """The highest stream that the peer has begun."""
+        self.ended = 0
+        """How many streams have ended."""
         self.refuses = False
         """New streams get REFUSED_STREAM."""
         self._reset: deque[int] = deque(maxlen=_REMEMBERED)
@@ -406,6 +408,7 @@ class Exchange:
         if not stream.is_handed_over and isinstance(stream.method, Unary) and stream.method.lost is not None:
             stream.method.lost(status, self.loop.time() - stream.begun_at)
         del self.streams[stream.number]
+        self.ended += 1
         if stream.held:
             self._give_back(stream, stream.held)
         self._outgoing.forget(stream)

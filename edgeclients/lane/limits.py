@@ -30,15 +30,15 @@ class Limits(NamedTuple):
     resets: int = 1_000
     """Streams that the peer resets, or makes us reset: ENHANCE_YOUR_CALM."""
     pings: int = 20
-    """PING frames without a new call between them: ENHANCE_YOUR_CALM."""
+    """PING frames, besides some for each part of a call: ENHANCE_YOUR_CALM."""
     settings: int = 20
     """SETTINGS frames: ENHANCE_YOUR_CALM."""
     tiny_frames: int = 1_000
     """DATA frames that are empty, or carry a few bytes of a message, and do not end a stream: ENHANCE_YOUR_CALM."""
     priorities: int = 200
     """PRIORITY frames, and frames of unknown types: ENHANCE_YOUR_CALM."""
-    window_updates: int = 10_000
-    """WINDOW_UPDATE frames: ENHANCE_YOUR_CALM."""
+    window_updates: int = 1_000
+    """WINDOW_UPDATE frames, likewise: ENHANCE_YOUR_CALM."""
 
     settings_seconds: float = 10.0
     """Until the peer's preface has arrived, and until it has acknowledged our settings: SETTINGS_TIMEOUT."""

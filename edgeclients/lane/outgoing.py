@@ -37,6 +37,8 @@ class Outgoing:
         self._block_start = b""
         self._is_ordinary = True
         self._waiting: dict[int, Stream] = {}
+        self.parts = 0
+        """DATA frames of answers that waited."""
 
     # The transport.
 
@@ -138,6 +140,7 @@ class Outgoing:
             part = bytes(unsent[:room])
             del unsent[:room]
             self._share.give_back(len(part))
+            self.parts += 1
             self._window -= len(part)
             stream.send_window -= len(part)
             self.send(frames.frame(frames.DATA, 0, stream.number, part))

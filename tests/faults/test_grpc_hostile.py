@@ -12,8 +12,8 @@ import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
+from edgeclients.rpc.grpcio.receiving import EACH, LARGE_EACH
 from edgeclients.rpc.health import WATCHERS, WATCHERS_EACH
-from edgeclients.rpc.receiving import EACH, LARGE_EACH
 from tests.support import asking, http2
 from tests.support.api import Api, basic
 from tests.support.http2 import (

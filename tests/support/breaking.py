@@ -10,7 +10,7 @@ import sys
 
 from edgeclients.cli.main import main
 from edgeclients.errors import StartError
-from edgeclients.rpc import core, server
+from edgeclients.rpc.grpcio import core, server
 
 
 class _Breaking(core.LastingServer):

@@ -116,6 +116,21 @@ class Service:
 _PATIENT: Final = {f"MG_CLIENTS_HTTP_SERVER_{limit}_TIMEOUT": "10m" for limit in ("READ", "READ_HEADER", "WRITE", "IDLE")}
 
 
+_chosen: list[str] = []
+
+
+@contextlib.contextmanager
+def grpc_served_by(name: str) -> Iterator[None]:
+    """Services that are started within have this gRPC server; "": the program's default."""
+    if name:
+        _chosen.append(name)
+    try:
+        yield
+    finally:
+        if name:
+            _chosen.remove(name)
+
+
 def environment(data: Path, env: Mapping[str, str] = {}) -> dict[str, str]:
     """What the process is told: this data directory, free ports, nothing of ours from outside."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MG_")}
@@ -126,6 +141,7 @@ def environment(data: Path, env: Mapping[str, str] = {}) -> dict[str, str]:
         "MG_CLIENTS_GRPC_PORT": "0",
         "MG_CLIENTS_HTTP_WRONG_TOKENS": "1000000",  # tests share an address
         **_PATIENT,
+        **({"MG_CLIENTS_GRPC_SERVER": _chosen[-1]} if _chosen else {}),
         **env,
     }
 

@@ -15,12 +15,12 @@ import pytest
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.core.authn.authentication import Authentication
+from edgeclients.lane.calls import Call
 from edgeclients.ops.metrics import Requests
 from edgeclients.ops.tracing import Tracing
 from edgeclients.rpc import authenticate as on_bytes
 from edgeclients.rpc.calls import Calls
-from edgeclients.rpc.receiving import Receiving
-from edgeclients.rpc.traced import Context, Handler, TracedCalls
+from edgeclients.rpc.traced import TracedCalls
 from tests.support.api import Api, basic
 from tests.support.callers import calling
 from tests.support.collector import collecting
@@ -119,8 +119,11 @@ def test_a_denial_is_no_fault(traced: Traced, caller: Api, stub: clients_pb2_grp
     assert (span.attributes["rpc.grpc.status_code"], span.failed) == (grpc.StatusCode.PERMISSION_DENIED.value[0], False)
 
 
-def _handler(authentication: Authentication, traced: TracedCalls | None) -> Handler:
-    return Calls(Requests(), Receiving(), 1).handler(on_bytes.NAME, on_bytes.work(authentication, traced))
+async def _answer(authentication: Authentication, traced: TracedCalls | None, message: bytes, call: Call) -> bytes:
+    """The answer of the method, as a server asks for it."""
+    method = on_bytes.method(Calls(Requests(), 1), authentication, traced)
+    assert method.at_once is not None
+    return method.at_once(message, call) or await method.later(message, call)
 
 
 @pytest.mark.source_only("it calls parts of the program, without the program")
@@ -133,16 +136,14 @@ async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
             message = clients_pb2.AuthnReq(token=basic(known.client.id, known.secret)).SerializeToString()
             ran = []
             for calls in (None, TracedCalls(NAME, tracing)):
-                handle = _handler(registry.authentication, calls)
-                await handle(None, cast("Context", Silent(message)))
+                await _answer(registry.authentication, calls, message, cast("Call", Silent()))
                 with running() as files:
-                    await handle(None, cast("Context", Unasked(message)))
+                    await _answer(registry.authentication, calls, message, cast("Call", Unasked()))
                 ran.append(files)
-            handle = _handler(registry.authentication, TracedCalls(NAME, tracing))
             other = await registry.create()
             message = clients_pb2.AuthnReq(token=basic(other.client.id, other.secret)).SerializeToString()
             with running() as missed:
-                await handle(None, cast("Context", Silent(message)))
+                await _answer(registry.authentication, TracedCalls(NAME, tracing), message, cast("Call", Silent()))
         await tracing.close(10)
     assert ran[0] == ran[1]
     assert not [one for one in ran[1] if "opentelemetry" in one or "trac" in one]
@@ -167,23 +168,13 @@ def running() -> Iterator[list[str]]:
 
 
 class Unasked:
-    """gRPC's context of a call, where nothing but the call itself may be asked of it."""
-
-    def __init__(self, message: bytes) -> None:
-        self._message = message
-
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:7"
-
-    async def read(self) -> bytes:
-        return self._message
+    """A call of which nothing may be asked."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)
 
 
 class Silent(Unasked):
-    """The same of a call without metadata."""
+    """The same of a call without headers."""
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return ()
+    fields = ()

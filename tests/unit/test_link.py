@@ -23,9 +23,9 @@ from edgeclients.errors import (
     Unauthenticated,
     Unavailable,
 )
+from edgeclients.peers.addresses import ServiceAddress
 from edgeclients.peers.auth import AuthService, Bearer
 from edgeclients.peers.circuit import FAILURES, Circuit
-from edgeclients.peers.addresses import ServiceAddress
 from edgeclients.peers.link import Link
 from tests.support.certificates import Authority, Pair, encrypted, own
 from tests.support.cloud.server import Cloud, Fault
