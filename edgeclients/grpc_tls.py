@@ -6,8 +6,6 @@ from binascii import Error, a2b_base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import grpc
-
 from edgeclients.errors import StartError
 
 _MARKED = re.compile(rb"^\xef\xbb\xbf-----BEGIN", re.MULTILINE)
@@ -31,7 +29,7 @@ class Pem(NamedTuple):
 
 
 def check(certificate: Pem | None, key: Pem | None, authorities: Pem | None) -> None:
-    """Return if gRPC can use these; Python's TLS can.
+    """Return if the gRPC library can use these; Python's TLS can.
 
     Args:
         certificate: the local certificate, if any.
@@ -44,13 +42,22 @@ def check(certificate: Pem | None, key: Pem | None, authorities: Pem | None) -> 
     for one in (certificate, key, authorities):
         if one is not None and _MARKED.search(one.content):
             raise StartError(f"gRPC cannot use {one.variable}: a byte order mark precedes its PEM, save it without one")
+    check_curves(certificate, authorities)
+    if certificate is not None and key is not None and not _is_accepted(certificate, key, authorities):
+        variables = ", ".join(one.variable for one in (certificate, key, authorities) if one is not None)
+        raise StartError(f"gRPC cannot use {variables}; see the log line of gRPC. Use an RSA or a P-256 key")
+
+
+def check_curves(certificate: Pem | None, authorities: Pem | None) -> None:
+    """Return if the gRPC library of a caller, too, knows the kinds of these keys.
+
+    Raises:
+        StartError: it does not; the text names the setting and the kind.
+    """
     if certificate is not None:
         _check_curves(certificate.variable, _unsupported(certificate.content)[:1])  # gRPC computes nothing with the others
     if authorities is not None:
         _check_curves(authorities.variable, _unsupported(authorities.content))
-    if certificate is not None and key is not None and not _is_accepted(certificate, key, authorities):
-        variables = ", ".join(one.variable for one in (certificate, key, authorities) if one is not None)
-        raise StartError(f"gRPC cannot use {variables}; see the log line of gRPC. Use an RSA or a P-256 key")
 
 
 def _check_curves(variable: str, unsupported: list[str | None]) -> None:
@@ -80,6 +87,8 @@ def _unsupported_curve(block: bytes) -> str | None:
 
 def _is_accepted(certificate: Pem, key: Pem, authorities: Pem | None) -> bool:
     """Whether a test server accepts them: gRPC reports that only when it opens a port, and without the reason."""
+    import grpc
+
     credentials = grpc.ssl_server_credentials(
         [(key.content, certificate.content)],
         root_certificates=authorities.content if authorities else None,

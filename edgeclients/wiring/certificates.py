@@ -4,7 +4,9 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from edgeclients import grpc_tls
 from edgeclients.addresses import redis_files
+from edgeclients.grpc_tls import Pem
 from edgeclients.ops import tls
 from edgeclients.ops.reload import Reloading
 from edgeclients.settings import Settings
@@ -34,14 +36,27 @@ def grpc_server(reloading: Reloading, settings: Settings) -> Contexts | None:
     """The current TLS context of gRPC on `lane`; None if that does not serve, or without TLS."""
     if not settings.grpc_cert or settings.grpc_server != "lane":
         return None
-    return reloading.keep(_grpc_files(settings), lambda: tls.for_http2(tls.context(_grpc_pem(settings), _GRPC)))
+
+    def load() -> ssl.SSLContext:
+        loaded = _grpc_pem(settings)
+        certificate, _, authorities = _named(loaded)
+        grpc_tls.check_curves(certificate, authorities)
+        return tls.for_http2(tls.context(loaded, _GRPC))
+
+    return reloading.keep(_grpc_files(settings), load)
 
 
 def grpcio_server(reloading: Reloading, settings: Settings) -> Callable[[], tls.Tls] | None:
     """The current certificates of gRPC on `grpcio`; None if that does not serve, or without TLS."""
     if not settings.grpc_cert or settings.grpc_server != "grpcio":
         return None
-    return reloading.keep(_grpc_files(settings), lambda: _usable_by_grpcio(_grpc_pem(settings)))
+
+    def load() -> tls.Tls:
+        loaded = _grpc_pem(settings)
+        grpc_tls.check(*_named(loaded))
+        return loaded
+
+    return reloading.keep(_grpc_files(settings), load)
 
 
 def _grpc_files(settings: Settings) -> dict[str, str]:
@@ -56,17 +71,12 @@ def _grpc_pem(settings: Settings) -> tls.Tls:
     return tls.load(settings.grpc_cert, settings.grpc_key, settings.grpc_client_ca, _GRPC)
 
 
-def _usable_by_grpcio(loaded: tls.Tls) -> tls.Tls:
-    """The same, if the gRPC library can use it."""
-    from edgeclients import grpc_tls
-    from edgeclients.grpc_tls import Pem
-
-    grpc_tls.check(
+def _named(loaded: tls.Tls) -> tuple[Pem, Pem, Pem | None]:
+    return (
         Pem(f"{_GRPC}_SERVER_CERT", loaded.certificate),
         Pem(f"{_GRPC}_SERVER_KEY", loaded.key),
         Pem(f"{_GRPC}_CLIENT_CA_CERTS", loaded.client_ca) if loaded.client_ca is not None else None,
     )
-    return loaded
 
 
 def redis(reloading: Reloading, url: str, variable: str) -> Contexts | None:
