@@ -200,13 +200,9 @@ class Exchange:
             raise StreamFault(number, Code.STREAM_CLOSED, "DATA on a closed stream")
 
     def _begin(self, number: int, request: Request, *, ends: bool) -> None:
-        if request.refusal:
-            self._answer_only(number, messages.refusal(request.refusal), is_ended=ends)
-            return
         method = self._methods.get(request.path)
-        if method is None:
-            failure = CallFailed(Status.UNIMPLEMENTED, "Method not found!")
-            self._answer_only(number, messages.trailers_only(failure), is_ended=ends)
+        if method is None or request.refusal or request.fault:
+            self._answer_only(number, _refusal(request), is_ended=ends)
             return
         stream = self.streams[number] = Stream(self, number, request, method, self._outgoing.initial_window)
         if request.size > _LONG_LIST and not self._hold(stream, request.size):
@@ -442,6 +438,15 @@ class Exchange:
     def _give_back(self, stream: Stream, size: int) -> None:
         self._share.give_back(size)
         stream.held -= size
+
+
+def _refusal(request: Request) -> bytes:
+    """The header block of the answer to what is no call, or none that can be served."""
+    if request.refusal:
+        return messages.refusal(request.refusal)
+    if request.fault:
+        return messages.trailers_only(CallFailed(Status.INTERNAL, request.fault))
+    return messages.trailers_only(CallFailed(Status.UNIMPLEMENTED, "Method not found!"))
 
 
 def _message_late() -> CallFailed:

@@ -24,7 +24,7 @@ class Request(NamedTuple):
     """The fields of a request.
 
     `timeout` is in seconds; None if there is none. `refusal` is the HTTP status for what is no call of gRPC, else 0. `size` is
-    that of the list (section 6.5.2).
+    that of the list (section 6.5.2). `fault` is what gRPC cannot use of it.
     """
 
     path: bytes
@@ -34,6 +34,7 @@ class Request(NamedTuple):
     refusal: int
     size: int
     fields: Fields
+    fault: str = ""
 
 
 def request_of(fields: Fields) -> Request:
@@ -58,8 +59,10 @@ def request_of(fields: Fields) -> Request:
     method, path = found.get(b":method"), found.get(b":path")
     if method is None or not path or found.get(b":scheme") is None:
         raise MalformedRequest("pseudo-header is missing")
-    timeout, length = _timeout(found.get(b"grpc-timeout")), _length(found)
-    return Request(path, timeout, found.get(b"grpc-encoding", b""), length, _refusal(method, found), size, fields)
+    timeout, fault = _timeout(found.get(b"grpc-timeout"))
+    return Request(
+        path, timeout, found.get(b"grpc-encoding", b""), _length(found), _refusal(method, found), size, fields, fault
+    )
 
 
 def check_trailers(fields: Fields) -> None:
@@ -81,13 +84,14 @@ def _check_name(name: bytes, value: bytes) -> None:
         raise MalformedRequest("name of a field")
 
 
-def _timeout(text: bytes | None) -> float | None:
+def _timeout(text: bytes | None) -> tuple[float | None, str]:
+    """The seconds of `grpc-timeout`, and what is wrong with it."""
     if text is None:
-        return None
+        return None, ""
     match = _TIMEOUT(text)
     if match is None:
-        raise MalformedRequest("grpc-timeout")
-    return int(match[1]) * _UNITS[match[2]]
+        return None, "malformed grpc-timeout"
+    return int(match[1]) * _UNITS[match[2]], ""
 
 
 def _length(found: dict[bytes, bytes]) -> int | None:

@@ -30,7 +30,7 @@ def server(authority: Authority) -> Pair:
 
 
 @pytest.fixture(scope="module")
-def mutual(authority: Authority, server: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def mutual(authority: Authority, server: Pair, grpc_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """HTTPS from files, gRPC from PEM, callers of gRPC with certificates only."""
     folder = tmp_path_factory.mktemp("tls")
     (folder / "cert.pem").write_text(server.certificate)

@@ -45,7 +45,7 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def small(grpc_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with a short queue for argon2."""
     with started(tmp_path_factory.mktemp("small") / "data", {"MG_CLIENTS_ARGON2_WAITING": str(WAITING)}) as service:
         yield service

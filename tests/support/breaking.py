@@ -5,6 +5,7 @@ and it cannot listen again; or `ever_again`: cancelled, and so is each that foll
 """
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -44,5 +45,6 @@ def _refuse(*_: object, **__: object) -> int:
 
 
 if __name__ == "__main__":
+    os.environ["MG_CLIENTS_GRPC_SERVER"] = "grpcio"
     setattr(server, "LastingServer", _Breaking)  # noqa: B010 # it is of another module
     sys.exit(main(["serve"]))

@@ -29,7 +29,7 @@ class Traced(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def module_traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
+def module_traced(grpc_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     """Everything that begins here is recorded, and callouts are asked about all of it."""
     with collecting() as collector, asked_by_http() as callee:
         env = {

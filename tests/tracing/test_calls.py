@@ -15,7 +15,7 @@ import pytest
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients._pb.common.v1 import common_pb2
 from edgeclients.core.authn.authentication import Authentication
-from edgeclients.lane.calls import Call
+from edgeclients.lane.calls import Call, Unary
 from edgeclients.ops.metrics import Requests
 from edgeclients.ops.tracing import Tracing
 from edgeclients.rpc import authenticate as on_bytes
@@ -119,9 +119,12 @@ def test_a_denial_is_no_fault(traced: Traced, caller: Api, stub: clients_pb2_grp
     assert (span.attributes["rpc.grpc.status_code"], span.failed) == (grpc.StatusCode.PERMISSION_DENIED.value[0], False)
 
 
-async def _answer(authentication: Authentication, traced: TracedCalls | None, message: bytes, call: Call) -> bytes:
-    """The answer of the method, as a server asks for it."""
-    method = on_bytes.method(Calls(Requests(), 1), authentication, traced)
+def _method(authentication: Authentication, traced: TracedCalls | None) -> Unary:
+    return on_bytes.method(Calls(Requests(), 1), authentication, traced)
+
+
+async def _answer(method: Unary, message: bytes, call: Call) -> bytes:
+    """The answer of a method, as a server asks for it."""
     assert method.at_once is not None
     return method.at_once(message, call) or await method.later(message, call)
 
@@ -136,14 +139,16 @@ async def test_a_hit_runs_nothing_of_tracing(tmp_path: Path) -> None:
             message = clients_pb2.AuthnReq(token=basic(known.client.id, known.secret)).SerializeToString()
             ran = []
             for calls in (None, TracedCalls(NAME, tracing)):
-                await _answer(registry.authentication, calls, message, cast("Call", Silent()))
+                method = _method(registry.authentication, calls)
+                await _answer(method, message, cast("Call", Silent()))
                 with running() as files:
-                    await _answer(registry.authentication, calls, message, cast("Call", Unasked()))
+                    await _answer(method, message, cast("Call", Unasked()))
                 ran.append(files)
             other = await registry.create()
             message = clients_pb2.AuthnReq(token=basic(other.client.id, other.secret)).SerializeToString()
+            method = _method(registry.authentication, TracedCalls(NAME, tracing))
             with running() as missed:
-                await _answer(registry.authentication, TracedCalls(NAME, tracing), message, cast("Call", Silent()))
+                await _answer(method, message, cast("Call", Silent()))
         await tracing.close(10)
     assert ran[0] == ran[1]
     assert not [one for one in ran[1] if "opentelemetry" in one or "trac" in one]
