@@ -114,7 +114,7 @@ async def test_at_the_end_all_are_closed(links: Links) -> None:
 
 async def test_a_session_that_has_become_another_one_is_used_no_more(postgres: Server) -> None:
     """As behind a pooler that begins to share them: that is no fault of the caller's, and the next has a new one."""
-    pool = Pool(postgres.address("postgres"), 3, 10, 5)
+    pool = Pool(postgres.address("postgres"), 3, 10, 10, 5)
 
     async def read(link: PostgresConnection) -> object:
         return await link.fetchval("SELECT 1")

@@ -31,7 +31,7 @@ async def address(postgres: Server, prepared_postgres: str) -> AsyncIterator[Pos
 
 @pytest.fixture
 async def pool(address: PostgresAddress) -> AsyncIterator[Pool]:
-    made = Pool(address, SIZE, 10, PATIENCE)
+    made = Pool(address, SIZE, 10, 10, PATIENCE)
     yield made
     await made.close()
 

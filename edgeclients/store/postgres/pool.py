@@ -153,17 +153,18 @@ class Pool:
     Args:
         address: of the database.
         size: maximum number of connections, at least `MIN_CONNECTIONS`.
-        waiting: how much of each kind may wait.
-        max_wait: seconds it waits for a connection.
+        waiting: how many changes, and how many lists, may wait.
+        waiting_reads: how many reads may wait.
+        max_wait: seconds one waits for a connection.
     """
 
-    def __init__(self, address: PostgresAddress, size: int, waiting: int, max_wait: float) -> None:
+    def __init__(self, address: PostgresAddress, size: int, waiting: int, waiting_reads: int, max_wait: float) -> None:
         self._links = Links(address)
         scans = max(1, size // 4)
         changes = max(1, size // 2)
         self.changes = Lane("changes", changes, waiting, max_wait, STATEMENT_SECONDS + _ANSWER_SECONDS)
         self.scans = Lane("lists", scans, waiting, max_wait, max_wait + _ANSWER_SECONDS)
-        self.reads = Lane("reads", size - scans - changes, waiting, max_wait, _ANSWER_SECONDS)
+        self.reads = Lane("reads", size - scans - changes, waiting_reads, max_wait, _ANSWER_SECONDS)
         self._running: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._unavailable = False

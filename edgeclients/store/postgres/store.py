@@ -190,7 +190,8 @@ class PostgresStore(Store):
         self.now = self.clock.now
         self._query_seconds = limits.query_seconds
         self._address = address
-        self._pool = Pool(address, max(connections, MIN_CONNECTIONS), limits.waiting_writes, limits.query_seconds)
+        size = max(connections, MIN_CONNECTIONS)
+        self._pool = Pool(address, size, limits.waiting_writes, limits.waiting_reads, limits.query_seconds)
         self._on_commit = on_commit
         self.writer = PostgresWriter(self._pool, self.clock, self._server_time, limits, self._committed, progress)
         self.activity = PostgresActivity(self._pool, min(limits.activity_seconds, SHARED_SECONDS), self.now)
