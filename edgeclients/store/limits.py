@@ -25,10 +25,10 @@ class StoreLimits(NamedTuple):
 
     outbox: OutboxBounds = OutboxBounds(rows=100_000, payload_bytes=64 * 1024 * 1024)
     waiting_writes: int = 1024
-    waiting_reads: int = 4096
-    """On PostgreSQL: brokers that come back ask for all their clients at once."""
     query_seconds: float = 5.0
     activity_seconds: float = 900.0
+    waiting_reads: int = 4096
+    """On PostgreSQL: brokers that come back ask for all their clients at once."""
     journal: tuple[JournalBounds, ...] = (
         JournalBounds(rows=10_000, bytes=8 * 1024 * 1024, microseconds=90 * DAY),
         JournalBounds(rows=100_000, bytes=8 * 1024 * 1024, microseconds=90 * DAY),
