@@ -87,7 +87,7 @@ def decoders() -> type[_RustDecoder] | type[_PythonDecoder]:
     """The decoder to use for each connection: the fast one, if that is as it should be."""
     if _is_sound():
         return _RustDecoder
-    _log.warning("the fast decoder of headers is not there: gRPC calls cost more")
+    _log.warning("the fast decoder of headers is not usable: gRPC calls cost more")
     return _PythonDecoder
 
 
