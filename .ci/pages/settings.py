@@ -85,7 +85,7 @@ def _range(field: Field) -> str:
         return "" if high is None else f" of at most {high:g}s"
     if low is None:
         return ""
-    return f" of at least {low:g}" if high is None else f" from {low:.15g} to {high:.15g}"
+    return f" of at least {low:.15g}" if high is None else f" from {low:.15g} to {high:.15g}"
 
 
 def _default_lines() -> Iterator[str]:

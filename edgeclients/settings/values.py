@@ -35,9 +35,9 @@ def parse(field: Field, text: str) -> Any:
     if variable.choices and value not in variable.choices:
         raise ValueError("one of: " + ", ".join(variable.choices))
     if variable.low is not None and value < variable.low:
-        raise ValueError(f"{variable.low:g} or more")
+        raise ValueError(f"{variable.low:.15g} or more")
     if variable.high is not None and value > variable.high:
-        raise ValueError(f"{variable.high:g} or less")
+        raise ValueError(f"{variable.high:.15g} or less")
     return value
 
 
