@@ -56,7 +56,7 @@ class Shares(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 ON_PRINTED_PORTS = ("tests/cli/test_readme.py", "tests/cli/test_pages.py")
 
 # What takes longest, begun first: at the end there is nothing left to do beside it.
-LONGEST = ("tests/perf/", "tests/rpc/test_storm.py", *ON_PRINTED_PORTS)
+LONGEST = ("tests/perf/", "tests/rpc/test_storm.py", "tests/rpc/test_foreign_load.py", *ON_PRINTED_PORTS)
 
 
 @pytest.hookimpl(trylast=True)  # after those that share a service were put side by side
