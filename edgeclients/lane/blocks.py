@@ -4,7 +4,7 @@ from typing import Final
 
 from edgeclients.lane import hpack
 from edgeclients.lane.calls import Fields
-from edgeclients.lane.hpack import Decoder
+from edgeclients.lane.hpack import Decoder, Reading
 from edgeclients.lane.requests import Request, request_of
 
 _KEPT: Final = 64
@@ -36,10 +36,12 @@ class HeaderBlocks:
         known = self._requests.get(block)
         if known is not None:
             return known
-        if hpack.changes_table(block):
+        reading = hpack.read_over(block)
+        if reading.changes:
             self._requests.clear()  # the same bytes may mean something else from here on
-            return request_of(self._decoder.decode(block))
-        request = request_of(self._decoder.decode(block))
+        request = request_of(self._decoded(block, reading))
+        if reading.changes:
+            return request
         if block == self._last and len(block) <= _LARGEST_BLOCK and request.size <= _LARGEST_LIST:
             if len(self._requests) >= _KEPT:
                 self._requests.clear()
@@ -53,6 +55,13 @@ class HeaderBlocks:
         Raises:
             ConnectionFault: the block is malformed.
         """
-        if hpack.changes_table(block):
+        reading = hpack.read_over(block)
+        if reading.changes:
             self._requests.clear()
-        return self._decoder.decode(block)
+        return self._decoded(block, reading)
+
+    def _decoded(self, block: bytes, reading: Reading) -> Fields:
+        fields = self._decoder.decode(block)
+        if reading.huffman:
+            hpack.check_padding(reading, fields)
+        return fields

@@ -69,6 +69,7 @@ class Exchange:
         self.refuses = False
         """New streams get REFUSED_STREAM."""
         self._reset: deque[int] = deque(maxlen=_REMEMBERED)
+        self._wanting: dict[int, tuple[Stream, int]] = {}
         self._skipped: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     # Frames.
@@ -132,7 +133,6 @@ class Exchange:
         stream = self.streams.get(number)
         if stream is not None:
             self._drop(stream)
-        self._reset.append(number)
 
     def on_window(self, number: int, increment: int) -> None:
         """Take WINDOW_UPDATE of a stream.
@@ -251,12 +251,24 @@ class Exchange:
             if size - messages.HEAD_BYTES > self._limits.message_bytes:
                 raise messages.too_large()
             needed = max(needed, size)
+        more = needed - len(buffer) - stream.receive_window
         if needed > stream.held and not self._hold(stream, needed - stream.held):
-            raise messages.too_many()
-        if needed - len(buffer) > stream.receive_window and not stream.is_ended:
-            self._widen(stream, needed - len(buffer) - stream.receive_window)
+            if len(buffer) > stream.held and not self._hold(stream, len(buffer) - stream.held):
+                raise messages.too_many()
+            if more > 0:
+                self._wanting[stream.number] = stream, needed
+        elif more > 0 and not stream.is_ended:
+            self._widen(stream, more)
         if stream.waits_since is not None:
             stream.wake()
+
+    def _grant(self) -> None:
+        """Let long messages continue for which there was no memory, the oldest first."""
+        for stream, needed in list(self._wanting.values()):
+            if not self._hold(stream, needed - stream.held):
+                return
+            del self._wanting[stream.number]
+            self._widen(stream, needed - len(stream.buffer) - stream.receive_window)
 
     def _widen(self, stream: Stream, more: int) -> None:
         stream.receive_window += more
@@ -405,6 +417,7 @@ class Exchange:
             stream.method.lost(status, self.loop.time() - stream.begun_at)
         del self.streams[stream.number]
         self.ended += 1
+        self._wanting.pop(stream.number, None)
         if stream.held:
             self._give_back(stream, stream.held)
         self._outgoing.forget(stream)
@@ -419,13 +432,15 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """End calls whose message is late, and those whose answer is not taken."""
+        if self._wanting:
+            self._grant()  # other connections may have given memory back
         late = now - self._limits.message_seconds
         for stream in list(self.streams.values()):
             if stream.waits_since is not None:
                 if stream.waits_since <= late:
                     stream.wake(_message_late())
             elif stream.task is None and not stream.is_ended and stream.begun_at <= late:
-                self._fail(stream, _message_late())
+                self._fail(stream, messages.too_many() if stream.number in self._wanting else _message_late())
         for stream in self._outgoing.stalled(now - self._limits.stalled_seconds):
             self.reset(StreamFault(stream.number, Code.CANCEL, "the answer is not taken"))
 
@@ -438,6 +453,8 @@ class Exchange:
     def _give_back(self, stream: Stream, size: int) -> None:
         self._share.give_back(size)
         stream.held -= size
+        if self._wanting:
+            self._grant()
 
 
 def _refusal(request: Request) -> bytes:

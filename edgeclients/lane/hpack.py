@@ -4,9 +4,10 @@ jh2's decoder panics, and prints that, on blocks that are cut short. So each blo
 it changes the dynamic table.
 """
 
+import functools
 import logging
 from collections.abc import Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from edgeclients.lane.calls import Fields
 from edgeclients.lane.frames import Code, ConnectionFault
@@ -20,6 +21,7 @@ NO_TABLE: Final = b"\x20"
 _LONGEST_NUMBER = 5  # bytes behind the prefix: 2^28 and more are never meant
 
 _INDEXED, _INSERTED, _RESIZED = 0x80, 0x40, 0x20
+_HUFFMAN = 0x80
 
 
 class Decoder(Protocol):
@@ -52,9 +54,7 @@ class _RustDecoder:
 
 class _PythonDecoder:
     def __init__(self, most_bytes: int) -> None:
-        from jh2.hpack import Decoder as Inner
-
-        self._inner = Inner(most_bytes)
+        self._inner = _python_decoder()(most_bytes)
 
     def decode(self, block: bytes) -> Fields:
         try:
@@ -62,6 +62,12 @@ class _PythonDecoder:
             return [(bytes(field[0]), bytes(field[1])) for field in found]
         except Exception as error:  # noqa: BLE001 - likewise
             raise _fault(error) from None
+
+
+def _python_decoder() -> Any:
+    from jh2.hpack import Decoder
+
+    return Decoder
 
 
 def _fault(error: Exception) -> ConnectionFault:
@@ -87,46 +93,93 @@ def decoders() -> type[_RustDecoder] | type[_PythonDecoder]:
     """The decoder to use for each connection: the fast one, if that is as it should be."""
     if _is_sound():
         return _RustDecoder
+    _python_decoder()
     _log.warning("the fast decoder of headers is not usable: gRPC calls cost more")
     return _PythonDecoder
 
 
-def changes_table(block: bytes) -> bool:
-    """Whether a block changes the dynamic table.
+class Reading(NamedTuple):
+    """What a block looks like before it is decoded.
+
+    `changes` is whether it changes the dynamic table. `huffman` has the strings in Huffman code: the number of the field, which
+    part of it, and the bytes.
+    """
+
+    changes: bool
+    huffman: list[tuple[int, int, bytes]]
+
+
+_NAME, _VALUE = 0, 1
+
+
+def read_over(block: bytes) -> Reading:
+    """Read a block over.
 
     Raises:
         ConnectionFault: it is cut short.
     """
-    place, end, changes, begun = 0, len(block), False, False
+    place, end, changes, field = 0, len(block), False, 0
+    huffman: list[tuple[int, int, bytes]] = []
     try:
         while place < end:
             first = block[place]
-            if first >= _INDEXED:
-                place = place + 1 if first != 0xFF else _behind_number(block, place)
-                begun = True
-                continue
             if _RESIZED <= first < _INSERTED:
-                if begun:  # section 4.2: only at the beginning
+                if field:  # section 4.2: only at the beginning
                     raise ConnectionFault(Code.COMPRESSION_ERROR, "table size inside of a block")
                 changes = True
                 place = place + 1 if first != 0x3F else _behind_number(block, place)
                 continue
-            begun = True
-            mask = 0x3F if first >= _INSERTED else 0x0F
-            changes = changes or mask == 0x3F
-            index = first & mask
-            if index == 0:
-                place = _behind_string(block, place + 1)
-            elif index == mask:
-                place = _behind_number(block, place)
+            if first >= _INDEXED:
+                place = place + 1 if first != 0xFF else _behind_number(block, place)
             else:
-                place += 1
-            place = _behind_string(block, place)
+                changes = changes or first >= _INSERTED
+                place = _behind_literal(block, place, field, huffman)
+            field += 1
     except IndexError:
         raise ConnectionFault(Code.COMPRESSION_ERROR, "header block is cut short") from None
     if place != end:
         raise ConnectionFault(Code.COMPRESSION_ERROR, "header block is cut short")
-    return changes
+    return Reading(changes, huffman)
+
+
+def check_padding(reading: Reading, fields: Fields) -> None:
+    """Return if strings in Huffman code end with less than a byte of ones (section 5.2), which jh2 does not look at.
+
+    Raises:
+        ConnectionFault: one does not.
+    """
+    for field, part, coded in reading.huffman:
+        padding = 8 * len(coded) - sum(fields[field][part].translate(_code_lengths()))
+        if not 0 <= padding < 8 or (padding and coded[-1] | 0xFF << padding & 0xFF != 0xFF):
+            raise ConnectionFault(Code.COMPRESSION_ERROR, "padding of a string")
+
+
+@functools.cache
+def _code_lengths() -> bytes:
+    """The length in bits of each byte's Huffman code (appendix B)."""
+    from jh2.hpack.huffman_constants import REQUEST_CODES_LENGTH
+
+    return bytes(REQUEST_CODES_LENGTH[:256])
+
+
+def _behind_literal(block: bytes, place: int, field: int, huffman: list[tuple[int, int, bytes]]) -> int:
+    """The place behind a literal field."""
+    first = block[place]
+    mask = 0x3F if first >= _INSERTED else 0x0F
+    index = first & mask
+    if index == 0:
+        head = place + 1
+        begin, place = _string_at(block, head)
+        if block[head] & _HUFFMAN:
+            huffman.append((field, _NAME, block[begin:place]))
+    elif index == mask:
+        place = _behind_number(block, place)
+    else:
+        place += 1
+    begin, behind = _string_at(block, place)
+    if block[place] & _HUFFMAN:
+        huffman.append((field, _VALUE, block[begin:behind]))
+    return behind
 
 
 def _behind_number(block: bytes, place: int) -> int:
@@ -137,16 +190,16 @@ def _behind_number(block: bytes, place: int) -> int:
     raise ConnectionFault(Code.COMPRESSION_ERROR, "number")
 
 
-def _behind_string(block: bytes, place: int) -> int:
-    """The place behind a string."""
+def _string_at(block: bytes, place: int) -> tuple[int, int]:
+    """Where the content of a string begins, and the place behind it."""
     length = block[place] & 0x7F
     if length < 0x7F:
-        return place + 1 + length
+        return place + 1, place + 1 + length
     shift = 0
     for behind in range(place + 1, place + 1 + _LONGEST_NUMBER):
         length += (block[behind] & 0x7F) << shift
         if block[behind] < 0x80:
-            return behind + 1 + length
+            return behind + 1, behind + 1 + length
         shift += 7
     raise ConnectionFault(Code.COMPRESSION_ERROR, "number")
 

@@ -17,10 +17,12 @@ _PROTOS: Final = _ROOT / "proto"
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgeclients-elsewhere"
 
 _H2SPEC: Final = "github.com/summerwind/h2spec"
-_ASKED = 'HeaderField(":method", "GET"),'
-_ASKED_AS_GRPC = """HeaderField(":method", "POST"),
+_AS_GRPC: Final = {  # fields that precede others, then those that follow
+    'HeaderField(":method", "GET"),': 'HeaderField(":method", "POST"),',
+    'HeaderField(":authority", authority),': """HeaderField(":authority", authority),
 		HeaderField("content-type", "application/grpc"),
-		HeaderField("te", "trailers"),"""
+		HeaderField("te", "trailers"),""",
+}
 
 
 class Missing(Exception):  # noqa: N818 - says what is missing
@@ -127,8 +129,10 @@ def _build_h2spec(work: Path) -> None:
     (copy / "go.mod").write_text(f"module {_H2SPEC}\n")
     headers = copy / "spec" / "util.go"
     text = headers.read_text()
-    assert text.count(_ASKED) == 1
-    headers.write_text(text.replace(_ASKED, _ASKED_AS_GRPC))
+    for asked, as_grpc in _AS_GRPC.items():
+        assert text.count(asked) == 1
+        text = text.replace(asked, as_grpc)
+    headers.write_text(text)
     _run(work, "go", "mod", "edit", f"-replace={_H2SPEC}=./h2spec")
     _run(work, "go", "build", "-mod=mod", "-o", "bin/", f"{_H2SPEC}/cmd/h2spec")
 
