@@ -251,14 +251,18 @@ class Exchange:
             if size - messages.HEAD_BYTES > self._limits.message_bytes:
                 raise messages.too_large()
             needed = max(needed, size)
-        more = needed - len(buffer) - stream.receive_window
+            if len(buffer) > size and isinstance(stream.method, Unary):
+                raise _more_than_one()
+        missing = needed - len(buffer)
         if needed > stream.held and not self._hold(stream, needed - stream.held):
             if len(buffer) > stream.held and not self._hold(stream, len(buffer) - stream.held):
                 raise messages.too_many()
-            if more > 0:
+            if missing >= stream.receive_window:
                 self._wanting[stream.number] = stream, needed
-        elif more > 0 and not stream.is_ended:
-            self._widen(stream, more)
+            return
+        self._wanting.pop(stream.number, None)
+        if missing >= stream.receive_window and not stream.is_ended:
+            self._widen(stream, missing or 1)  # with no room at all some peers do not even send that they have ended
         if stream.waits_since is not None:
             stream.wake()
 
@@ -268,7 +272,7 @@ class Exchange:
             if not self._hold(stream, needed - stream.held):
                 return
             del self._wanting[stream.number]
-            self._widen(stream, needed - len(stream.buffer) - stream.receive_window)
+            self._widen(stream, needed - len(stream.buffer))
 
     def _widen(self, stream: Stream, more: int) -> None:
         stream.receive_window += more
@@ -288,7 +292,7 @@ class Exchange:
         if len(data) < size:
             raise CallFailed(Status.INVALID_ARGUMENT, "message is not complete")
         if len(data) > size:
-            raise CallFailed(Status.INTERNAL, "more than one message")
+            raise _more_than_one()
         return messages.content_of(data, stream.request.encoding, self._limits.message_bytes)
 
     def _next_message(self, stream: Stream) -> bytes | None:
@@ -464,6 +468,10 @@ def _refusal(request: Request) -> bytes:
     if request.fault:
         return messages.trailers_only(CallFailed(Status.INTERNAL, request.fault))
     return messages.trailers_only(CallFailed(Status.UNIMPLEMENTED, "Method not found!"))
+
+
+def _more_than_one() -> CallFailed:
+    return CallFailed(Status.INTERNAL, "more than one message")
 
 
 def _message_late() -> CallFailed:
