@@ -34,6 +34,8 @@ class Shared:
         self.budget = budget
         self.decoder = hpack.decoders()
         self.connections: set[Connection] = set()
+        self.is_closed = False
+        """No more connections are taken: those whose TLS handshake is under way come later."""
         self._is_empty: asyncio.Event = asyncio.Event()
         self._is_empty.set()
         self.greeting = b"".join(
@@ -48,6 +50,11 @@ class Shared:
                 frames.window_update(0, limits.connection_window_bytes - frames.DEFAULT_WINDOW),
             )
         )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another connection is one too many."""
+        return self.is_closed or len(self.connections) >= self.limits.connections
 
     def add(self, connection: "Connection") -> None:
         """Note a connection."""
@@ -87,10 +94,11 @@ class Connection(asyncio.Protocol):
         self._needed = len(PREFACE)
         self._has_preface = self._has_settings = self._is_acknowledged = False
         self._block: bytearray | None = None
-        self._block_stream = self._block_flags = self._continuations = 0
+        self._block_stream = self._block_flags = self._block_depends = self._continuations = 0
         self._receive_window = limits.connection_window_bytes
         self._untold = 0
         self._is_leaving = False
+        self._last_told = frames.STREAM
         self._began_at = self._received_at = self._idle_since = loop.time()
         self._probed_at: float | None = None
         self._closed_at: float | None = None
@@ -104,7 +112,8 @@ class Connection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if len(self._shared.connections) >= self._limits.connections or not _speaks_http2(transport):
+        if self._shared.is_full or not _speaks_http2(transport):
+            self._closed_at = self._loop.time()
             self._transport.abort()
             return
         self._shared.add(self)
@@ -127,7 +136,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._outgoing.unblock()
         self._exchange.on_room()
-        if not self._transport.is_closing():
+        if not self._outgoing.is_blocked:
+            self._take(b"")  # what was left when the transport was full
+        if not self._outgoing.is_blocked and not self._transport.is_closing():
             self._transport.resume_reading()
 
     @override
@@ -136,15 +147,19 @@ class Connection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._received_at = self._exchange.now = self._loop.time()
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Do what the frames in `data`, and in what is left from before, say; whatever that is, other connections go on."""
         if self._closed_at is not None:
             return
-        self._received_at = self._exchange.now = self._loop.time()
         self._outgoing.collect()
         try:
             self._receive(data)
         except ConnectionFault as fault:
             self._end(fault.code, fault.why)
-        except Exception:  # noqa: BLE001 - whatever it is, other connections go on
+        except Exception:  # noqa: BLE001 - it is not known what it is
             _log.exception("a gRPC connection failed unexpectedly")
             self._end(Code.INTERNAL_ERROR)
         self._outgoing.flush()
@@ -182,6 +197,8 @@ class Connection(asyncio.Protocol):
             place = behind
             if self._closed_at is not None:
                 return
+            if self._outgoing.is_blocked:
+                break
         if place < end:
             self._keep(data[place:], HEAD_BYTES)
 
@@ -207,7 +224,7 @@ class Connection(asyncio.Protocol):
 
     def _progress(self) -> int:
         """How many parts of calls there have been."""
-        return self._exchange.last + self._exchange.ended + self._outgoing.parts
+        return self._exchange.begun + self._exchange.ended + self._outgoing.parts
 
     # Frames of streams.
 
@@ -222,13 +239,11 @@ class Connection(asyncio.Protocol):
                 if len(payload) < frames.PRIORITY_BYTES:
                     raise ConnectionFault(Code.FRAME_SIZE_ERROR, "HEADERS")
                 depends, payload = frames.word_in(payload), payload[frames.PRIORITY_BYTES :]
-        if not flags & frames.END_HEADERS:
-            self._block, self._block_stream, self._block_flags = bytearray(payload), number, flags
-            self._continuations = 0
-        else:
-            self._exchange.on_block(number, payload, ends=bool(flags & frames.END_STREAM))
-        if depends == number:
-            raise StreamFault(number, Code.PROTOCOL_ERROR, "a stream depends on itself")
+        if flags & frames.END_HEADERS:
+            self._exchange.on_block(number, payload, ends=bool(flags & frames.END_STREAM), depends=depends)
+            return
+        self._block, self._block_stream, self._block_flags = bytearray(payload), number, flags
+        self._block_depends, self._continuations = depends, 0
 
     def _on_continuation(self, flags: int, number: int, payload: bytes) -> None:
         if self._block is None:
@@ -239,7 +254,8 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "header block is too long")
         if flags & frames.END_HEADERS:
             block, self._block = bytes(self._block), None
-            self._exchange.on_block(number, block, ends=bool(self._block_flags & frames.END_STREAM))
+            ends = bool(self._block_flags & frames.END_STREAM)
+            self._exchange.on_block(number, block, ends=ends, depends=self._block_depends)
 
     def _on_data(self, flags: int, number: int, payload: bytes) -> None:
         length = len(payload)
@@ -279,6 +295,7 @@ class Connection(asyncio.Protocol):
     def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
         if number:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "SETTINGS on a stream")
+        self._rates.count("settings")
         if flags & frames.ACK:
             if payload:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS acknowledged")
@@ -286,20 +303,23 @@ class Connection(asyncio.Protocol):
             return
         if len(payload) % frames.SETTING_BYTES:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "SETTINGS")
-        self._rates.count("settings")
+        initial_window = self._outgoing.initial_window
         for name, value in frames.settings_in(payload):
-            self._set(name, value)
+            self._check_setting(name, value)
+            if name == frames.HEADER_TABLE_SIZE:
+                self._outgoing.use_table(value)
+            elif name == frames.INITIAL_WINDOW_SIZE:
+                initial_window = value  # the last one: there may be thousands, and each would concern every stream
+        self._outgoing.use_initial_window(initial_window, self._exchange.streams.values())
         self._outgoing.send(_ACKNOWLEDGED)
         self._exchange.on_room()
 
-    def _set(self, name: int, value: int) -> None:
-        if name == frames.HEADER_TABLE_SIZE:
-            self._outgoing.use_table(value)
-        elif name == frames.INITIAL_WINDOW_SIZE:
-            self._outgoing.use_initial_window(value, list(self._exchange.streams.values()))
-        elif name == frames.ENABLE_PUSH and value > 1:
+    def _check_setting(self, name: int, value: int) -> None:
+        if name == frames.INITIAL_WINDOW_SIZE and value > frames.LARGEST_WINDOW:
+            raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE")
+        if name == frames.ENABLE_PUSH and value > 1:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "ENABLE_PUSH")
-        elif name == frames.MAX_FRAME_SIZE and not frames.DEFAULT_FRAME <= value <= frames.LARGEST_FRAME:
+        if name == frames.MAX_FRAME_SIZE and not frames.DEFAULT_FRAME <= value <= frames.LARGEST_FRAME:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "MAX_FRAME_SIZE")
 
     def _on_ping(self, flags: int, number: int, payload: bytes) -> None:
@@ -307,9 +327,9 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PING on a stream")
         if len(payload) != frames.PING_BYTES:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "PING")
+        self._rates.count_beside_calls("pings")
         if flags & frames.ACK:
             return
-        self._rates.count_beside_calls("pings")
         self._outgoing.send(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _on_goaway(self, _flags: int, number: int, payload: bytes) -> None:
@@ -372,7 +392,7 @@ class Connection(asyncio.Protocol):
 
     def go_away(self) -> None:
         """Take no more calls; the connection closes when those that have begun are answered."""
-        self._outgoing.send(frames.goaway(self._exchange.last, Code.NO_ERROR))
+        self._say_goodbye(Code.NO_ERROR)
         self._is_leaving = self._exchange.refuses = True
         self._close_if_done()
 
@@ -382,8 +402,12 @@ class Connection(asyncio.Protocol):
 
     def _end(self, code: Code, why: str = "") -> None:
         """Send GOAWAY, and close the connection."""
-        self._outgoing.send(frames.goaway(self._exchange.last, code, why))
+        self._say_goodbye(code, why)
         self._close()
+
+    def _say_goodbye(self, code: Code, why: str = "") -> None:
+        self._last_told = min(self._last_told, self._exchange.last)  # never more than before (section 6.8)
+        self._outgoing.send(frames.goaway(self._last_told, code, why))
 
     def _close_if_done(self) -> None:
         if not self._exchange.streams and self._closed_at is None:

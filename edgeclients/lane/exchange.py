@@ -20,7 +20,7 @@ from edgeclients.lane.streams import Stream
 _log = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 256  # streams that were reset, whose frames may still arrive, and ranges of streams that never were
-_LONG_LIST: Final = 2048  # bytes of headers that count as memory
+_LONG: Final = 2048  # bytes of headers, or of a message that a handler has, that count as memory
 _TINY: Final = 64
 
 
@@ -64,8 +64,8 @@ class Exchange:
         self.streams: dict[int, Stream] = {}
         self.last = 0
         """The highest stream that the peer has begun."""
-        self.ended = 0
-        """How many streams have ended."""
+        self.begun = self.ended = 0
+        """How many streams have begun, and ended."""
         self.refuses = False
         """New streams get REFUSED_STREAM."""
         self._reset: deque[int] = deque(maxlen=_REMEMBERED)
@@ -74,8 +74,8 @@ class Exchange:
 
     # Frames.
 
-    def on_block(self, number: int, block: bytes, *, ends: bool) -> None:
-        """Take the complete header block of a stream.
+    def on_block(self, number: int, block: bytes, *, ends: bool, depends: int = 0) -> None:
+        """Take the complete header block of a stream, which may say on which other stream it depends.
 
         Raises:
             ConnectionFault, StreamFault: it breaks a rule.
@@ -86,10 +86,13 @@ class Exchange:
         if number != self.last + 2:
             self._skipped.append((self.last, number))
         self.last = number
+        self.begun += 1
         try:
             request = self._blocks.request(block)
         except MalformedRequest as error:
             raise StreamFault(number, Code.PROTOCOL_ERROR, str(error)) from None
+        if depends == number:
+            raise StreamFault(number, Code.PROTOCOL_ERROR, "a stream depends on itself")
         if self.refuses or len(self.streams) >= self._limits.streams:
             raise StreamFault(number, Code.REFUSED_STREAM, "too many streams")
         self._begin(number, request, ends=ends)
@@ -102,7 +105,7 @@ class Exchange:
         """
         stream = self.streams.get(number)
         if stream is None:
-            self._on_late_data(number)
+            self._on_late_data(number, payload)
             return
         if stream.is_ended:
             raise StreamFault(number, Code.STREAM_CLOSED, "DATA behind the end")
@@ -155,12 +158,16 @@ class Exchange:
             self._complete(stream)
 
     def reset(self, fault: StreamFault) -> None:
-        """End a stream with an error."""
+        """End a stream with an error.
+
+        Raises:
+            ConnectionFault: the stream is idle, and must not be reset (section 6.4).
+        """
+        if self._is_idle(fault.stream):
+            raise ConnectionFault(fault.code, fault.why)
         stream = self.streams.get(fault.stream)
         self._outgoing.send(frames.reset(fault.stream, fault.code))
         self._reset.append(fault.stream)
-        if fault.stream % 2:
-            self.last = max(self.last, fault.stream)
         if stream is not None:
             self._drop(stream)
 
@@ -170,8 +177,11 @@ class Exchange:
         Raises:
             ConnectionFault: it has not.
         """
-        if number > self.last or not number % 2:
+        if self._is_idle(number):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "the stream is idle")
+
+    def _is_idle(self, number: int) -> bool:
+        return number > self.last or not number % 2
 
     # Requests.
 
@@ -194,8 +204,10 @@ class Exchange:
             raise StreamFault(number, Code.PROTOCOL_ERROR, "trailers do not end the stream")
         self._on_end(stream, b"")
 
-    def _on_late_data(self, number: int) -> None:
+    def _on_late_data(self, number: int, payload: bytes) -> None:
         self.check_not_idle(number)
+        if len(payload) < messages.HEAD_BYTES:
+            self._rates.count("tiny_frames")
         if number not in self._reset:
             raise StreamFault(number, Code.STREAM_CLOSED, "DATA on a closed stream")
 
@@ -205,9 +217,12 @@ class Exchange:
             self._answer_only(number, _refusal(request), is_ended=ends)
             return
         stream = self.streams[number] = Stream(self, number, request, method, self._outgoing.initial_window)
-        if request.size > _LONG_LIST and not self._hold(stream, request.size):
-            self._fail(stream, messages.too_many())
-            return
+        if request.size > _LONG:
+            if not self._share.take(request.size):
+                stream.is_ended = ends
+                self._fail(stream, messages.too_many())
+                return
+            stream.held_fields = request.size
         if isinstance(method, Streaming):
             self._start(stream, self._serve(stream, method))
         if ends:
@@ -227,8 +242,11 @@ class Exchange:
             content = self._only_message(stream, bytes(stream.buffer) + payload if stream.buffer else payload)
             stream.is_handed_over = True
             answer = stream.method.at_once(content, stream) if stream.method.at_once is not None else None
-        except CallFailed as failure:
-            self._fail(stream, failure)
+            if answer is None:
+                self._forget_buffer(stream)
+                self._hold_message(stream, len(content))
+        except Exception as error:  # noqa: BLE001 - the caller gets a status
+            self._fail(stream, _failure(error))
             return
         if answer is None:
             self._start(stream, self._work(stream, stream.method, content))
@@ -314,12 +332,15 @@ class Exchange:
         Raises:
             CallFailed: it is damaged, too long, or does not arrive in time.
         """
+        self._hold_message(stream, 0)  # the handler has done with the message before
+        since = self.loop.time()
         while (message := self._next_message(stream)) is None:
             if stream.is_ended:
                 if stream.buffer:
                     raise CallFailed(Status.INVALID_ARGUMENT, "message is not complete")
                 return None
-            stream.waits_since = self.loop.time()
+            _check_open(stream)
+            stream.waits_since = since
             try:
                 await stream.wait()
             finally:
@@ -328,14 +349,17 @@ class Exchange:
         more = self._limits.window_bytes - stream.receive_window - len(stream.buffer)
         if more >= self._limits.window_bytes // 2 and not stream.is_ended:
             self._widen(stream, more)
-        return messages.content_of(message, stream.request.encoding, self._limits.message_bytes)
+        content = messages.content_of(message, stream.request.encoding, self._limits.message_bytes)
+        self._hold_message(stream, len(content))
+        return content
 
     async def send(self, stream: Stream, content: bytes) -> None:
         """Send a message of a streaming call, when the peer takes it.
 
         Raises:
-            CallFailed: no memory is left for it.
+            CallFailed: no memory is left for it, or the call has ended.
         """
+        _check_open(stream)
         self._outgoing.put(stream, content)
         while stream.unsent:
             await stream.wait()
@@ -352,6 +376,9 @@ class Exchange:
         """Answer a call."""
         try:
             answer = await method.later(content, stream)
+        except asyncio.CancelledError:
+            self._on_cancelled(stream)
+            raise
         except Exception as error:  # noqa: BLE001 - the caller gets a status
             stream.task = None
             self._fail(stream, _failure(error))
@@ -363,16 +390,26 @@ class Exchange:
         """Serve a streaming call until its handler returns."""
         try:
             await method.serve(stream)
+        except asyncio.CancelledError:
+            self._on_cancelled(stream)
+            raise
         except Exception as error:  # noqa: BLE001 - the caller gets a status
             stream.task = None
             self._fail(stream, _failure(error))
             return
         stream.task = None
+        if not stream.is_open:
+            return
         if not stream.is_answered:
             self._outgoing.headers(stream.number, messages.HEADERS)
             stream.is_answered = True
-        if stream.is_open and self._outgoing.end(stream):
+        if self._outgoing.end(stream):
             self._complete(stream)
+
+    def _on_cancelled(self, stream: Stream) -> None:
+        """A handler is cancelled: by the end of its call, or by what it has waited for; then its caller has to be told."""
+        stream.task = None
+        self._fail(stream, CallFailed(Status.CANCELLED, "cancelled"))
 
     def _expire(self, stream: Stream) -> None:
         self._fail(stream, CallFailed(Status.DEADLINE_EXCEEDED, "deadline exceeded"))
@@ -395,14 +432,15 @@ class Exchange:
         if not stream.is_open:
             return
         block = messages.trailers(failure) if stream.is_answered else messages.trailers_only(failure)
-        self._drop(stream, failure.status)
+        self._outgoing.forget(stream)
         self._answer_only(stream.number, block, is_ended=stream.is_ended)
+        self._drop(stream, failure.status)  # last: it may be what the end of the connection waits for
 
     def _complete(self, stream: Stream) -> None:
         """The answer is sent."""
-        self._drop(stream)
         if not stream.is_ended:
             self._want_no_more(stream.number)
+        self._drop(stream)
 
     def _answer_only(self, number: int, block: bytes, *, is_ended: bool) -> None:
         """Send an answer that is one header block, or the last block of another."""
@@ -422,8 +460,11 @@ class Exchange:
         del self.streams[stream.number]
         self.ended += 1
         self._wanting.pop(stream.number, None)
-        if stream.held:
-            self._give_back(stream, stream.held)
+        if held := stream.held + stream.held_fields + stream.held_message:
+            stream.held = stream.held_fields = stream.held_message = 0
+            self._share.give_back(held)
+            if self._wanting:
+                self._grant()
         self._outgoing.forget(stream)
         stream.end()
         if not self.streams:
@@ -443,7 +484,7 @@ class Exchange:
             if stream.waits_since is not None:
                 if stream.waits_since <= late:
                     stream.wake(_message_late())
-            elif stream.task is None and not stream.is_ended and stream.begun_at <= late:
+            elif stream.task is None and stream.trailers is None and not stream.is_ended and stream.begun_at <= late:
                 self._fail(stream, messages.too_many() if stream.number in self._wanting else _message_late())
         for stream in self._outgoing.stalled(now - self._limits.stalled_seconds):
             self.reset(StreamFault(stream.number, Code.CANCEL, "the answer is not taken"))
@@ -453,6 +494,23 @@ class Exchange:
             return False
         stream.held += size
         return True
+
+    def _hold_message(self, stream: Stream, size: int) -> None:
+        """Count the message that a handler has got, in place of the one before.
+
+        Raises:
+            CallFailed: no memory is left for it.
+        """
+        self._share.give_back(stream.held_message)
+        stream.held_message = 0
+        if size > _LONG:
+            if not self._share.take(size):
+                raise messages.too_many()
+            stream.held_message = size
+
+    def _forget_buffer(self, stream: Stream) -> None:
+        stream.buffer = bytearray()
+        self._give_back(stream, stream.held)
 
     def _give_back(self, stream: Stream, size: int) -> None:
         self._share.give_back(size)
@@ -472,6 +530,12 @@ def _refusal(request: Request) -> bytes:
 
 def _more_than_one() -> CallFailed:
     return CallFailed(Status.INTERNAL, "more than one message")
+
+
+def _check_open(stream: Stream) -> None:
+    """Return if the call has not ended: its handler may go on though it was cancelled."""
+    if not stream.is_open:
+        raise CallFailed(Status.CANCELLED, "the call has ended")
 
 
 def _message_late() -> CallFailed:

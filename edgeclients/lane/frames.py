@@ -78,6 +78,16 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
 
 
+def headers(stream: int, block: bytes, *, ends: bool) -> bytes:
+    """The frames of a header block: one, or several if it is long."""
+    flags, part, rest = END_STREAM if ends else 0, block[:DEFAULT_FRAME], block[DEFAULT_FRAME:]
+    found = frame(HEADERS, flags | (0 if rest else END_HEADERS), stream, part)
+    while rest:
+        part, rest = rest[:DEFAULT_FRAME], rest[DEFAULT_FRAME:]
+        found += frame(CONTINUATION, 0 if rest else END_HEADERS, stream, part)
+    return found
+
+
 def settings(values: dict[int, int]) -> bytes:
     """A SETTINGS frame."""
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*one) for one in values.items()))

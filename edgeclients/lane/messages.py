@@ -91,5 +91,7 @@ def too_many() -> CallFailed:
 
 
 def _status_fields(failure: CallFailed) -> Fields:
-    text = quote(failure.message, safe=_UNCHANGED).encode()
+    message = failure.message
+    unchanged = _UNCHANGED if message == message.strip(" ") else _UNCHANGED.strip()  # no field begins or ends with a space
+    text = quote(message, safe=unchanged, errors="replace").encode()
     return [(b"grpc-status", b"%d" % failure.status), (b"grpc-message", text), *failure.trailers]

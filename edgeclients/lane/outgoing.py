@@ -1,6 +1,7 @@
 """What one connection sends: frames, and answers that wait for the peer's windows (RFC 9113, section 5.2)."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from edgeclients.lane import frames, hpack, messages
@@ -30,8 +31,10 @@ class Outgoing:
         self._share = share
         self._transport: asyncio.Transport | None = None
         self._frames: list[bytes] = []
+        self._bytes = 0
         self._is_collecting = False
-        self._is_blocked = False
+        self.is_blocked = False
+        """Whether the transport takes no more."""
         self._blocked_at = 0.0
         self._window = self._initial_window = frames.DEFAULT_WINDOW
         self._block_start = b""
@@ -55,39 +58,45 @@ class Outgoing:
         """Write what is kept."""
         self._is_collecting = False
         if self._frames:
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.write(b"".join(self._frames))
-            self._frames.clear()
+            self._write()
+
+    def _write(self) -> None:
+        frames, self._frames, self._bytes = self._frames, [], 0
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(frames))
 
     def block(self) -> None:
         """The transport takes no more: answers wait."""
-        self._is_blocked = True
+        self.is_blocked = True
         self._blocked_at = self._loop.time()
         self._is_ordinary = False
 
     def unblock(self) -> None:
         """It does again."""
-        self._is_blocked = False
+        self.is_blocked = False
         self._is_ordinary = not self._block_start
 
     def is_stuck(self, since: float) -> bool:
         """Whether the transport has taken nothing since then."""
-        return self._is_blocked and self._blocked_at <= since
+        return self.is_blocked and self._blocked_at <= since
 
     # Frames.
 
     def send(self, frame: bytes) -> None:
         """Send a frame."""
         self._frames.append(frame)
-        if not self._is_collecting:
+        self._bytes += len(frame)
+        if self._bytes >= self._limits.unsent_bytes:
+            self._write()  # the transport has to tell us if that is too much
+        elif not self._is_collecting:
             self._is_collecting = True
             self._loop.call_soon(self.flush)
 
     def headers(self, number: int, block: bytes, *, ends: bool = False) -> None:
         """Send a header block, which may end the stream."""
         block, self._block_start = self._block_start + block, b""
-        self._is_ordinary = not self._is_blocked
-        self.send(frames.frame(frames.HEADERS, _ENDS if ends else frames.END_HEADERS, number, block))
+        self._is_ordinary = not self.is_blocked
+        self.send(frames.headers(number, block, ends=ends))
 
     def answer(self, stream: Stream, content: bytes) -> bool:
         """Send the one message of an answer, and that there is no error; returns whether all of it is sent."""
@@ -131,7 +140,7 @@ class Outgoing:
         """Send what waits, as far as there is room; returns whether the answer is complete."""
         unsent = stream.unsent
         while unsent:
-            room = 0 if self._is_blocked else min(self._window, stream.send_window, frames.DEFAULT_FRAME)
+            room = 0 if self.is_blocked else min(self._window, stream.send_window, frames.DEFAULT_FRAME)
             if room <= 0:
                 if stream.number not in self._waiting:
                     stream.stalled_at = self._loop.time()
@@ -195,15 +204,15 @@ class Outgoing:
             raise StreamFault(stream.number, Code.FLOW_CONTROL_ERROR, "WINDOW_UPDATE")
         return stream.number in self._waiting and self._push(stream)
 
-    def use_initial_window(self, size: int, streams: list[Stream]) -> None:
+    def use_initial_window(self, size: int, streams: Iterable[Stream]) -> None:
         """Change the window that streams have at first, also of those that are open (section 6.9.2).
 
         Raises:
             ConnectionFault: that is too much.
         """
-        if size > frames.LARGEST_WINDOW:
-            raise ConnectionFault(Code.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE")
         more, self._initial_window = size - self._initial_window, size
+        if not more:
+            return
         for stream in streams:
             stream.send_window += more
             if stream.send_window > frames.LARGEST_WINDOW:

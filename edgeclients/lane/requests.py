@@ -60,9 +60,8 @@ def request_of(fields: Fields) -> Request:
     if method is None or not path or found.get(b":scheme") is None:
         raise MalformedRequest("pseudo-header is missing")
     timeout, fault = _timeout(found.get(b"grpc-timeout"))
-    return Request(
-        path, timeout, found.get(b"grpc-encoding", b""), _length(found), _refusal(method, found), size, fields, fault
-    )
+    length = _length(fields) if b"content-length" in found else None
+    return Request(path, timeout, found.get(b"grpc-encoding", b""), length, _refusal(method, found), size, fields, fault)
 
 
 def check_trailers(fields: Fields) -> None:
@@ -94,11 +93,9 @@ def _timeout(text: bytes | None) -> tuple[float | None, str]:
     return int(match[1]) * _UNITS[match[2]], ""
 
 
-def _length(found: dict[bytes, bytes]) -> int | None:
-    text = found.get(b"content-length")
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 18:
+def _length(fields: Fields) -> int:
+    text, *others = {value for name, value in fields if name == b"content-length"}
+    if others or not text.isdigit() or len(text) > 18:
         raise MalformedRequest("content-length")
     return int(text)
 

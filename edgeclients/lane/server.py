@@ -51,6 +51,7 @@ class LaneServer:
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, give the calls that have begun `grace` seconds, then close every connection."""
+        self._shared.is_closed = True
         for server in self._servers:
             server.close()
         connections = list(self._shared.connections)

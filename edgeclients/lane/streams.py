@@ -22,6 +22,8 @@ class Stream(Call):
             "exchange",
             "expiry",
             "held",
+            "held_fields",
+            "held_message",
             "is_answered",
             "is_ended",
             "is_handed_over",
@@ -60,8 +62,8 @@ class Stream(Call):
         """What has arrived of messages that were not received."""
         self.received = 0
         """Bytes of all messages."""
-        self.held = 0
-        """Bytes of memory that it uses."""
+        self.held = self.held_fields = self.held_message = 0
+        """Bytes of memory: for `buffer`, for long lists of headers, for the message that its handler has."""
         self.receive_window = exchange.window_bytes
         self.send_window = send_window
         self.unsent = bytearray()
