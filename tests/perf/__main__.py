@@ -25,6 +25,7 @@ from tests.perf import (
     curves,
     growth,
     importing,
+    lane,
     listing,
     load,
     outbox,
@@ -58,9 +59,10 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Row]]] = {
     "upgrade": upgrade.upgrade,
     "growth": growth.growth,
     "import": importing.importing,
+    "lane": lane.lane,
 }
 STORAGES = ("gateway", "cloud")
-_OF_A_GATEWAY = {"core", "written", "resident", "upgrade", "growth", "import"}
+_OF_A_GATEWAY = {"core", "written", "resident", "upgrade", "growth", "import", "lane"}
 _ANYWHERE = {"hit", "cold", "storm", "list", "get", "outbox"}  # whose budgets are the same on a gateway and in a cloud
 _MEASURED_WIDTH = 76
 _HEAD = ("name", "measured", "median (lowest–highest)", "budget", "within")

@@ -1,5 +1,7 @@
 """Servers with nothing in them, to compare with: `python -m tests.perf.bare grpc|http CONTENT` (hex) prints its port.
 
+`grpc` takes two more words for TLS: files with a certificate and a key.
+
 The same libraries in the same event loop as the service's, a constant answer, and not a line more.
 """
 
@@ -8,7 +10,8 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -24,11 +27,16 @@ class Bare(NamedTuple):
 
 
 @contextlib.contextmanager
-def bare(kind: str, content: bytes) -> Iterator[Bare]:
+def bare(kind: str, content: bytes, tls: Sequence[Path] = ()) -> Iterator[Bare]:
     """A bare server that answers `content` to everything, until the context is left."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.perf.bare", kind, content.hex()], stdout=subprocess.PIPE, text=True
-    )
+    with started([sys.executable, "-m", "tests.perf.bare", kind, content.hex(), *map(str, tls)]) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str]) -> Iterator[Bare]:
+    """A server that prints its port, until the context is left."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
         yield Bare(process.pid, int(process.stdout.readline()))
@@ -49,10 +57,14 @@ class _Constant(grpc.GenericRpcHandler):  # type: ignore[misc]
         return self._handler
 
 
-async def _serve_grpc(content: bytes) -> None:
+async def _serve_grpc(content: bytes, *tls: str) -> None:
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     server.add_generic_rpc_handlers((_Constant(content),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    if tls:
+        certificate, key = (Path(name).read_bytes() for name in tls)
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
     await server.wait_for_termination()
@@ -86,9 +98,9 @@ async def _serve_http(content: bytes) -> None:
     await uvicorn.Server(config).serve([listener])
 
 
-async def main(kind: str, content: str) -> None:
+async def main(kind: str, content: str, *tls: str) -> None:
     """Serve until terminated."""
-    await {"grpc": _serve_grpc, "http": _serve_http}[kind](bytes.fromhex(content))
+    await {"grpc": _serve_grpc, "http": _serve_http}[kind](bytes.fromhex(content), *tls)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What every measurement shares: how much work a run does, what a process costs, and a row of the table."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from tests.perf.homes import Home
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-_AFTER_NAME_USER, _AFTER_NAME_SYSTEM = 11, 12  # fields 14 and 15 of /proc/<pid>/stat, counted behind the process's name
+_SCHEDULED = 2  # of a process's clocks in the kernel: the time that the scheduler gave it
 
 
 class Run(NamedTuple):
@@ -98,15 +96,14 @@ def pair(measured: list[tuple[float, float]]) -> Pair:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time a process has used so far, all threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[_AFTER_NAME_USER]) + int(fields[_AFTER_NAME_SYSTEM])) / _TICKS
+    return time.clock_gettime(~pid << 3 | _SCHEDULED)  # as clock_getcpuclockid(3) makes it; /proc tells hundredths
 
 
 def per_cpu_second(pid: int, count: int, work: Callable[[], object]) -> float:
     """How many of `count` things the process `pid` does in a second of CPU time while `work` asks for them."""
     before = cpu_seconds(pid)
     work()
-    return count / max(cpu_seconds(pid) - before, 1 / _TICKS)
+    return count / (cpu_seconds(pid) - before)
 
 
 def resident_mib(pid: int) -> float:
