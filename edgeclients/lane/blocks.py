@@ -5,7 +5,7 @@ from typing import Final
 from edgeclients.lane import hpack
 from edgeclients.lane.calls import Fields
 from edgeclients.lane.hpack import Decoder, Reading
-from edgeclients.lane.requests import Request, request_of
+from edgeclients.lane.requests import Request, Requests
 
 _KEPT: Final = 64
 _LARGEST_BLOCK: Final = 1024
@@ -17,12 +17,14 @@ class HeaderBlocks:
 
     Args:
         decoder: a new decoder.
+        reader: reads the fields of the requests, of all connections.
     """
 
-    __slots__ = ("_decoder", "_last", "_requests")
+    __slots__ = ("_decoder", "_last", "_reader", "_requests")
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, reader: Requests) -> None:
         self._decoder = decoder
+        self._reader = reader
         self._requests: dict[bytes, Request] = {}
         self._last = b""
 
@@ -39,7 +41,7 @@ class HeaderBlocks:
         reading = hpack.read_over(block)
         if reading.changes:
             self._requests.clear()  # the same bytes may mean something else from here on
-        request = request_of(self._decoded(block, reading))
+        request = self._reader.of(self._decoded(block, reading))
         if reading.changes:
             return request
         if block == self._last and len(block) <= _LARGEST_BLOCK and request.size <= _LARGEST_LIST:

@@ -17,6 +17,7 @@ from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Budget, Share
 from edgeclients.lane.outgoing import Outgoing
 from edgeclients.lane.rates import Rates
+from edgeclients.lane.requests import Requests
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Shared:
         self.limits = limits
         self.budget = budget
         self.decoder = hpack.decoders()
+        self.requests = Requests()
         self.connections: set[Connection] = set()
         self.is_closed = False
         """No more connections are taken: those whose TLS handshake is under way come later."""
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._rates = Rates(limits, loop.time, self._progress)
         share = Share(shared.budget)
         self._outgoing = Outgoing(loop, limits, share)
-        blocks = HeaderBlocks(shared.decoder(limits.header_list_bytes))
+        blocks = HeaderBlocks(shared.decoder(limits.header_list_bytes), shared.requests)
         self._exchange = Exchange(shared.methods, limits, blocks, self._outgoing, share, self._rates, loop, self._on_idle)
         self._transport: asyncio.Transport
         self._input = bytearray()
