@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.perf import beside, contenders, idle, prepared, wire
+from tests.perf import beside, contenders, idle, prepared
 from tests.perf.contenders import BARE, CPP, GRPCIO, LANE, Contender, Tls
 from tests.perf.fleet import BULK, DOMAIN, create
 from tests.perf.homes import serving
@@ -13,6 +13,7 @@ from tests.support.api import Api
 _SHAPES = ((4, 32), (4, 1), (1, 1))
 """Connections, and calls under way on each."""
 _TLS_SHAPES = ((4, 32), (1, 1))
+_VARIETY = (prepared.TIMEOUT, prepared.TRACE, prepared.CONSTANT)
 _COUNTS = {LANE: 16_000, GRPCIO: 4_000, BARE: 4_000, CPP: 16_000}
 _GOALS = {(4, 32): 8.0, (1, 1): 2.8}
 """Calls per CPU-second where grpc-timeout varies, as multiples of a bare handler's."""
@@ -26,16 +27,16 @@ def lane(run: Run) -> list[Row]:
     program, reason = contenders.program_in(run.folder)
     rows = [] if program else [Row("lane", f"no C++ server: {reason}", Figure(Spread(0, 0, 0), 0))]
     with contenders.all_of(run.home, program) as found:
-        for varies in (prepared.TIMEOUT, prepared.TRACE, prepared.CONSTANT):
+        for varies in _VARIETY[: run.pick(3, 1)]:
             for shape in _SHAPES:
                 rows += _costs(run, found, shape, varies)
-        for rate in _RATES:
+        for rate in _RATES[: run.pick(2, 1)]:
             rows += _times(run, found, rate)
     tls = contenders.tls_in(run.folder)
     with contenders.all_of(run.home, program, tls) as found:
-        for shape in _TLS_SHAPES:
+        for shape in _TLS_SHAPES[: run.pick(2, 1)]:
             rows += _costs(run, found, shape, prepared.TIMEOUT, tls)
-        for rate in _RATES:
+        for rate in _RATES[: run.pick(2, 1)]:
             rows += _times(run, found, rate, tls)
     return [*rows, *_cold(run), *idle.idle(run, tls), *beside.beside(run)]
 
@@ -112,7 +113,7 @@ def _once(run: Run, server: str, questions: list[tuple[str, str]], others: list[
         return len(questions) / ask(order, lambda: cpu_seconds(service.process.pid)).cpu_seconds
 
 
-def _over(order: Order, tls: Tls | None) -> wire.Order:
+def _over(order: Order, tls: Tls | None) -> Order:
     return order if tls is None else order._replace(authority=tls.authority)
 
 

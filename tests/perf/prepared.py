@@ -64,7 +64,7 @@ def response(client_id: str) -> bytes:
 
 def calls(varies: str, scheme: str, authority: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Asked]:
     """The calls of one connection, in their order; `messages` are the questions and their answers."""
-    encoder, chance = Encoder(), random.Random(len(messages))  # noqa: S311
+    encoder, chance = Encoder(), random.Random(len(messages))
     constant = {
         b":method": b"POST",
         b":scheme": scheme.encode(),

@@ -11,7 +11,7 @@ _NEEDED = ("g++", "protoc", "grpc_cpp_plugin", "pkg-config")
 _INSTALL = "apt-get install g++ pkg-config libgrpc++-dev protobuf-compiler-grpc"
 
 
-class NotBuilt(Exception):
+class NotBuilt(Exception):  # noqa: N818 - says what is so
     """Says why there is no such server here."""
 
 
