@@ -30,7 +30,7 @@ _RATE = 500
 
 def beside(run: Run) -> list[Row]:
     """Hits while 64 creates are under way and a domain of 100,000 is listed, on either server in turns."""
-    count, rounds, calls = run.pick(100_000, 400), run.pick(5, 1), run.pick(2_000, 100)
+    count, rounds, calls = run.pick(100_000, 400), run.pick(3, 1), run.pick(2_000, 100)
     with serving(run.home, "beside") as service, Api(service, DOMAIN) as api:
         for some in chunks(count, BULK):
             tokens = create(api, some)

@@ -1,10 +1,12 @@
 """A caller of Authenticate that speaks HTTP/2 itself: `python -m tests.perf.wire` with an order as JSON on stdin.
 
-It makes all its calls before it begins, keeps a number of them under way on each connection or calls at a fixed rate, and
-fails at the first answer that is not the right one. It says when it is ready, begins at a line on stdin, and tells what it saw.
+It makes all its calls before it begins, and keeps a number of them under way on each connection or calls at a fixed rate. It
+fails at the first answer that is not the right one; only at a rate, which may be too much for a server, such an answer is one
+that never came. It says when it is ready, begins at a line on stdin, and tells what it saw.
 """
 
 import json
+import math
 import select
 import socket
 import ssl
@@ -50,7 +52,7 @@ class Seen(NamedTuple):
     cpu_seconds: float
     """The server's, if it was watched."""
     each_ms: list[float]
-    """From when each call was meant to begin until its answer was there; empty without a rate."""
+    """From when each call was meant to begin until its answer was there, infinite if it was wrong; empty without a rate."""
 
 
 def ask(order: Order, watched: Callable[[], float] = lambda: 0.0) -> Seen:
@@ -85,12 +87,14 @@ class Link:
     def __init__(self, connected: socket.socket, asked: Sequence[Asked]) -> None:
         self.socket = connected
         self.asked = asked
+        self.may_fail = False
         self.begun = self.ended = 0
         self.meant = [0.0] * len(asked)
         self.took: list[float] = []
         self._decoder = Decoder()
         self._known: dict[bytes, dict[bytes, bytes]] = {}
         self._answers: dict[int, bytes] = {}
+        self._failed: set[int] = set()
         self._rest = b""
         self._has_settings = False
 
@@ -140,6 +144,8 @@ class Link:
             self.socket.sendall(prepared.frame(prepared.SETTINGS, prepared.ACK, 0, b""))
         elif kind == prepared.PING and not flags & prepared.ACK:
             self.socket.sendall(prepared.frame(prepared.PING, prepared.ACK, 0, content))
+        elif kind == prepared.RST_STREAM and self.may_fail:
+            self._on_reset(stream)
         elif kind in {prepared.RST_STREAM, prepared.GOAWAY}:
             raise RuntimeError(f"frame {kind} of the server: {content!r}")
 
@@ -155,10 +161,21 @@ class Link:
 
     def _on_end(self, stream: int, trailers: dict[bytes, bytes]) -> None:
         number = stream // 2
-        if trailers.get(b"grpc-status") != b"0" or self._answers.pop(stream, b"") != self.asked[number].answer:
+        is_right = self._answers.pop(stream, b"") == self.asked[number].answer and trailers.get(b"grpc-status") == b"0"
+        if not is_right and not self.may_fail:
             raise RuntimeError(f"call {number} has a wrong answer: {trailers}")
+        if not is_right:
+            self._on_reset(stream)
+            return
         self.ended += 1
         self.took.append((time.perf_counter() - self.meant[number]) * 1000)
+
+    def _on_reset(self, stream: int) -> None:
+        """A call has failed. A server that answers before it has read all may reset the stream as well."""
+        if stream not in self._failed:
+            self._failed.add(stream)
+            self.ended += 1
+            self.took.append(math.inf)
 
 
 def keep_under_way(links: Sequence[Link], at_a_time: int) -> None:
@@ -172,6 +189,8 @@ def keep_under_way(links: Sequence[Link], at_a_time: int) -> None:
 
 def keep_rate(links: Sequence[Link], rate: float) -> list[float]:
     """Make all calls when they are due, whether or not others are answered; what each took, in ms."""
+    for link in links:
+        link.may_fail = True
     count, begin, due = sum(len(link.asked) for link in links), time.perf_counter() + 0.01, 0
     while any(link.ended < len(link.asked) for link in links):
         now = time.perf_counter()
