@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from jh2.hpack import Decoder
 
-from edgeclients.lane.hpack import changes_table
+from edgeclients.lane.hpack import read_over
 from tests.perf import prepared
 from tests.perf.prepared import Asked
 
@@ -153,7 +153,7 @@ class Link:
         known = self._known.get(block)
         if known is None:
             known = {bytes(name): bytes(value) for name, value in self._decoder.decode(block, raw=True)}
-            if changes_table(block):
+            if read_over(block).changes:
                 self._known.clear()  # the same bytes may mean something else from here on
             else:
                 self._known[block] = known
