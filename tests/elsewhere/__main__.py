@@ -11,7 +11,7 @@ from tests.support.mixed_calls import call, h2spec, serving
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.elsewhere", description=__doc__)
     parser.add_argument("program", choices=[*CALLERS, "h2spec"])
-    parser.add_argument("--server", default="grpcio", help="MG_CLIENTS_GRPC_SERVER of the service")
+    parser.add_argument("--server", default="lane", help="MG_CLIENTS_GRPC_SERVER of the service")
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--seconds", type=int, default=2, help="for how long h2spec waits")
     arguments = parser.parse_args()
