@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from tests.support.waiting import PATIENCE
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM, ACK, END_HEADERS = 1, 1, 4
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 1, 1, 4, 8, 32
 FRAME_BYTES = 16384
 
 AUTHENTICATE = b"/clients.v1.ClientsService/Authenticate"
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TABLE_SIZE, _INITIAL_WINDOW = 1, 4  # settings
 _WINDOW = 65535  # until something else is said
 
@@ -53,6 +53,11 @@ def fields(path: bytes = AUTHENTICATE, others: Mapping[bytes, bytes | None] = Ma
     return b"".join(field(name, value) for name, value in wanted.items() if value is not None)
 
 
+def settings(values: Sequence[tuple[int, int]]) -> Frame:
+    """A SETTINGS frame."""
+    return Frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *one) for one in values))
+
+
 def message(content: bytes, flag: int = 0) -> bytes:
     """A message as gRPC frames it."""
     return bytes((flag,)) + struct.pack(">I", len(content)) + content
@@ -64,9 +69,13 @@ class Http2:
     Args:
         address: host and port.
         window: bytes of an answer that the server may send; None: as HTTP/2 has it.
+        ours: the settings to begin with, in place of those that suit most tests.
     """
 
-    def __init__(self, address: str, window: int | None = None) -> None:
+    acknowledges = True
+    """Whether settings and pings are."""
+
+    def __init__(self, address: str, window: int | None = None, ours: Sequence[tuple[int, int]] | None = None) -> None:
         host, _, port = address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)), PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -74,10 +83,11 @@ class Http2:
         self._kept: deque[Frame] = deque()
         self._last = -1
         self._initial, self._windows = _WINDOW, Counter({0: _WINDOW})
-        ours = struct.pack(">HI", _TABLE_SIZE, 0)  # so that headers can be read without one
-        if window is not None:
-            ours += struct.pack(">HI", _INITIAL_WINDOW, window)
-        self.socket.sendall(_PREFACE + Frame(SETTINGS, 0, 0, ours).encoded())
+        if ours is None:
+            ours = [(_TABLE_SIZE, 0)]  # so that headers can be read without one
+            if window is not None:
+                ours.append((_INITIAL_WINDOW, window))
+        self.socket.sendall(PREFACE + settings(ours).encoded())
         while self._next().kind != SETTINGS:
             pass
 
@@ -131,7 +141,7 @@ class Http2:
         content, head = self._received[9:size], self._received[:9]
         self._received = self._received[size:]
         found = Frame(head[3], head[4], int.from_bytes(head[5:9], "big"), content)
-        if found.kind in (SETTINGS, PING) and not found.flags & ACK:
+        if self.acknowledges and found.kind in (SETTINGS, PING) and not found.flags & ACK:
             self.send(Frame(found.kind, ACK, 0, content if found.kind == PING else b""))
         if found.kind == SETTINGS:
             told = dict(struct.iter_unpack(">HI", content))
