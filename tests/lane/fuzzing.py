@@ -106,7 +106,7 @@ class Transport(asyncio.Transport):
         self.loop, self.protocol = loop, protocol
         self.written = bytearray()
         self.waiting = self.high = 0
-        self.is_taking, self.is_paused, self.is_reading, self.is_closed = True, False, True, False
+        self.is_taking, self.is_paused, self.reads, self.is_closed = True, False, True, False
 
     @override
     def write(self, data: Any) -> None:
@@ -152,12 +152,12 @@ class Transport(asyncio.Transport):
 
     @override
     def pause_reading(self) -> None:
-        self.is_reading = False
+        self.reads = False
 
     @override
     def resume_reading(self) -> None:
         assert not self.is_closed
-        self.is_reading = True
+        self.reads = True
 
 
 class Conversation(NamedTuple):
@@ -214,7 +214,7 @@ async def _conversing(loop: Loop, conversation: Conversation) -> bytes:
             connection.go_away()
         elif kind.startswith("take"):
             transport.take(taking=kind == "take")
-        if unread and transport.is_reading and not transport.is_closed:
+        if unread and transport.reads and not transport.is_closed:
             connection.data_received(unread)
             unread = b""
         if value != SECONDS[0]:
@@ -278,7 +278,7 @@ _OTHERS: Sequence[dict[bytes, bytes | None]] = (
     {b"x": b"y\n"},
 )
 _MORE = (b"\x40\x01a\x01b\xbe", b"\x10\x01a\x01b", b"\x40\x01a\x01c")
-_FIRST = ([], [], [(4, 0)], [(1, 0), (4, 7)], [(4, 2**31 - 1)])
+_FIRST: Sequence[list[tuple[int, int]]] = ([], [], [(4, 0)], [(1, 0), (4, 7)], [(4, 2**31 - 1)])
 _WORDS = (1, 5, 1000, 65_535, 100_000, 2**31 - 1, 0)
 
 

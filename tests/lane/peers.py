@@ -75,7 +75,7 @@ class Peer(Http2):
     def __init__(self, address: str, ours: Sequence[tuple[int, int]] = ()) -> None:
         self._decoder = Decoder(2**24)
         super().__init__(address, ours=ours)
-        while not (frame := self.frame()).kind == SETTINGS:  # it has taken ours
+        while (frame := self.frame()).kind != SETTINGS:  # it has taken ours
             assert frame.kind == WINDOW_UPDATE
 
     def __enter__(self) -> "Peer":
@@ -106,7 +106,7 @@ class Peer(Http2):
         """The same of several, in the order in which they end."""
         left, found = set(streams), dict[int, Answer]()
         parts: dict[int, list[dict[str, str]]] = {stream: [] for stream in left}
-        contents = {stream: b"" for stream in left}
+        contents = dict.fromkeys(left, b"")
         while left:
             frame = self.frame()
             if frame.kind == GOAWAY:
@@ -159,6 +159,13 @@ class Peer(Http2):
             pass
         assert said is not None, "closed without GOAWAY"
         last, code = struct.unpack_from(">II", said.content)
+        return last, Code(code)
+
+    def until_goaway(self) -> tuple[int, Code]:
+        """The last stream and the code of the next GOAWAY; the connection goes on."""
+        while (frame := self.frame()).kind != GOAWAY:
+            pass
+        last, code = struct.unpack_from(">II", frame.content)
         return last, Code(code)
 
     def until(self, kind: int, stream: int = 0) -> Frame:
@@ -218,8 +225,7 @@ def farewell_in(said: list[Frame]) -> Code:
 def closed(peer: Peer) -> None:
     """Wait until the server has closed, without a word of why."""
     with pytest.raises(OSError, match=r"closed|reset|Broken"):
-        while True:
-            assert peer.frame().kind != GOAWAY
+        peer.until(GOAWAY, -1)
 
 
 BEGINNING = PREFACE + settings([]).encoded()

@@ -217,14 +217,20 @@ class Served:
         wait_until(lambda: self.do(lambda: len(asyncio.all_tasks())) <= 1, "the end of tasks")
 
     def unlogged(self) -> None:
-        """Nothing has been logged, and no error went unseen."""
-        self.do(gc.collect)
+        """Nothing has been logged."""
         assert self.log.lines == []
 
 
 @contextlib.contextmanager
-def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0) -> Iterator[Served]:
-    """A server until the end of the block, after which nothing of it is left; it has logged nothing that a test has not taken."""
+def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0, kept: int = 0) -> Iterator[Served]:
+    """A server until the end of the block, after which nothing of it is left; it has logged nothing that a test has not taken.
+
+    Args:
+        limits: of its connections.
+        memory: its budget.
+        grace: seconds for calls that have begun.
+        kept: bytes that the system keeps of what a peer does not read; 0: as it likes.
+    """
     loop = uvloop.new_event_loop()
     served = Served(limits or Limits(), memory, loop)
     thread = threading.Thread(target=_run, args=(loop,))
@@ -232,6 +238,8 @@ def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0
     logging.getLogger().addHandler(served.log)
     loop.set_exception_handler(lambda _, context: served.log.lines.append(str(context)))
     listening = socket.create_server(("127.0.0.1", 0))
+    if kept:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, kept)
     served.address = f"127.0.0.1:{listening.getsockname()[1]}"
 
     async def start() -> None:
@@ -240,9 +248,12 @@ def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0
 
     try:
         served.run(start)
-        yield served
-        served.run(lambda: served.lane.stop(grace))
-        served.settled()
+        try:
+            yield served
+        finally:
+            served.run(lambda: served.lane.stop(grace))
+            served.settled()
+        served.do(gc.collect)  # an error that nobody has seen would be logged now
         served.unlogged()
     finally:
         logging.getLogger().removeHandler(served.log)
