@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = itertools.filterfalse(is_of_the_sources, items)
 
 
-IN_PROCESS = ("unit", "conformance", "perf")  # suites that start no program, or measure that of the sources
+IN_PROCESS = ("unit", "lane", "conformance", "perf")  # suites that start no program, or measure that of the sources
 
 
 def is_of_the_sources(item: pytest.Item) -> bool:
