@@ -30,7 +30,7 @@ def lane(run: Run) -> list[Row]:
     rows = [] if program else [Row("lane", f"no C++ server: {reason}", Figure(Spread(0, 0, 0), 0))]
     with contenders.all_of(run.home, program) as found:
         for varies in _VARIETY[: run.pick(3, 1)]:
-            for shape in _SHAPES:
+            for shape in _SHAPES[: run.pick(3, 1)]:
                 rows += _costs(run, found, shape, varies)
         for rate in _RATES[: run.pick(2, 1)]:
             rows += _times(run, found, rate)
