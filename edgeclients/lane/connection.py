@@ -13,6 +13,7 @@ from edgeclients.lane.blocks import HeaderBlocks
 from edgeclients.lane.calls import Method
 from edgeclients.lane.exchange import Exchange
 from edgeclients.lane.frames import HEAD, HEAD_BYTES, PREFACE, Code, ConnectionFault, StreamFault
+from edgeclients.lane.incoming import Incoming
 from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Budget, Share
 from edgeclients.lane.outgoing import Outgoing
@@ -90,7 +91,8 @@ class Connection(asyncio.Protocol):
         share = Share(shared.budget)
         self._outgoing = Outgoing(loop, limits, share)
         blocks = HeaderBlocks(shared.decoder(limits.header_list_bytes), shared.requests)
-        self._exchange = Exchange(shared.methods, limits, blocks, self._outgoing, share, self._rates, loop, self._on_idle)
+        incoming = Incoming(limits, share, self._outgoing)
+        self._exchange = Exchange(shared.methods, limits, blocks, self._outgoing, incoming, self._rates, loop, self._on_idle)
         self._transport: asyncio.Transport
         self._input = bytearray()
         self._needed = len(PREFACE)

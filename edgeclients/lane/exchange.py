@@ -10,8 +10,8 @@ from edgeclients.lane import frames, messages
 from edgeclients.lane.blocks import HeaderBlocks
 from edgeclients.lane.calls import CallFailed, Method, Status, Streaming, Unary
 from edgeclients.lane.frames import Code, ConnectionFault, StreamFault
+from edgeclients.lane.incoming import Incoming
 from edgeclients.lane.limits import Limits
-from edgeclients.lane.memory import Share
 from edgeclients.lane.outgoing import Outgoing
 from edgeclients.lane.rates import Rates
 from edgeclients.lane.requests import MalformedRequest, Request, check_trailers
@@ -20,7 +20,6 @@ from edgeclients.lane.streams import Stream
 _log = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 256  # streams that were reset, whose frames may still arrive, and ranges of streams that never were
-_LONG: Final = 2048  # bytes of headers, or of a message that a handler has, that count as memory
 _TINY: Final = 64
 
 
@@ -32,7 +31,7 @@ class Exchange:
         limits: of the server.
         blocks: decodes header blocks.
         outgoing: sends frames.
-        share: memory for messages that are not complete.
+        incoming: receives messages.
         rates: counts what costs the server something.
         loop: the event loop.
         on_done: called when the last stream has ended.
@@ -44,7 +43,7 @@ class Exchange:
         limits: Limits,
         blocks: HeaderBlocks,
         outgoing: Outgoing,
-        share: Share,
+        incoming: Incoming,
         rates: Rates,
         loop: asyncio.AbstractEventLoop,
         on_done: Callable[[], None],
@@ -53,7 +52,7 @@ class Exchange:
         self._limits = limits
         self._blocks = blocks
         self._outgoing = outgoing
-        self._share = share
+        self._incoming = incoming
         self._rates = rates
         self._on_done = on_done
         self.loop = loop
@@ -69,7 +68,6 @@ class Exchange:
         self.refuses = False
         """New streams get REFUSED_STREAM."""
         self._reset: deque[int] = deque(maxlen=_REMEMBERED)
-        self._wanting: dict[int, tuple[Stream, int]] = {}
         self._skipped: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     # Frames.
@@ -113,7 +111,7 @@ class Exchange:
         if stream.receive_window < 0:
             raise StreamFault(number, Code.FLOW_CONTROL_ERROR, "window of the stream")
         if length > len(payload) and not ends:
-            self._widen(stream, length - len(payload))
+            self._incoming.widen(stream, length - len(payload))
         stream.received += len(payload)
         if ends:
             self._on_end(stream, payload)
@@ -121,9 +119,12 @@ class Exchange:
         if len(payload) < (_TINY if stream.buffer else messages.HEAD_BYTES):
             self._rates.count("tiny_frames")
         try:
-            self._keep(stream, payload)
+            self._incoming.keep(stream, payload)
         except CallFailed as failure:
             self._fail(stream, failure)
+            return
+        if stream.waits_since is not None:
+            stream.wake()
 
     def on_reset(self, number: int) -> None:
         """Take RST_STREAM.
@@ -217,12 +218,10 @@ class Exchange:
             self._answer_only(number, _refusal(request), is_ended=ends)
             return
         stream = self.streams[number] = Stream(self, number, request, method, self._outgoing.initial_window)
-        if request.size > _LONG:
-            if not self._share.take(request.size):
-                stream.is_ended = ends
-                self._fail(stream, messages.too_many())
-                return
-            stream.held_fields = request.size
+        if not self._incoming.hold_fields(stream):
+            stream.is_ended = ends
+            self._fail(stream, messages.too_many())
+            return
         if isinstance(method, Streaming):
             self._start(stream, self._serve(stream, method))
         if ends:
@@ -236,15 +235,14 @@ class Exchange:
             raise StreamFault(stream.number, Code.PROTOCOL_ERROR, "content-length")
         try:
             if isinstance(stream.method, Streaming):
-                self._keep(stream, payload)
+                self._incoming.keep(stream, payload)
                 stream.wake()
                 return
-            content = self._only_message(stream, bytes(stream.buffer) + payload if stream.buffer else payload)
+            content = self._incoming.only_message(stream, payload)
             stream.is_handed_over = True
             answer = stream.method.at_once(content, stream) if stream.method.at_once is not None else None
             if answer is None:
-                self._forget_buffer(stream)
-                self._hold_message(stream, len(content))
+                self._incoming.hand_over(stream, content)
         except Exception as error:  # noqa: BLE001 - the caller gets a status
             self._fail(stream, _failure(error))
             return
@@ -255,86 +253,14 @@ class Exchange:
 
     # Messages.
 
-    def _keep(self, stream: Stream, payload: bytes) -> None:
-        """Keep a part of a message. A long message gets the room it needs once its length is known.
-
-        Raises:
-            CallFailed: the message is too long, or no memory is left.
-        """
-        buffer = stream.buffer
-        buffer += payload
-        needed = len(buffer)
-        if needed >= messages.HEAD_BYTES:
-            size = messages.size_in(buffer)
-            if size - messages.HEAD_BYTES > self._limits.message_bytes:
-                raise messages.too_large()
-            needed = max(needed, size)
-            if len(buffer) > size and isinstance(stream.method, Unary):
-                raise _more_than_one()
-        missing = needed - len(buffer)
-        if needed > stream.held and not self._hold(stream, needed - stream.held):
-            if len(buffer) > stream.held and not self._hold(stream, len(buffer) - stream.held):
-                raise messages.too_many()
-            if missing >= stream.receive_window:
-                self._wanting[stream.number] = stream, needed
-            return
-        self._wanting.pop(stream.number, None)
-        if missing >= stream.receive_window and not stream.is_ended:
-            self._widen(stream, missing or 1)  # with no room at all some peers do not even send that they have ended
-        if stream.waits_since is not None:
-            stream.wake()
-
-    def _grant(self) -> None:
-        """Let long messages continue for which there was no memory, the oldest first."""
-        for stream, needed in list(self._wanting.values()):
-            if not self._hold(stream, needed - stream.held):
-                return
-            del self._wanting[stream.number]
-            self._widen(stream, needed - len(stream.buffer))
-
-    def _widen(self, stream: Stream, more: int) -> None:
-        stream.receive_window += more
-        self._outgoing.send(frames.window_update(stream.number, more))
-
-    def _only_message(self, stream: Stream, data: bytes) -> bytes:
-        """The content of the one message of a call.
-
-        Raises:
-            CallFailed: there is none, or it is damaged.
-        """
-        if len(data) < messages.HEAD_BYTES:
-            raise CallFailed(Status.INVALID_ARGUMENT, "no message")
-        size = messages.size_in(data)
-        if size - messages.HEAD_BYTES > self._limits.message_bytes:
-            raise messages.too_large()
-        if len(data) < size:
-            raise CallFailed(Status.INVALID_ARGUMENT, "message is not complete")
-        if len(data) > size:
-            raise _more_than_one()
-        return messages.content_of(data, stream.request.encoding, self._limits.message_bytes)
-
-    def _next_message(self, stream: Stream) -> bytes | None:
-        """The next message that has arrived, if any."""
-        buffer = stream.buffer
-        if len(buffer) < messages.HEAD_BYTES:
-            return None
-        size = messages.size_in(buffer)
-        if len(buffer) < size:
-            return None
-        message = bytes(buffer[:size])
-        del buffer[:size]
-        self._give_back(stream, min(size, stream.held))
-        return message
-
     async def receive(self, stream: Stream) -> bytes | None:
         """The next message of a streaming call; None if the peer has sent all.
 
         Raises:
             CallFailed: it is damaged, too long, or does not arrive in time.
         """
-        self._hold_message(stream, 0)  # the handler has done with the message before
         since = self.loop.time()
-        while (message := self._next_message(stream)) is None:
+        while (content := self._incoming.next_message(stream)) is None:
             if stream.is_ended:
                 if stream.buffer:
                     raise CallFailed(Status.INVALID_ARGUMENT, "message is not complete")
@@ -345,12 +271,6 @@ class Exchange:
                 await stream.wait()
             finally:
                 stream.waits_since = None
-        self._keep(stream, b"")  # the message behind it may be a long one
-        more = self._limits.window_bytes - stream.receive_window - len(stream.buffer)
-        if more >= self._limits.window_bytes // 2 and not stream.is_ended:
-            self._widen(stream, more)
-        content = messages.content_of(message, stream.request.encoding, self._limits.message_bytes)
-        self._hold_message(stream, len(content))
         return content
 
     async def send(self, stream: Stream, content: bytes) -> None:
@@ -419,6 +339,7 @@ class Exchange:
     def _answer(self, stream: Stream, content: bytes) -> None:
         if not stream.is_open:
             return
+        self._incoming.release(stream)
         try:
             is_complete = self._outgoing.answer(stream, content)
         except CallFailed as failure:
@@ -459,13 +380,8 @@ class Exchange:
             stream.method.lost(status, self.loop.time() - stream.begun_at)
         del self.streams[stream.number]
         self.ended += 1
-        self._wanting.pop(stream.number, None)
-        if held := stream.held + stream.held_fields + stream.held_message:
-            stream.held = stream.held_fields = stream.held_message = 0
-            self._share.give_back(held)
-            if self._wanting:
-                self._grant()
         self._outgoing.forget(stream)
+        self._incoming.release(stream)
         stream.end()
         if not self.streams:
             self._on_done()
@@ -477,46 +393,16 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """End calls whose message is late, and those whose answer is not taken."""
-        if self._wanting:
-            self._grant()  # other connections may have given memory back
+        self._incoming.grant()  # other connections may have given memory back
         late = now - self._limits.message_seconds
         for stream in list(self.streams.values()):
             if stream.waits_since is not None:
                 if stream.waits_since <= late:
                     stream.wake(_message_late())
             elif stream.task is None and stream.trailers is None and not stream.is_ended and stream.begun_at <= late:
-                self._fail(stream, messages.too_many() if stream.number in self._wanting else _message_late())
+                self._fail(stream, messages.too_many() if self._incoming.is_waiting(stream) else _message_late())
         for stream in self._outgoing.stalled(now - self._limits.stalled_seconds):
             self.reset(StreamFault(stream.number, Code.CANCEL, "the answer is not taken"))
-
-    def _hold(self, stream: Stream, size: int) -> bool:
-        if not self._share.take(size):
-            return False
-        stream.held += size
-        return True
-
-    def _hold_message(self, stream: Stream, size: int) -> None:
-        """Count the message that a handler has got, in place of the one before.
-
-        Raises:
-            CallFailed: no memory is left for it.
-        """
-        self._share.give_back(stream.held_message)
-        stream.held_message = 0
-        if size > _LONG:
-            if not self._share.take(size):
-                raise messages.too_many()
-            stream.held_message = size
-
-    def _forget_buffer(self, stream: Stream) -> None:
-        stream.buffer = bytearray()
-        self._give_back(stream, stream.held)
-
-    def _give_back(self, stream: Stream, size: int) -> None:
-        self._share.give_back(size)
-        stream.held -= size
-        if self._wanting:
-            self._grant()
 
 
 def _refusal(request: Request) -> bytes:
@@ -526,10 +412,6 @@ def _refusal(request: Request) -> bytes:
     if request.fault:
         return messages.trailers_only(CallFailed(Status.INTERNAL, request.fault))
     return messages.trailers_only(CallFailed(Status.UNIMPLEMENTED, "Method not found!"))
-
-
-def _more_than_one() -> CallFailed:
-    return CallFailed(Status.INTERNAL, "more than one message")
 
 
 def _check_open(stream: Stream) -> None:

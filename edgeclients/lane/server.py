@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from edgeclients.lane.calls import Methods
 from edgeclients.lane.connection import Connection, Shared
 from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Budget
+
+_log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 512
 _CHECK_SECONDS: Final = 1.0
@@ -79,5 +82,9 @@ class LaneServer:
     def _check(self) -> None:
         now = self._loop.time()
         for connection in list(self._shared.connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:  # noqa: BLE001 - others go on
+                _log.exception("a gRPC connection failed unexpectedly")
+                connection.abort()
         self._timer = self._loop.call_later(_CHECK_SECONDS, self._check)

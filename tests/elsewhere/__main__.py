@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tests.support.foreign import CALLERS
-from tests.support.mixed_calls import call, h2spec, serving
+from tests.support.mixed_calls import AUTHENTICATE, call, h2spec, port_of, serving
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), arguments.server) as service:
         if arguments.program == "h2spec":
-            spec = h2spec(service, arguments.seconds)
+            spec = h2spec(port_of(service), AUTHENTICATE, arguments.seconds)
             print(f"{len(spec.failed)} of {spec.tests} failed", *sorted(spec.failed), sep="\n")
         else:
             print(call(arguments.program, service, arguments.calls))

@@ -331,7 +331,7 @@ class Speaker:
         if kind < 0.7:
             return message(content)
         if kind < 0.8:
-            return message(gzip.compress(content), 1)
+            return message(gzip.compress(content, mtime=0), 1)
         if kind < 0.85:
             return message(content, random.choice((1, 2)))
         if kind < 0.95:

@@ -76,7 +76,15 @@ class Served:
             "/t/Talk": Streaming(self._talk),
             "/t/Early": Streaming(self._early),
             "/t/Stubborn": Streaming(self._stubborn),
+            "/t/Greet": Streaming(self._greet),
         }
+
+    async def _greet(self, call: Call) -> None:
+        """Answers whoever has sent all, with a message or none, and not at once: calls are open beside each other."""
+        while await call.receive() is not None:
+            pass
+        await asyncio.sleep(0.3)
+        await call.send(b"good morning")
 
     def _echo_at_once(self, content: bytes, call: Call) -> bytes:
         self.seen.append(call)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import asking
 from tests.support.foreign import CALLERS, Missing, program
-from tests.support.mixed_calls import call, expected, h2spec, serving
+from tests.support.mixed_calls import AUTHENTICATE, call, expected, h2spec, port_of, serving
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
@@ -80,7 +80,7 @@ def test_a_caller_tells_which_answers_are_wrong(serves: Service, name: str) -> N
 def test_frames_of_any_kind_and_order(serves: Service) -> None:
     build("h2spec")
     server = serves.env["MG_CLIENTS_GRPC_SERVER"]
-    spec = h2spec(serves, SPEC_SECONDS.get(server, PATIENT_SPEC_SECONDS))
+    spec = h2spec(port_of(serves), AUTHENTICATE, SPEC_SECONDS.get(server, PATIENT_SPEC_SECONDS))
     assert spec.tests == SPEC_TESTS
     if server not in SPEC_SECONDS:
         assert spec.failed <= NOT_ANSWERED

@@ -106,6 +106,11 @@ class Http2:
         self._last += 2
         stream = self._last
         self.send(Frame(HEADERS, END_HEADERS | (END_STREAM if end and content is None else 0), stream, headers))
+        self.send_all(stream, content or b"", end=end)
+        return stream
+
+    def send_all(self, stream: int, content: bytes, *, end: bool = True) -> None:
+        """Send a message, or the rest of it, as far as there is room; wait for more."""
         while content:
             part = content[: self.room(stream)]
             content = content[len(part) :]
@@ -113,7 +118,6 @@ class Http2:
                 self.data(stream, part, end=end and not content)
             else:
                 self._kept.append(self._next())
-        return stream
 
     def room(self, stream: int) -> int:
         """Bytes that may be sent in a frame now."""

@@ -46,6 +46,7 @@ _MIX: Final = {
 KINDS: Final = tuple(random.Random(1).sample(list(_MIX), sum(_MIX.values()), counts=list(_MIX.values())))
 """A hundred calls. Few of them are large: a connection may have 16 of those at a time."""
 
+AUTHENTICATE: Final = "/clients.v1.ClientsService/Authenticate"
 PER_CHANNEL: Final = 500
 AT_ONCE: Final = 16
 
@@ -113,18 +114,22 @@ def _address(service: Service) -> str:
     return f"127.0.0.1:{service.grpc.rpartition(':')[2]}"
 
 
-def h2spec(service: Service, seconds: int) -> Spec:
-    """Run all of h2spec. A test that waits `seconds` has failed.
+def h2spec(port: int, path: str, seconds: int) -> Spec:
+    """Run all of h2spec against a method. A test that waits `seconds` has failed.
 
     Raises:
         Missing: it cannot be built on this machine.
     """
-    port = service.grpc.rpartition(":")[2]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        to = ["-h", "127.0.0.1", "-p", port, "-P", "/clients.v1.ClientsService/Authenticate"]
+        to = ["-h", "127.0.0.1", "-p", str(port), "-P", path]
         command = [*program("h2spec"), "generic", "http2", "hpack", *to, "-o", str(seconds), "-j", str(report)]
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert report.exists(), ended.stdout[-2000:]
         cases = list(ET.parse(report).iter("testcase"))  # what h2spec wrote just now
     return Spec(len(cases), {f"{case.get('package')}: {case.get('classname')}" for case in cases if len(case)})
+
+
+def port_of(service: Service) -> int:
+    """The port of gRPC."""
+    return int(service.grpc.rpartition(":")[2])
