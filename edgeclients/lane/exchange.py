@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from edgeclients.lane import frames, messages
@@ -233,21 +234,39 @@ class Exchange:
         length = stream.request.length
         if length is not None and length != stream.received:
             raise StreamFault(stream.number, Code.PROTOCOL_ERROR, "content-length")
-        try:
-            if isinstance(stream.method, Streaming):
+        if isinstance(stream.method, Streaming):
+            try:
                 self._incoming.keep(stream, payload)
+            except CallFailed as failure:
+                self._fail(stream, failure)
+            else:
                 stream.wake()
-                return
+        else:
+            self._call(stream, stream.method, payload)
+
+    def _call(self, stream: Stream, method: Unary, payload: bytes = b"") -> None:
+        """Call a method with its message, of which `payload` is the last part."""
+        try:
             content = self._incoming.only_message(stream, payload)
-            stream.is_handed_over = True
-            answer = stream.method.at_once(content, stream) if stream.method.at_once is not None else None
-            if answer is None:
-                self._incoming.hand_over(stream, content)
+            if not self._incoming.hand_over(stream, payload, len(content), partial(self._call_again, stream, method)):
+                return
+            self._answer_or_start(stream, method, content)
         except Exception as error:  # noqa: BLE001 - the caller gets a status
             self._fail(stream, _failure(error))
-            return
+
+    def _call_again(self, stream: Stream, method: Unary) -> None:
+        """The same when there is memory, which has been counted."""
+        try:
+            self._answer_or_start(stream, method, self._incoming.only_message(stream, b""))
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._fail(stream, _failure(error))
+
+    def _answer_or_start(self, stream: Stream, method: Unary, content: bytes) -> None:
+        stream.buffer = bytearray()
+        stream.is_handed_over = True
+        answer = method.at_once(content, stream) if method.at_once is not None else None
         if answer is None:
-            self._start(stream, self._work(stream, stream.method, content))
+            self._start(stream, self._work(stream, method, content))
         else:
             self._answer(stream, answer)
 
@@ -399,8 +418,10 @@ class Exchange:
             if stream.waits_since is not None:
                 if stream.waits_since <= late:
                     stream.wake(_message_late())
+            elif stream.begun_at <= late and self._incoming.is_waiting(stream):
+                self._fail(stream, messages.too_many())
             elif stream.task is None and stream.trailers is None and not stream.is_ended and stream.begun_at <= late:
-                self._fail(stream, messages.too_many() if self._incoming.is_waiting(stream) else _message_late())
+                self._fail(stream, _message_late())
         for stream in self._outgoing.stalled(now - self._limits.stalled_seconds):
             self.reset(StreamFault(stream.number, Code.CANCEL, "the answer is not taken"))
 

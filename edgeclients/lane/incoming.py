@@ -1,6 +1,7 @@
 """The messages that one connection receives: put together, with windows and memory for them (RFC 9113, section 5.2)."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from edgeclients.lane import frames, messages
 from edgeclients.lane.calls import CallFailed, Status, Unary
@@ -10,6 +11,14 @@ from edgeclients.lane.outgoing import Outgoing
 from edgeclients.lane.streams import Stream
 
 _LONG: Final = 2048  # bytes of headers, or of a message that a handler has, that count as memory
+
+
+class _Waiting(NamedTuple):
+    """A message that waits for memory: to arrive, or to be handed over, which `resume` does."""
+
+    stream: Stream
+    needed: int
+    resume: Callable[[], None] | None
 
 
 class Incoming:
@@ -25,7 +34,7 @@ class Incoming:
         self._limits = limits
         self._share = share
         self._outgoing = outgoing
-        self._waiting: dict[int, tuple[Stream, int]] = {}
+        self._waiting: dict[int, _Waiting] = {}
 
     def hold_fields(self, stream: Stream) -> bool:
         """Count the headers of a stream, if they are long; returns whether there is memory for them."""
@@ -55,7 +64,7 @@ class Incoming:
             if not self._hold(stream, len(buffer)):
                 raise messages.too_many()
             if missing >= stream.receive_window:
-                self._waiting[stream.number] = stream, needed
+                self._waiting[stream.number] = _Waiting(stream, needed, None)
             return
         self._waiting.pop(stream.number, None)
         if missing >= stream.receive_window and len(buffer) <= size and not stream.is_ended:
@@ -67,11 +76,17 @@ class Incoming:
 
     def grant(self) -> None:
         """Let messages continue that have waited for memory, the oldest first."""
-        for stream, needed in list(self._waiting.values()):
-            if not self._hold(stream, needed):
-                return
-            del self._waiting[stream.number]
-            self.widen(stream, needed - len(stream.buffer))
+        for stream, needed, resume in list(self._waiting.values()):
+            if resume is not None:
+                if not self._replace(stream, needed):
+                    return
+                del self._waiting[stream.number]
+                resume()
+            else:
+                if not self._hold(stream, needed):
+                    return
+                del self._waiting[stream.number]
+                self.widen(stream, needed - len(stream.buffer))
 
     def widen(self, stream: Stream, more: int) -> None:
         """Give the peer more room in a stream."""
@@ -117,17 +132,28 @@ class Incoming:
             self.widen(stream, more)
         return content
 
-    def hand_over(self, stream: Stream, content: bytes) -> None:
-        """Count the message that a handler has from here on, in place of what has arrived of it.
+    def hand_over(self, stream: Stream, payload: bytes, size: int, resume: Callable[[], None]) -> bool:
+        """Count the message that a handler gets, in place of what has arrived of it.
+
+        Args:
+            stream: its stream.
+            payload: the last part of the message, as it has arrived.
+            size: bytes of its content, which may have been compressed.
+            resume: called as soon as there is memory, if there is none now; `only_message` returns the content again then.
+
+        Returns:
+            Whether there is memory.
 
         Raises:
-            CallFailed: no memory is left for it.
+            CallFailed: there is none even for what has arrived.
         """
-        stream.buffer = bytearray()
-        self._share.give_back(stream.held)
-        stream.held = 0
-        self._count_handed_over(stream, len(content))
-        self._grant_waiting()
+        if size <= _LONG or self._replace(stream, size):
+            return True
+        stream.buffer += payload
+        if not self._hold(stream, len(stream.buffer)):
+            raise messages.too_many()
+        self._waiting[stream.number] = _Waiting(stream, size, resume)
+        return False
 
     def release(self, stream: Stream) -> None:
         """Count nothing of a stream any more: its messages are not needed."""
@@ -148,6 +174,16 @@ class Incoming:
             if not self._share.take(more):
                 return False
             stream.held = size
+        return True
+
+    def _replace(self, stream: Stream, size: int) -> bool:
+        """Count a message of this size in place of what has arrived, if there is memory."""
+        more = size - stream.held
+        if more > 0 and not self._share.take(more):
+            return False
+        if more < 0:
+            self._share.give_back(-more)
+        stream.held, stream.held_message = 0, size
         return True
 
     def _count_handed_over(self, stream: Stream, size: int) -> None:
