@@ -93,6 +93,16 @@ def test_operators_are_told(at: Place) -> None:
     assert at.audit("--domain", "plant") == [], "operators belong to no domain"
 
 
+def test_of_many_domains_an_operator_has_the_first_are_told(at: Place) -> None:
+    domains = [f"--domain=plant-{number}=admin" for number in range(1000)]
+    assert at("operators", "add", "ann", *domains).code == 0
+    (entry,) = at.audit()
+    told = entry["attributes"]["after"]["domains"]
+    assert told["plant-0"] == "admin"
+    assert told["…"] == f"{1000 - len(told) + 1} more"
+    assert len(json.dumps(entry["attributes"], ensure_ascii=False).encode()) < 4096
+
+
 def test_an_import_is_told(at: Place, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("external_id,name\nSN-1,a\nSN-2,b\n")

@@ -127,9 +127,30 @@ def test_long_values_are_cut(town: Town) -> None:
     updated, created = journal(town.operator, client["id"])
     after = created["attributes"]["after"]
     assert after["name"] == "ä" * 500
-    for value in (after["metadata"], updated["attributes"]["after"]["tags"]):
-        assert value[-1] == "…"
-        assert 800 < len("".join(value).encode()) <= 1027
+    for value, most in ((after["metadata"], 20), (updated["attributes"]["after"]["tags"], 30)):
+        assert value[-1] == f"… {most - len(value) + 1} more"
+        assert 700 < len("".join(value).encode()) <= 1024
+
+
+def test_no_call_displaces_the_others_entries(town: Town) -> None:
+    """An entry is small, whatever was sent: else the bytes of a ring were soon full."""
+    client = town.operator.create()["id"]
+    members = [f"{number:036}" for number in range(10_000)]
+    role = town.operator.request("POST", f"/clients/{client}/roles", json={"role_name": "all", "optional_members": members})
+    assert role.status_code == 201, role.text
+    path = f"/clients/{client}/roles/{role.json()['id']}/members"
+    assert town.operator.request("POST", f"{path}/delete-all").is_success
+    assert town.operator.request("POST", path, json={"members": members}).is_success
+    assert town.operator.request("POST", f"{path}/delete", json={"members": members}).is_success
+    *changes, _ = journal(town.operator, client)
+    assert len(changes) == 4
+    for change in changes:
+        (told,) = (
+            change["attributes"].get(name, {}).get("members") for name in ("before", "after") if name in change["attributes"]
+        )
+        assert told[0] in members
+        assert told[-1] == f"… {len(members) - len(told) + 1} more"
+        assert len(json.dumps(change["attributes"])) <= 4096
 
 
 def test_no_secret_is_told(town: Town) -> None:
