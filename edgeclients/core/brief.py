@@ -1,4 +1,4 @@
-"""The attributes of an entry of the journal, of bounded size: no caller may displace the others' entries with a few of its own."""
+"""The attributes of a journal entry, of bounded size: no caller may displace others' entries with a few of its own."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence

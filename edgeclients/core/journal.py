@@ -13,8 +13,12 @@ from edgeclients.core.events import status_name
 from edgeclients.model import Action, Client, JournalEntry, NewRole, Ring, Role, Session, action_names
 
 CREATE, IMPORT = "client.create", "client.import"
+REMOVE_MEMBERS = "members.remove"  # of a role
 CONNECT, DISCONNECT = "client.connect", "client.disconnect"
 SET_PARENT, REMOVE_PARENT = "client.set_parent", "client.remove_parent"
+
+MOST_SHORT = 10_000
+"""Clients of one call that get an entry of their own: a tenth of what their ring holds, as many as a call can name."""
 
 _FIELDS = ("name", "external_id", "identity", "tags", "parent_group_id")
 _LOCAL = "local"  # where commands on this machine come from
@@ -66,22 +70,33 @@ def of_operator(operation: str, operator_id: str, by: str, **attributes: object)
     return JournalEntry(f"operator.{operation}", "", "", by, brief(told))
 
 
-def of_service(operation: str, domain_id: str, **attributes: object) -> JournalEntry:
-    """What another service did, whose calls name no user."""
-    return summary(service_in(domain_id), operation, **attributes)
-
-
 def service_in(domain_id: str) -> Session:
-    """Another service as the one who changed something in a domain."""
+    """Another service as the one who changed something in a domain: its calls name no user."""
     return Session("", domain_id, super_admin=False, request_id="", origin="gRPC")
 
 
+def command_in(domain_id: str, by: str) -> Session:
+    """A command on this machine as what changed something in a domain; `by` is who ran it."""
+    return Session("", domain_id, super_admin=False, request_id="", local=True, origin=by)
+
+
 def one_or_many(session: Session, operation: str, client_ids: Sequence[str], **attributes: object) -> list[JournalEntry]:
-    """The same was done to some clients: one entry with `attributes`, and a short one for each if there are several."""
+    """The same was done to some clients: one entry with `attributes`, and a short one for each if there are several.
+
+    Beyond `MOST_SHORT` clients, the others are only in the number of clients that the first entry tells.
+    """
     if len(client_ids) == 1:
         return [_entry(session, operation, client_ids[0], attributes)]
-    whole = summary(session, operation, clients=len(client_ids), **attributes)
-    return [whole, *(short(session, operation, client_id) for client_id in client_ids)]
+    whole = summary(session, operation, clients=len(client_ids), client_ids=client_ids, **attributes)
+    return [whole, *(short(session, operation, client_id) for client_id in client_ids[:MOST_SHORT])]
+
+
+def by_domain(domains: Mapping[str, str]) -> dict[str, list[str]]:
+    """The clients of each domain, in order; `domains` has the domain of each client."""
+    found: dict[str, list[str]] = {}
+    for client_id in sorted(domains):
+        found.setdefault(domains[client_id], []).append(client_id)
+    return found
 
 
 def short(session: Session, operation: str, client_id: str) -> JournalEntry:

@@ -1,11 +1,13 @@
 """`edgeclients audit`: who changed what, on the data directory and at a service's address."""
 
+import contextlib
 import csv
 import getpass
 import hashlib
 import io
 import json
 import re
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import grpc
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.common.v1 import common_pb2
 from tests.support.api import Api, basic
 from tests.support.commands import Ended, run
 from tests.support.on_postgres import Cloud
@@ -91,6 +94,39 @@ def test_operators_are_told(at: Place) -> None:
     assert changed["after"] == {"name": "Ann", "domains": {"plant": "admin"}}
     assert "mgo_" not in json.dumps(entries)
     assert at.audit("--domain", "plant") == [], "operators belong to no domain"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_roles_that_a_removed_operator_has_left_are_told_in_their_domains(tmp_path: Path, count: int) -> None:
+    with started(tmp_path / "data") as service, Api(service, "plant") as api, Api(service, "other") as other:
+        at = Place(service.data, service)
+        domains = [f"--domain={name}=member" for name in ("plant", "other")]
+        assert at("operators", "add", "ann", *domains).code == 0
+        ids = [api.create()["id"] for _ in range(count)]
+        roles = [api.give_role(client_id, "theirs", ["read"], ["ann"])["id"] for client_id in ids]
+        foreign = other.create()["id"]
+        other.give_role(foreign, "theirs", ["read"], ["ann"])
+        assert at("operators", "remove", "ann").code == 0
+        entries = at.audit("--domain", "plant", "--operation", "client.role.members.remove")
+        assert sorted(entry["attributes"].get("id", "") for entry in entries) == sorted([*ids, *[""] * (count > 1)])
+        assert {entry["attributes"]["user_id"] for entry in entries} == {ME}
+        (whole,) = (entry["attributes"] for entry in entries if "before" in entry["attributes"])
+        assert (whole["before"], whole["from"]) == ({"members": ["ann"]}, "local")
+        assert whole.get("client_ids", ids) == sorted(ids)
+        assert whole.get("role_id", roles[0]) == roles[0]
+        for client_id in (*ids, foreign):
+            assert at.audit("--client", client_id)[0]["operation"] == "client.role.members.remove"
+
+
+def test_what_was_never_there_leaves_nothing_in_the_database(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        names = [str(uuid.uuid4()) for _ in range(4)]
+        one = common_pb2.Connection(channel_id=names[0], domain_id=names[1], client_id=names[2], type=1)
+        stub.RemoveConnections(common_pb2.RemoveConnectionsReq(connections=[one]))
+        stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=names[3]))
+        with contextlib.closing(sqlite3.connect(service.data / "clients.db")) as database:
+            assert not {name for (name,) in database.execute("SELECT name FROM names")} & {*names}
 
 
 def test_of_many_domains_an_operator_has_the_first_are_told(at: Place) -> None:

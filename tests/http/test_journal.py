@@ -204,12 +204,69 @@ def test_what_another_service_did(town: Town, stub: Any) -> None:
             "channel_ids": [GROUP],
             "connection_types": ["publish"],
         }
-    channel = str(uuid.uuid4())
-    stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=channel))
     stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=group))
-    for name, value in (("channel_id", channel), ("parent_group_id", group)):
-        entries = journal(town.operator, everything="true")[:2]
-        assert {"from": "gRPC", name: value} in [entry["attributes"] for entry in entries]
+    (left, *_) = journal(town.operator, client_id)
+    assert left["operation"] == "client.remove_parent"
+    assert left["attributes"] == {
+        "id": client_id,
+        "from": "gRPC",
+        "before": {"parent_group_id": group},
+        "after": {"parent_group_id": ""},
+    }
+
+
+def test_what_another_service_did_to_clients_of_several_domains(town: Town, stub: Any) -> None:
+    """Each domain is told of its own; the journal of none has a client of another."""
+    channel, group = str(uuid.uuid4()), str(uuid.uuid4())
+    callers = (town.operator, town.operator.within(f"d-{uuid.uuid4().hex[:12]}"))
+    several = [
+        [caller.create(parent_group_id=group)["id"] for _ in range(count)]
+        for caller, count in zip(callers, (3, 1), strict=True)
+    ]
+    connections = [
+        common_pb2.Connection(channel_id=channel, domain_id=caller.domain, client_id=client_id, type=way)
+        for caller, clients in zip(callers, several, strict=True)
+        for client_id in clients
+        for way in (1, 2)
+    ]
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=connections))
+    for _ in range(2):
+        stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=channel))
+        stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=group))
+    for caller, clients in zip(callers, several, strict=True):
+        for operation in ("client.disconnect", "client.remove_parent"):
+            entries = journal(caller, operation=operation)
+            assert sorted(entry["attributes"].get("id", "") for entry in entries) == sorted(
+                [*clients, *[""] * (len(clients) > 1)]
+            )
+            (whole,) = (entry["attributes"] for entry in entries if len(entry["attributes"]) > 2)
+            assert whole.get("client_ids", clients) == sorted(clients)
+            if operation == "client.disconnect":
+                assert (whole["connections"], whole["channel_ids"]) == (2 * len(clients), [channel])
+            else:
+                assert whole["before"] == {"parent_group_id": group}
+
+
+def test_what_changes_nothing_is_no_entry(town: Town, stub: Any) -> None:
+    client_id = town.operator.create()["id"]
+    existing = common_pb2.Connection(channel_id=GROUP, domain_id=town.domain, client_id=client_id, type=1)
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing]))
+    before = journal(town.operator, client_id), town.operator.request("GET", "/journal?everything=true").json()["total"]
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing, existing]))
+    missing = [
+        common_pb2.Connection(channel_id=GROUP, domain_id=domain, client_id=one, type=2)
+        for domain, one in ((town.domain, client_id), (str(uuid.uuid4()), client_id), (town.domain, str(uuid.uuid4())))
+    ]
+    stub.RemoveConnections(common_pb2.RemoveConnectionsReq(connections=missing))
+    body = {"channel_ids": [GROUP], "client_ids": [client_id], "types": ["subscribe"]}
+    assert town.operator.request("POST", "/channels/disconnect", json=body).is_success
+    stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=str(uuid.uuid4())))
+    stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=str(uuid.uuid4())))
+    assert journal(town.operator, client_id) == before[0]
+    assert town.operator.request("GET", "/journal?everything=true").json()["total"] == before[1]
+    both = common_pb2.Connection(channel_id=GROUP, domain_id=town.domain, client_id=client_id, type=2)
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing, both]))
+    assert journal(town.operator, client_id)[0]["attributes"]["connection_types"] == ["subscribe"], "the other one existed"
 
 
 def test_denied_logins_are_counted(town: Town, stub: Any) -> None:

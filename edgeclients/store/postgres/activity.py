@@ -8,6 +8,7 @@ from edgeclients.store.activity import Activity
 from edgeclients.store.denials import RING_ROWS, Denied
 from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pool import Pool
+from edgeclients.store.postgres.rows import DOMAINS
 
 SHARED_SECONDS = 30.0  # maximum delay until other processes see what is in this one's memory
 
@@ -65,6 +66,6 @@ class PostgresActivity(Activity):
     @override
     async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
         async def work(connection: PostgresConnection) -> Mapping[str, str]:
-            return dict(await connection.fetch("SELECT id, domain_id FROM clients WHERE id = ANY ($1)", client_ids))
+            return dict(await connection.fetch(DOMAINS, client_ids))
 
         return await self._pool.run(self._pool.reads, work)

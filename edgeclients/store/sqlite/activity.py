@@ -22,7 +22,7 @@ from edgeclients.store.denials import RING_ROWS, Denied
 from edgeclients.store.sqlite.connect import add_functions, open_reader, read_only, report_steps
 from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.ids import uuid_bytes
-from edgeclients.store.sqlite.rows import fetch, named
+from edgeclients.store.sqlite.rows import DOMAINS, fetch
 
 _log = logging.getLogger(__name__)
 
@@ -66,10 +66,6 @@ _TRIM_DENIALS = f"""
 DELETE FROM denial_rows WHERE (hour, client) IN (
     SELECT hour, client FROM denial_rows ORDER BY hour LIMIT max(0, (SELECT count(*) FROM denial_rows) - {RING_ROWS})
 )
-"""
-_DOMAINS = f"""
-SELECT wanted.value, {named("c.domain")} FROM json_each(?) wanted
-CROSS JOIN client_rows c ON c.id = uuid_bytes(wanted.value)
 """
 
 # The file of earlier versions has a table of that name, with the UUID as text.
@@ -119,7 +115,7 @@ class SqliteActivity(Activity):
     def _domains_in_file(self, client_ids: Sequence[str]) -> Mapping[str, str]:
         with contextlib.closing(open_reader(self._database, _BUSY_TIMEOUT_MS)) as reader:
             add_functions(reader)
-            return dict(fetch(reader, _DOMAINS, (msgspec.json.encode(client_ids).decode(),)))
+            return dict(fetch(reader, DOMAINS, (msgspec.json.encode(client_ids).decode(),)))
 
     def _write_file(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
         seen = sorted((uuid_bytes(client_id), at) for client_id, at in news.items() if at is not None)
