@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 import uuid
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -318,6 +319,36 @@ def test_pages_and_filters(town: Town) -> None:
     assert [len(journal(town.operator, client=one)) for one in (client_id, str(uuid.uuid4()))] == [3, 0]
 
 
+def test_the_second_of_an_upper_bound_is_within_it(town: Town) -> None:
+    client_id = town.operator.create()["id"]
+    (entry,) = journal(town.operator, client_id)
+    second = int(datetime.fromisoformat(entry["occurred_at"]).timestamp())
+    bounds = [({"from": second, "to": second}, 1), ({"to": second - 1}, 0), ({"from": second + 1}, 0), ({"to": second}, 1)]
+    for query, count in bounds:
+        assert len(journal(town.operator, client_id, **query)) == count
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_each_page_leads_to_the_next(town: Town, stub: Any, direction: str) -> None:
+    clients = town.operator.request("POST", "/clients/bulk", json=[{}] * 7).json()["clients"]
+    for client in clients[:2]:
+        with pytest.raises(grpc.RpcError):
+            stub.Authenticate(clients_pb2.AuthnReq(token=basic(client["id"], str(uuid.uuid4()))))
+    query = {"dir": direction, "with_attributes": "true"}
+    everything = town.operator.request("GET", "/journal", params={**query, "limit": 100}).json()
+    assert "next" not in everything
+    assert everything["total"] == len(everything["journals"]) == 10
+    for limit in (1, 3, 5, 10):
+        page = town.operator.request("GET", "/journal", params={**query, "limit": limit}).json()
+        assert page["total"] == 10
+        entries = page["journals"]
+        while "next" in page:
+            page = town.operator.request("GET", "/journal", params={**query, "limit": limit, "after": page["next"]}).json()
+            assert "total" not in page
+            entries += page["journals"]
+        assert entries == everything["journals"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -328,6 +359,7 @@ def test_pages_and_filters(town: Town) -> None:
         ("from=2147483648", "invalid_query"),
         ("to=-1", "invalid_query"),
         ("dir=up", "invalid_direction"),
+        *((f"after={text}", "invalid_query") for text in ("x", "%C3%A4", "W10", "WzEsMiwiXHUwMDAwIl0", "Wy0xXQ", "WzFlMTld")),
         ("with_attributes=maybe", "invalid_query"),
         ("operation=%00", "invalid_query"),
     ],

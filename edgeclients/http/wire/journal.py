@@ -1,9 +1,10 @@
 """Query parameters and pages of the journal (schema/README.md#journal)."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edgeclients.errors import InvalidQuery
 from edgeclients.http.wire.parameters import (
@@ -19,9 +20,10 @@ from edgeclients.http.wire.parameters import (
     slice_of,
 )
 from edgeclients.http.wire.query import descending, direction
-from edgeclients.model import JournalFilter, JournalPage, Recorded, rfc3339
+from edgeclients.model import JournalFilter, JournalPage, JournalPlace, Recorded, rfc3339
 from edgeclients.times import SECOND
 
+_LARGEST = 2**63 - 1
 _LATEST_SECONDS = 2**31 - 1  # as in Magistrala's Journal service
 
 
@@ -36,12 +38,13 @@ class JournalBody(Struct, omit_defaults=True):
 
 
 class JournalPageBody(Struct):
-    """One page of the journal."""
+    """One page of the journal. `next` leads to the next one; without it this is the last."""
 
-    total: int
+    total: int | UnsetType
     offset: int
     limit: int
     journals: tuple[JournalBody, ...]
+    next: str | UnsetType = UNSET
 
 
 class Query(Struct, frozen=True):
@@ -65,10 +68,11 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
         offset=offset,
         limit=limit,
         descending=descending(values, "desc"),
+        after=values.get("after"),
         client_id=values.get("client") or None,
         operation=values.get("operation") or None,
         since=values.get("from"),
-        until=values.get("to"),
+        until=None if values.get("to") is None else values["to"] + SECOND - 1,
     )
     shown = (values.get(name, False) for name in ("with_attributes", "with_metadata", "everything"))
     return Query(wanted, *shown)
@@ -77,7 +81,10 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
 def to_page(page: JournalPage, query: Query) -> JournalPageBody:
     """The body of a page."""
     entries = tuple(_body(entry, query) for entry in page.entries)
-    return JournalPageBody(page.total, query.wanted.offset, query.wanted.limit, entries)
+    total = UNSET if page.total is None else page.total
+    is_full = page.last is not None and len(entries) == query.wanted.limit
+    following = _token(page.last) if page.last is not None and is_full else UNSET
+    return JournalPageBody(total, query.wanted.offset, query.wanted.limit, entries, following)
 
 
 def _body(entry: Recorded, query: Query) -> JournalBody:
@@ -102,6 +109,23 @@ def _seconds(text: str) -> int | None:
     return value * SECOND if value else None
 
 
+def _token(place: JournalPlace) -> str:
+    """A place in a query; callers do not look into it."""
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _place(text: str) -> JournalPlace | None:
+    if not text:
+        return None
+    try:
+        place = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=JournalPlace)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidQuery("no place in the journal") from error
+    if not (0 <= place.n < _LARGEST and -1 <= place.hour < _LARGEST and "\0" not in place.client_id):
+        raise InvalidQuery("no place in the journal")
+    return place
+
+
 _TIME: Final = {"type": "integer", "minimum": 0, "maximum": _LATEST_SECONDS}
 _FLAG: Final = {"type": "boolean", "default": False}
 
@@ -109,6 +133,7 @@ PARAMETERS: Final = by_name(
     OFFSET,
     LIMIT,
     direction("desc"),
+    Parameter("after", _place, STRING, "Only entries behind a page, whose `next` this is; they are not counted."),
     Parameter("operation", str, STRING, "Only entries with this operation, such as `client.update`."),
     Parameter("from", _seconds, _TIME, "Only entries from this time on, in seconds since 1970; 0: from the first."),
     Parameter("to", _seconds, _TIME, "Only entries until this time, in seconds since 1970; 0: until the last."),

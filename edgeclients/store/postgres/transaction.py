@@ -74,7 +74,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
         self.events: list[Event] = []
         self.recorded = [Content() for _ in Ring]
         self.granted = False
-        self.removed: list[str] = []
+        self.removed: list[tuple[str, str]] = []
 
     @override
     async def client(self, client_id: str) -> Client | None:
@@ -136,7 +136,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
     @override
     async def remove(self, client: Client) -> None:
         await self._connection.execute("DELETE FROM clients WHERE id = $1", client.id)
-        self.removed.append(client.id)
+        self.removed.append((client.id, client.domain_id))
 
     @override
     async def unset_parent_group(self, group_id: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         self._purge_cutoff = clock.purge_cutoff()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
-        self._removed: list[str] = []
+        self._removed: list[tuple[str, str]] = []
         self.appended = False
         self.recorded = False
 
@@ -119,7 +119,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
     async def remove(self, client: Client) -> None:
         search.remove(self._connection, client)
         registry.remove(self._connection, client)
-        self._removed.append(client.id)
+        self._removed.append((client.id, client.domain_id))
 
     @override
     async def unset_parent_group(self, group_id: str) -> dict[str, str]:
