@@ -1,6 +1,6 @@
 """Query parameters and pages of the journal (schema/README.md#journal)."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,7 @@ from edgeclients.http.wire.query import descending, direction
 from edgeclients.model import JournalFilter, JournalPage, JournalPlace, Recorded, rfc3339
 from edgeclients.times import SECOND
 
-_LARGEST = 2**63 - 1
+_PLACE = re.compile(r"([0-9]{1,18})_(-1|[0-9]{1,18})_([0-9a-f-]{36})?")
 _LATEST_SECONDS = 2**31 - 1  # as in Magistrala's Journal service
 
 
@@ -38,7 +38,7 @@ class JournalBody(Struct, omit_defaults=True):
 
 
 class JournalPageBody(Struct):
-    """One page of the journal. `next` leads to the next one; without it this is the last."""
+    """One page of the journal; `next` is `after` of the next page, and missing in the last one."""
 
     total: int | UnsetType
     offset: int
@@ -82,8 +82,7 @@ def to_page(page: JournalPage, query: Query) -> JournalPageBody:
     """The body of a page."""
     entries = tuple(_body(entry, query) for entry in page.entries)
     total = UNSET if page.total is None else page.total
-    is_full = page.last is not None and len(entries) == query.wanted.limit
-    following = _token(page.last) if page.last is not None and is_full else UNSET
+    following = "{}_{}_{}".format(*page.last) if page.last and len(entries) == query.wanted.limit else UNSET
     return JournalPageBody(total, query.wanted.offset, query.wanted.limit, entries, following)
 
 
@@ -109,21 +108,13 @@ def _seconds(text: str) -> int | None:
     return value * SECOND if value else None
 
 
-def _token(place: JournalPlace) -> str:
-    """A place in a query; callers do not look into it."""
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
 def _place(text: str) -> JournalPlace | None:
     if not text:
         return None
-    try:
-        place = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=JournalPlace)
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise InvalidQuery("no place in the journal") from error
-    if not (0 <= place.n < _LARGEST and -1 <= place.hour < _LARGEST and "\0" not in place.client_id):
-        raise InvalidQuery("no place in the journal")
-    return place
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise InvalidQuery("not a place")
+    return JournalPlace(int(found[1]), int(found[2]), found[3] or "")
 
 
 _TIME: Final = {"type": "integer", "minimum": 0, "maximum": _LATEST_SECONDS}
@@ -133,7 +124,7 @@ PARAMETERS: Final = by_name(
     OFFSET,
     LIMIT,
     direction("desc"),
-    Parameter("after", _place, STRING, "Only entries behind a page, whose `next` this is; they are not counted."),
+    Parameter("after", _place, {"type": "string", "pattern": f"^({_PLACE.pattern})?$"}, "`next` of the page before."),
     Parameter("operation", str, STRING, "Only entries with this operation, such as `client.update`."),
     Parameter("from", _seconds, _TIME, "Only entries from this time on, in seconds since 1970; 0: from the first."),
     Parameter("to", _seconds, _TIME, "Only entries until this time, in seconds since 1970; 0: until the last."),
