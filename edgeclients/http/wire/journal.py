@@ -37,10 +37,10 @@ class JournalBody(Struct, omit_defaults=True):
     metadata: dict[str, Any] | None = None
 
 
-class JournalPageBody(Struct):
-    """One page of the journal; `next` is `after` of the next page, and missing in the last one."""
+class JournalPageBody(Struct, kw_only=True):
+    """One page of the journal; `next` is `after` of the next page, missing in the last. Only the first has `total`."""
 
-    total: int | UnsetType
+    total: int | UnsetType = UNSET
     offset: int
     limit: int
     journals: tuple[JournalBody, ...]
@@ -80,10 +80,14 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
 
 def to_page(page: JournalPage, query: Query) -> JournalPageBody:
     """The body of a page."""
-    entries = tuple(_body(entry, query) for entry in page.entries)
-    total = UNSET if page.total is None else page.total
-    following = "{}_{}_{}".format(*page.last) if page.last and len(entries) == query.wanted.limit else UNSET
-    return JournalPageBody(total, query.wanted.offset, query.wanted.limit, entries, following)
+    following = "{}_{}_{}".format(*page.last) if page.last and len(page.entries) == query.wanted.limit else UNSET
+    return JournalPageBody(
+        total=UNSET if page.total is None else page.total,
+        offset=query.wanted.offset,
+        limit=query.wanted.limit,
+        journals=tuple(_body(entry, query) for entry in page.entries),
+        next=following,
+    )
 
 
 def _body(entry: Recorded, query: Query) -> JournalBody:
