@@ -1,4 +1,4 @@
-"""The journal, as far as both engines share it."""
+"""The journal, as far as both engines share it (edgeclients/DECISIONS.md#journal-order)."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Self
