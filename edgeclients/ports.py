@@ -444,7 +444,9 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
         """
 
     async def journal(self, wanted: JournalFilter) -> JournalPage:
-        """One page of the journal, denied logins included: `client.denied`, one entry for an hour and client.
+        """One page of the journal, in the order in which entries were recorded.
+
+        Denied logins are included: `client.denied`, one entry for an hour and client, where the first of them was seen.
 
         Raises:
             QueryTimedOut: the time limit for reads was reached.
