@@ -275,12 +275,27 @@ class JournalEntry(Struct, frozen=True):
     ring: Ring = Ring.CHANGES
 
 
+class JournalPlace(NamedTuple):
+    """Where an entry of the journal stands: by the number of the entry, or of the newest one before denied logins.
+
+    Those of one number follow by hour and client; `hour` is -1 for any other entry.
+    """
+
+    n: int
+    hour: int = -1
+    client_id: str = ""
+
+
 class JournalFilter(Struct, frozen=True, kw_only=True):
-    """Criteria for entries of the journal, the newest first; None means any. Times are inclusive."""
+    """Criteria for entries of the journal, the newest first; None means any. Times are inclusive.
+
+    They are in the order in which they were recorded, whatever the clock showed. Those behind the place `after` are wanted.
+    """
 
     offset: int = 0
     limit: int = 10
     descending: bool = True
+    after: JournalPlace | None = None
     domain_id: str | None = None
     client_id: str | None = None
     operation: str | None = None
@@ -300,10 +315,11 @@ class Recorded(Struct, frozen=True):
 
 
 class JournalPage(Struct, frozen=True):
-    """One page of the journal, and how many entries match in all."""
+    """One page of the journal, the place of its last entry, and how many entries match in all; None behind a place."""
 
-    total: int
+    total: int | None
     entries: tuple[Recorded, ...]
+    last: JournalPlace | None = None
 
 
 class Gap(Struct, frozen=True):
@@ -557,13 +573,13 @@ class Effects(Struct, frozen=True):
     """The effects of a commit in memory, applied before its result is returned.
 
     `revoked` names clients that lost access, each with its revision. `granted` says that some client gained access.
-    `removed` names removed clients. `events` says that the outbox has new events. `roles` says that a role or its members
-    changed. `unsure` says that the outcome of the commit is unknown, and so are its revocations.
+    `removed` names removed clients, each with its domain. `events` says that the outbox has new events. `roles` says that a
+    role or its members changed. `unsure` says that the outcome of the commit is unknown, and so are its revocations.
     """
 
     revoked: tuple[tuple[str, int], ...] = ()
     granted: bool = False
-    removed: tuple[str, ...] = ()
+    removed: tuple[tuple[str, str], ...] = ()
     events: bool = False
     roles: bool = False
     unsure: bool = False

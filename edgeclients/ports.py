@@ -229,8 +229,15 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Impor
     async def remove(self, client: Client) -> None:
         """Remove a client that this transaction has read, with its secrets, tags, roles and connections."""
 
-    async def unset_parent_group(self, group_id: str) -> None:
-        """Clear the parent group of every client that has this one, in any domain and status. Nothing else changes."""
+    async def unset_parent_group(self, group_id: str) -> dict[str, str]:
+        """Clear the parent group of every client that has this one, in any domain and status. Nothing else changes.
+
+        Returns:
+            The domains of these clients, by client id.
+        """
+
+    async def domains(self, client_ids: Sequence[str]) -> dict[str, str]:
+        """The domains of those of these clients that exist, by client id."""
 
     async def secret(self, client_id: str) -> StoredSecret:
         """The current secret of a client that this transaction has read."""
@@ -260,18 +267,26 @@ class Transaction(RoleTransaction, OperatorTransaction, OutboxTransaction, Impor
     async def connections(self, client_id: str) -> list[Connection]:
         """The connections of a client that this transaction has read."""
 
-    async def connect(self, connections: Sequence[Connection]) -> int:
+    async def connect(self, connections: Sequence[Connection]) -> list[Connection]:
         """Write the connections that do not exist yet.
 
         Returns:
-            How many were written.
+            Those that were written.
         """
 
-    async def disconnect(self, connections: Sequence[Connection]) -> None:
-        """Remove those of `connections` that exist."""
+    async def disconnect(self, connections: Sequence[Connection]) -> list[Connection]:
+        """Remove those of `connections` that exist.
 
-    async def disconnect_channel(self, channel_id: str) -> None:
-        """Remove every connection of a channel, in any domain."""
+        Returns:
+            Those that were removed.
+        """
+
+    async def disconnect_channel(self, channel_id: str) -> list[Connection]:
+        """Remove every connection of a channel, in any domain.
+
+        Returns:
+            Those that were removed.
+        """
 
     async def append(self, events: Sequence[Event]) -> None:
         """Append `events` to the outbox; beyond its bounds the oldest events are dropped and counted.
@@ -435,7 +450,9 @@ class Store(RoleStore, OperatorStore, OutboxStore, Protocol):
         """
 
     async def journal(self, wanted: JournalFilter) -> JournalPage:
-        """One page of the journal, denied logins included: `client.denied`, one entry for an hour and client.
+        """One page of the journal, in the order in which entries were recorded.
+
+        Denied logins are included: `client.denied`, one entry for an hour and client, where the first of them was seen.
 
         Raises:
             QueryTimedOut: the time limit for reads was reached.

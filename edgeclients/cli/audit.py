@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ from edgeclients.core.rules import is_uuid
 
 _PAGE = 100
 _COLUMNS = ("occurred_at", "operation", "domain", "client", "user", "from", "changes")
-_ANY_DOMAIN = "-"
+_NO_DOMAIN = "-"  # in the path of a request for the entries of all
+_LATEST = 2**31 - 1
 _OWN = {"id", "user_id", "from", "request_id"}
 
 
@@ -27,7 +29,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "audit",
         help="list who changed what, when and from where",
         description="List who changed what, when and from where, the newest first: on the data directory, or at a service. "
-        "Denied logins are among it, once for each client and hour.",
+        "Denied logins are among it, once for each client and hour. "
+        "Without a domain, those of all domains and of operators are listed.",
     )
     target.add_arguments(parser)
     parser.add_argument("--client", metavar="ID", type=_id, help="only what was done to the client with this id")
@@ -41,35 +44,29 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    parsed.domain = parsed.domain or os.environ.get(target.DOMAIN) or _ANY_DOMAIN
     query = {"with_attributes": "true"}
-    query |= {"everything": "true"} if parsed.domain == _ANY_DOMAIN else {}
+    if not (parsed.domain or os.environ.get(target.DOMAIN)):
+        parsed.domain, query["everything"] = _NO_DOMAIN, "true"
     query |= {"client": parsed.client} if parsed.client else {}
     query |= {"operation": parsed.operation} if parsed.operation else {}
     query |= {"from": str(parsed.since)} if parsed.since else {}
 
     def work(exchange: Exchange, domain: str) -> int:
-        found = _entries(exchange, domain, query, parsed.limit)
-        if parsed.output in {"table", "csv"}:
-            found = map(_flat, found)
-        return show(found, parsed.output, _COLUMNS)
+        found = islice(_entries(exchange, domain, query, min(parsed.limit or _PAGE, _PAGE)), parsed.limit)
+        return show(map(_flat, found) if parsed.output in {"table", "csv"} else found, parsed.output, _COLUMNS)
 
     return target.at_target(parsed, work)
 
 
-def _entries(exchange: Exchange, domain: str, query: Mapping[str, str], limit: int | None) -> Iterator[dict[str, Any]]:
+def _entries(exchange: Exchange, domain: str, query: Mapping[str, str], size: int) -> Iterator[dict[str, Any]]:
     """The entries that match, page after page."""
-    found = 0
-    before: set[bytes] = set()
-    while limit is None or found < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - found)
-        page = exchange.call("GET", f"{domain}/journal", {**query, "offset": str(found), "limit": str(size)})["journals"]
-        # Entries that came meanwhile have moved the last ones of the page before into this one.
-        yield from (one for one in page if msgspec.json.encode(one) not in before)
-        before = set(map(msgspec.json.encode, page))
-        found += len(page)
-        if len(page) < size:
+    after: dict[str, str] = {}
+    while True:
+        page = exchange.call("GET", f"{domain}/journal", {**query, **after, "limit": str(size)})
+        yield from page["journals"]
+        if "next" not in page:
             return
+        after["after"] = page["next"]
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +101,9 @@ def _since(text: str) -> int:
     except ValueError:
         pass
     try:
-        return max(1, int(datetime.fromisoformat(text).timestamp()))
+        since = max(1, int(datetime.fromisoformat(text).timestamp()))
     except (ValueError, OverflowError, OSError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-11-26, or a duration, such as 24h") from None
+    if since > _LATEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is too late: the service knows times until 2038-01-19")
+    return since

@@ -1,12 +1,15 @@
 """`edgeclients backup` and `edgeclients restore`: a gateway's data directory as one file."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeclients.cli import passphrases
 from edgeclients.cli.administration import as_json, do
+from edgeclients.cli.exchange import Exchange
+from edgeclients.errors import StartError
 from edgeclients.model import rfc3339
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from edgeclients.wiring.restore import Restored
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_FLUSH_SECONDS = 10.0
 _MEGABYTE = 1_000_000
 
 
@@ -102,8 +106,17 @@ def _rule(text: str) -> Any:
 def _backup(loaded: "Settings", parsed: argparse.Namespace) -> str:
     from edgeclients.wiring.backup import Wanted, backup
 
+    _flush(loaded.data_dir)
     made = backup(loaded, parsed.place, Wanted(parsed.with_pepper, _passphrase_for(parsed), parsed.recipient, parsed.keep))
     return as_json(_made(made)) if parsed.output == "json" else "\n".join(_made_lines(made))
+
+
+def _flush(data: Path) -> None:
+    """Let a running service write what it has in memory only. Without it, the backup has all but that."""
+    from edgeclients.wiring.control import FLUSH, SOCKET
+
+    with contextlib.suppress(StartError):
+        Exchange.at_socket(data / SOCKET, _FLUSH_SECONDS).call("POST", FLUSH)
 
 
 def _passphrase_for(parsed: argparse.Namespace) -> Callable[[], str]:

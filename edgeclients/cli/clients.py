@@ -18,7 +18,7 @@ from edgeclients.errors import StartError
 
 _PAGE = 100
 _COLUMNS = ("id", "name", "external_id", "status", "tags")
-_SECRET_COLUMNS = ("client_id", "name", "external_id", "last_used_at", "expires_at")
+_SECRET_COLUMNS = ("client_id", "name", "external_id", "status", "last_used_at", "expires_at")
 _ROLE_COLUMNS = ("id", "name", "actions", "members")
 
 Work: TypeAlias = Callable[["_Clients", argparse.Namespace], Any]
@@ -118,8 +118,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     text = "list replaced secrets that still work, and when each was last used"
     secrets = _named(_command(commands, "secrets", text, _list_retiring, _SECRET_COLUMNS), optional=True)
     secrets.description = (
-        "List secrets that were replaced and still work, the first to expire first, and when each was last used. A time may be "
-        "older by as long as the service remembers whom it has let in."
+        "List secrets that were replaced and still work, the first to expire first, and when each was last used. Those of "
+        "a disabled client work again once it is enabled. A time may be older by as long as the service remembers whom it has "
+        "let in."
     )
 
 

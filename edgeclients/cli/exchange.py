@@ -48,9 +48,9 @@ class Exchange:
         self._token = token
 
     @classmethod
-    def at_socket(cls, path: Path) -> "Exchange":
-        """Requests on the data directory's socket, in the name of the system's user."""
-        return cls(lambda: _SocketConnection(path), system_user.actor())
+    def at_socket(cls, path: Path, seconds: float | None = None) -> "Exchange":
+        """Requests on the data directory's socket, in the name of the system's user; `seconds` to wait for it, None: any."""
+        return cls(lambda: _SocketConnection(path, seconds), system_user.actor())
 
     @classmethod
     def at_address(cls, url: str, token: str) -> "Exchange":
@@ -150,12 +150,13 @@ def _in_reach() -> Iterator[None]:
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
+    def __init__(self, path: Path, seconds: float | None) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
         with address_of(self._path) as address:
             self.sock.connect(address)
 

@@ -64,9 +64,25 @@ def flush_streams() -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The rows below their heads, in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows))
-    return "\n".join(lines)
+    return Widths(len(head)).aligned((head, *rows))
+
+
+class Widths:
+    """Aligns the rows of a table that come some at a time: a column grows with its longest cell so far.
+
+    Args:
+        columns: how many the table has.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._widths = [0] * columns
+
+    def aligned(self, rows: Sequence[Sequence[str]]) -> str:
+        """The next rows, at least one."""
+        columns = zip(self._widths, *(map(len, row) for row in rows), strict=True)
+        self._widths = [max(column) for column in columns]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, self._widths, strict=True)) for row in rows)
+        return "\n".join(line.rstrip() for line in lines)
 
 
 class UsageError(StartError):

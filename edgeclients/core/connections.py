@@ -60,7 +60,7 @@ class Connections:
             for client in await _admitted(tx, permit, client_ids):
                 if client.status != Status.ENABLED:
                     raise ClientNotEnabled
-            if await tx.connect(wanted) < len(wanted):
+            if len(await tx.connect(wanted)) < len(wanted):
                 raise AlreadyConnected
             await tx.record(_entries(session, journal.CONNECT, wanted))
 
@@ -80,8 +80,8 @@ class Connections:
 
         async def unit(tx: Transaction) -> None:
             await _admitted(tx, permit, client_ids)
-            await tx.disconnect(wanted)
-            await tx.record(_entries(session, journal.DISCONNECT, wanted))
+            if removed := await tx.disconnect(wanted):
+                await tx.record(_entries(session, journal.DISCONNECT, removed))
 
         await self._store.run(unit)
 
@@ -104,8 +104,8 @@ class Connections:
                 client = found.get(connection.client_id)
                 if client is None or client.domain_id != connection.domain_id:
                     raise NotFound
-            await tx.connect(wanted)
-            await tx.record(_of_service(journal.CONNECT, wanted))
+            if added := await tx.connect(wanted):
+                await tx.record(_of_service(journal.CONNECT, added))
 
         await self._store.run(unit)
 
@@ -118,8 +118,8 @@ class Connections:
         wanted = _checked(connections)
 
         async def unit(tx: Transaction) -> None:
-            await tx.disconnect(wanted)
-            await tx.record(_of_service(journal.DISCONNECT, wanted))
+            if removed := await tx.disconnect(wanted):
+                await tx.record(_of_service(journal.DISCONNECT, removed))
 
         if wanted:
             await self._store.run(unit)
@@ -129,8 +129,8 @@ class Connections:
         check_text(channel_id)
 
         async def unit(tx: Transaction) -> None:
-            await tx.disconnect_channel(channel_id)
-            await tx.record([journal.of_service("channel.disconnect", "", channel_id=channel_id)])
+            if removed := await tx.disconnect_channel(channel_id):
+                await tx.record(_of_service(journal.DISCONNECT, removed))
 
         if channel_id:
             await self._store.run(unit)
@@ -188,7 +188,7 @@ def _checked(connections: Sequence[tuple[str, str, str, int]]) -> list[Connectio
 
 def _entries(session: Session, operation: str, connections: Sequence[Connection]) -> list[JournalEntry]:
     """The entries of the journal about connections made or ended."""
-    clients = list(dict.fromkeys(one.client_id for one in connections))
+    clients = sorted({one.client_id for one in connections})
     return journal.one_or_many(session, operation, clients, **_described(connections))
 
 
@@ -203,9 +203,8 @@ def _of_service(operation: str, connections: Sequence[Connection]) -> list[Journ
 
 
 def _described(connections: Sequence[Connection]) -> dict[str, Any]:
-    channels = list(dict.fromkeys(one.channel_id for one in connections))
     return {
         "connections": len(connections),
-        "channel_ids": channels,
+        "channel_ids": sorted({one.channel_id for one in connections}),
         "connection_types": sorted({one.type.name.lower() for one in connections}),
     }

@@ -1,6 +1,6 @@
 """The entries of the journal: who changed what, when, from where, before and after (schema/README.md#journal).
 
-No entry holds a secret, private metadata, or a value of metadata.
+No entry holds a secret, private metadata, or a value of metadata. `brief` bounds each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
+from edgeclients.core.brief import brief
 from edgeclients.core.events import status_name
 from edgeclients.model import Action, Client, JournalEntry, NewRole, Ring, Role, Session, action_names
 
-MOST_BYTES = 1024
-"""Of a value in an entry; longer ones are cut."""
-
 CREATE, IMPORT = "client.create", "client.import"
+REMOVE_MEMBERS = "members.remove"  # of a role
 CONNECT, DISCONNECT = "client.connect", "client.disconnect"
 SET_PARENT, REMOVE_PARENT = "client.set_parent", "client.remove_parent"
+
+MOST_SHORT = 10_000
+"""Clients of one call that get an entry of their own: a tenth of what their ring holds, as many as a call can name."""
 
 _FIELDS = ("name", "external_id", "identity", "tags", "parent_group_id")
 _LOCAL = "local"  # where commands on this machine come from
@@ -65,25 +67,36 @@ def of_members(members: Sequence[str]) -> dict[str, Any]:
 def of_operator(operation: str, operator_id: str, by: str, **attributes: object) -> JournalEntry:
     """A local operator was added, changed or removed; `operation` follows `operator.`."""
     told = {"from": _LOCAL, "operator_id": operator_id, **_present(attributes)}
-    return JournalEntry(f"operator.{operation}", "", "", by, _encode(told))
-
-
-def of_service(operation: str, domain_id: str, **attributes: object) -> JournalEntry:
-    """What another service did, whose calls name no user."""
-    return summary(service_in(domain_id), operation, **attributes)
+    return JournalEntry(f"operator.{operation}", "", "", by, brief(told))
 
 
 def service_in(domain_id: str) -> Session:
-    """Another service as the one who changed something in a domain."""
+    """Another service as the one who changed something in a domain: its calls name no user."""
     return Session("", domain_id, super_admin=False, request_id="", origin="gRPC")
 
 
+def command_in(domain_id: str, by: str) -> Session:
+    """A command on this machine as what changed something in a domain; `by` is who ran it."""
+    return Session("", domain_id, super_admin=False, request_id="", local=True, origin=by)
+
+
 def one_or_many(session: Session, operation: str, client_ids: Sequence[str], **attributes: object) -> list[JournalEntry]:
-    """The same was done to some clients: one entry with `attributes`, and a short one for each if there are several."""
+    """The same was done to some clients: one entry with `attributes`, and a short one for each if there are several.
+
+    Beyond `MOST_SHORT` clients, the others are only in the number of clients that the first entry tells.
+    """
     if len(client_ids) == 1:
         return [_entry(session, operation, client_ids[0], attributes)]
-    whole = summary(session, operation, clients=len(client_ids), **attributes)
-    return [whole, *(short(session, operation, client_id) for client_id in client_ids)]
+    whole = summary(session, operation, clients=len(client_ids), client_ids=client_ids, **attributes)
+    return [whole, *(short(session, operation, client_id) for client_id in client_ids[:MOST_SHORT])]
+
+
+def by_domain(domains: Mapping[str, str]) -> dict[str, list[str]]:
+    """The clients of each domain, in order; `domains` has the domain of each client."""
+    found: dict[str, list[str]] = {}
+    for client_id in sorted(domains):
+        found.setdefault(domains[client_id], []).append(client_id)
+    return found
 
 
 def short(session: Session, operation: str, client_id: str) -> JournalEntry:
@@ -99,7 +112,7 @@ def summary(session: Session, operation: str, **attributes: object) -> JournalEn
 def _entry(session: Session, operation: str, client_id: str, attributes: Mapping[str, Any]) -> JournalEntry:
     origin = _LOCAL if session.local else session.origin
     told = {"from": origin, "request_id": session.request_id, "pat_id": session.pat_id, **attributes}
-    return JournalEntry(operation, session.domain_id, client_id, _actor(session), _encode(_present(told)))
+    return JournalEntry(operation, session.domain_id, client_id, _actor(session), brief(_present(told)))
 
 
 def _actor(session: Session) -> str:
@@ -107,8 +120,8 @@ def _actor(session: Session) -> str:
 
 
 def _present(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that say something, none of them too long."""
-    return {name: _cut(value) for name, value in attributes.items() if value or value == 0}
+    """The attributes that say something."""
+    return {name: value for name, value in attributes.items() if value or value == 0}
 
 
 def _described(client: Client) -> dict[str, Any]:
@@ -126,33 +139,4 @@ def _difference(old: Client, new: Client) -> tuple[dict[str, Any], dict[str, Any
         had, has = msgspec.json.decode(old.metadata), msgspec.json.decode(new.metadata)
         before["metadata"] = [key for key, value in had.items() if key not in has or _encode(has[key]) != _encode(value)]
         after["metadata"] = [key for key, value in has.items() if key not in had or _encode(had[key]) != _encode(value)]
-    return _all_cut(before), _all_cut(after)
-
-
-def _all_cut(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _cut(value) for name, value in values.items()}
-
-
-def _cut(value: Any) -> Any:
-    """`value`, or the beginning of a long text or list."""
-    if isinstance(value, str):
-        return value if len(value) <= MOST_BYTES // 4 else _beginning(value)
-    if isinstance(value, list | tuple):
-        return _first(value)
-    return value
-
-
-def _beginning(text: str) -> str:
-    encoded = text.encode()
-    return text if len(encoded) <= MOST_BYTES else encoded[:MOST_BYTES].decode(errors="ignore") + "…"
-
-
-def _first(values: Sequence[Any]) -> list[Any]:
-    kept: list[Any] = []
-    room = MOST_BYTES
-    for value in map(_cut, values):
-        room -= len(str(value).encode()) + 1
-        if room < 0:
-            return [*kept, "…"]
-        kept.append(value)
-    return kept
+    return before, after

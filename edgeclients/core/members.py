@@ -101,7 +101,7 @@ class Members:
             if removed:
                 await changed(tx, session, role)
                 await tx.append([events.members_removed(session, role, removed)])
-                await tx.record([journal.of_role(session, "members.remove", role, journal.of_members(removed))])
+                await tx.record([journal.of_role(session, journal.REMOVE_MEMBERS, role, journal.of_members(removed))])
 
         await self._store.run(staying_managed(unit, client_id))
 

@@ -1,7 +1,7 @@
 """Local operators: users in addition to the standalone operator, their standings in domains, and their tokens."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,7 +10,7 @@ from edgeclients.core import events, journal, limits
 from edgeclients.core.ids import new_operator_token, new_uuid
 from edgeclients.core.secrets.keyring import Keyring
 from edgeclients.errors import InvalidId, InvalidName, OperatorTaken, TooManyElements, UnknownOperator, UnknownToken
-from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Session, is_domain
+from edgeclients.model import DomainStanding, LocalOperator, OperatorToken, Role, Session, is_domain
 from edgeclients.ports import Store, Transaction
 from edgeclients.times import ends_at
 
@@ -108,9 +108,22 @@ class LocalOperators:
             await tx.append([events.members_removed(session, role, (operator_id,)) for role in left])
             before = _described(operator)
             await tx.record([journal.of_operator("remove", operator_id, self._by, before=before, roles=len(left))])
+            await self._record_left(tx, operator_id, left)
             return len(left)
 
         return await self._store.run(unit)
+
+    async def _record_left(self, tx: Transaction, operator_id: str, left: Sequence[Role]) -> None:
+        """Record in each domain that an operator has left these roles of clients, at most one of a client."""
+        roles = {role.entity_id: role for role in left}
+        before = journal.of_members([operator_id])
+        for domain_id, client_ids in journal.by_domain(await tx.domains(list(roles))).items():
+            session = journal.command_in(domain_id, self._by)
+            if len(client_ids) == 1:
+                entries = [journal.of_role(session, journal.REMOVE_MEMBERS, roles[client_ids[0]], before)]
+            else:
+                entries = journal.one_or_many(session, f"client.role.{journal.REMOVE_MEMBERS}", client_ids, before=before)
+            await tx.record(entries)
 
     async def add_token(self, keyring: Keyring, operator_id: str, name: str, lifetime: int | None = None) -> NewToken:
         """Create a token of an operator, valid for `lifetime` seconds or until it is removed.

@@ -101,8 +101,11 @@ class Parents:
         """Remove every client from a removed group; for services, which do not authenticate."""
 
         async def unit(tx: Transaction) -> None:
-            await tx.unset_parent_group(group_id)
-            await tx.record([journal.of_service(journal.REMOVE_PARENT, "", parent_group_id=group_id)])
+            left = await tx.unset_parent_group(group_id)
+            before, after = ({"parent_group_id": value} for value in (group_id, ""))
+            for domain_id, client_ids in journal.by_domain(left).items():
+                service = journal.service_in(domain_id)
+                await tx.record(journal.one_or_many(service, journal.REMOVE_PARENT, client_ids, before=before, after=after))
 
         if group_id:
             await self._store.run(unit)

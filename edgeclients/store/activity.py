@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from edgeclients.store.denials import Denials, Denied
+from edgeclients.store.denials import Denials, Denied, Found
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Activity(ABC):
         self._timer: asyncio.Task[None] | None = None
         self._flushing = asyncio.Lock()
         self._denials = Denials()
+        self._newest = 0  # entry of the journal that is known
         self._sifting: asyncio.Task[None] | None = None
         self.flushes = 0
 
@@ -51,9 +52,11 @@ class Activity(ABC):
         if self._sifting is None and self._denials.are_many():
             self._sifting = asyncio.ensure_future(self._sift())
 
-    def forget(self, client_ids: Iterable[str]) -> None:
-        """Note that these clients were removed."""
-        self._new.update(dict.fromkeys(client_ids))
+    def forget(self, removed: Mapping[str, str]) -> None:
+        """Note that these clients were removed from these domains."""
+        if removed:
+            self._new.update(dict.fromkeys(removed))
+            self._denials.note_removed(removed)
 
     def in_memory(self) -> Mapping[str, int | None]:
         """What is newer than the written times, as of now; None for removed clients."""
@@ -66,7 +69,7 @@ class Activity(ABC):
 
     @contextlib.asynccontextmanager
     async def denied(self) -> AsyncIterator[Sequence[Denied]]:
-        """The denials that are not written yet; none is written until the context is left."""
+        """The denials that are not written yet. None is written until the context is left: leave it soon."""
         async with self._flushing:
             await self._look_up()
             yield self._denials.known()
@@ -112,21 +115,23 @@ class Activity(ABC):
             await self._look_up()
         except Exception as error:  # noqa: BLE001 - the names of clients are lost, not the number of denials
             _log.warning("names of denied logins could not be looked up", extra={"error": str(error) or type(error).__name__})
-            self._denials.sift(self._denials.names(), {})
+            self._denials.sift(self._denials.names(), Found({}, self._newest))
         finally:
             self._sifting = None
 
     async def _look_up(self) -> None:
         if names := self._denials.names():
-            self._denials.sift(names, await self._domains(names))
+            found = await self._find(names)
+            self._newest = found.newest
+            self._denials.sift(names, found)
 
     @abstractmethod
     async def _write(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
         """Write when clients were seen, delete removed ones (None), and add denials, all or nothing."""
 
     @abstractmethod
-    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
-        """The domains of those of these clients that exist, by id."""
+    async def _find(self, names: Sequence[str]) -> Found:
+        """Which of these names are those of clients, or of removed ones that the journal knows."""
 
     async def _flush_regularly(self) -> None:
         while True:

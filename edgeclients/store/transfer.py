@@ -38,7 +38,7 @@ CLIENTS = _table(
     " created_at updated_at changed_at updated_by metadata private_metadata",
 )
 LAST_SEEN = _table("last_seen", "client_id at")
-DENIALS = _table("denials", "hour client_id domain_id count at", keys=2)
+DENIALS = _table("denials", "hour client_id domain_id count at n", keys=2)
 JOURNAL = _table("journal", "ring n at operation domain_id client_id user_id attributes", keys=2)
 STATE = _table(
     "store_state",

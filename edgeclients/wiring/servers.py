@@ -56,10 +56,14 @@ class Servers(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """How commands on this machine reach the service: in the data directory, as the operator; `only`: nobody else does."""
+    """How commands on this machine reach the service: in the data directory, as the operator; `only`: nobody else does.
+
+    `flush` writes what is in memory only.
+    """
 
     data: Path
     operator_id: str
+    flush: Callable[[], Awaitable[None]]
     only: bool = False
 
 
@@ -91,7 +95,7 @@ async def start(
     hot = HotReads(core.http.clients, operations.health)
     if commands is not None:
         name = control.COMMAND_SOCKET if commands.only else control.SOCKET
-        await control.start(context, app, hot, commands.data / name, commands.operator_id)
+        await control.start(context, app, hot, commands.data / name, commands.operator_id, commands.flush)
         if commands.only:
             return Servers("", "", app.complete, _never)
     gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)

@@ -104,7 +104,9 @@ async def build(settings: Settings, progress: Progress | None = None, *, for_a_c
         watch_service(context.metrics, readiness, directory.path if directory is not None else None)
 
         operator_id = auth.operator.id if isinstance(auth, Standalone) else ""
-        commands = Commands(directory.path, operator_id, for_a_command) if directory and settings.mode == "gateway" else None
+        commands = None
+        if directory and settings.mode == "gateway":
+            commands = Commands(directory.path, operator_id, storage.activity.flush, for_a_command)
         operations = Operations(health, readiness, context.metrics)
         serving = await servers.start(context, core, auth, operations, shown, commands)
         stack.callback(asyncio.ensure_future(memory.keep_giving_back()).cancel)

@@ -62,9 +62,12 @@ class Writes(Protocol):
 
 
 class Flushes(Protocol):
-    """The number of writes of last-seen times."""
+    """Last-seen times and denied logins: the number of their writes."""
 
     flushes: int
+
+    async def flush(self) -> None:
+        """Write them now."""
 
 
 class Storage(NamedTuple):

@@ -26,6 +26,7 @@ CREATE TABLE denials (
     domain_id text COLLATE "C" NOT NULL,
     count bigint NOT NULL,
     at bigint NOT NULL,                         -- when the last was denied
+    n bigint NOT NULL,                          -- of the newest entry of the journal when the first was counted
     PRIMARY KEY (hour, client_id)
 );
 CREATE INDEX denials_by_client ON denials (client_id, hour);

@@ -1,11 +1,16 @@
 """`edgeclients audit`: who changed what, on the data directory and at a service's address."""
 
+import contextlib
 import csv
 import getpass
 import hashlib
 import io
 import json
+import os
+import pty
 import re
+import sqlite3
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +20,13 @@ import grpc
 import pytest
 
 from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
+from edgeclients._pb.common.v1 import common_pb2
 from tests.support.api import Api, basic
 from tests.support.commands import Ended, run
 from tests.support.on_postgres import Cloud
-from tests.support.service import Service, started
+from tests.support.program import PROGRAM
+from tests.support.service import Service, environment, started
+from tests.support.waiting import PATIENCE
 
 ME = f"cli:{getpass.getuser()}"
 
@@ -93,6 +101,49 @@ def test_operators_are_told(at: Place) -> None:
     assert at.audit("--domain", "plant") == [], "operators belong to no domain"
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_roles_that_a_removed_operator_has_left_are_told_in_their_domains(tmp_path: Path, count: int) -> None:
+    with started(tmp_path / "data") as service, Api(service, "plant") as api, Api(service, "other") as other:
+        at = Place(service.data, service)
+        domains = [f"--domain={name}=member" for name in ("plant", "other")]
+        assert at("operators", "add", "ann", *domains).code == 0
+        ids = [api.create()["id"] for _ in range(count)]
+        roles = [api.give_role(client_id, "theirs", ["read"], ["ann"])["id"] for client_id in ids]
+        foreign = other.create()["id"]
+        other.give_role(foreign, "theirs", ["read"], ["ann"])
+        assert at("operators", "remove", "ann").code == 0
+        entries = at.audit("--domain", "plant", "--operation", "client.role.members.remove")
+        assert sorted(entry["attributes"].get("id", "") for entry in entries) == sorted([*ids, *[""] * (count > 1)])
+        assert {entry["attributes"]["user_id"] for entry in entries} == {ME}
+        (whole,) = (entry["attributes"] for entry in entries if "before" in entry["attributes"])
+        assert (whole["before"], whole["from"]) == ({"members": ["ann"]}, "local")
+        assert whole.get("client_ids", ids) == sorted(ids)
+        assert whole.get("role_id", roles[0]) == roles[0]
+        for client_id in (*ids, foreign):
+            assert at.audit("--client", client_id)[0]["operation"] == "client.role.members.remove"
+
+
+def test_what_was_never_there_leaves_nothing_in_the_database(tmp_path: Path) -> None:
+    with started(tmp_path / "data") as service, grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        names = [str(uuid.uuid4()) for _ in range(4)]
+        one = common_pb2.Connection(channel_id=names[0], domain_id=names[1], client_id=names[2], type=1)
+        stub.RemoveConnections(common_pb2.RemoveConnectionsReq(connections=[one]))
+        stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=names[3]))
+        with contextlib.closing(sqlite3.connect(service.data / "clients.db")) as database:
+            assert not {name for (name,) in database.execute("SELECT name FROM names")} & {*names}
+
+
+def test_of_many_domains_an_operator_has_the_first_are_told(at: Place) -> None:
+    domains = [f"--domain=plant-{number}=admin" for number in range(1000)]
+    assert at("operators", "add", "ann", *domains).code == 0
+    (entry,) = at.audit()
+    told = entry["attributes"]["after"]["domains"]
+    assert told["plant-0"] == "admin"
+    assert told["…"] == f"{1000 - len(told) + 1} more"
+    assert len(json.dumps(entry["attributes"], ensure_ascii=False).encode()) < 4096
+
+
 def test_an_import_is_told(at: Place, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("external_id,name\nSN-1,a\nSN-2,b\n")
@@ -118,6 +169,15 @@ def test_domains_and_filters(at: Place) -> None:
         assert len(at.audit("--since", since)) == count
 
 
+def test_a_domain_may_have_any_name(at: Place) -> None:
+    ids = {domain: created(at, "a", domain) for domain in ("-", "plant")}
+    assert [entry["attributes"]["id"] for entry in at.audit("--domain", "-")] == [ids["-"]]
+    assert len(at.audit()) == 2
+    env = {"EDGECLIENTS_DOMAIN": "plant"}
+    ended = run("audit", "--output", "jsonl", data=at.data, env=env)
+    assert json.loads(ended.out)["attributes"]["id"] == ids["plant"]
+
+
 def test_every_form(at: Place) -> None:
     client_id = created(at, "=boiler")
     (entry,) = at.audit()
@@ -128,6 +188,69 @@ def test_every_form(at: Place) -> None:
     head, line = at("audit").out.splitlines()
     assert head.split() == ["OCCURRED", "AT", "OPERATION", "DOMAIN", "CLIENT", "USER", "FROM", "CHANGES"]
     assert client_id in line
+
+
+@pytest.mark.parametrize("output", ["table", "csv", "json", "jsonl"])
+def test_a_terminal_obeys_nothing_and_a_file_is_exact(at: Place, output: str) -> None:
+    name = "a\x9b31m\u202eb\U000e0001"
+    created(at, name)
+    on_terminal, in_file = shown_on_terminal("audit", "--output", output, data=at.data), at("audit", "--output", output).out
+    assert on_terminal.isprintable()
+    if output.startswith("json"):
+        assert json.loads(on_terminal) == json.loads(in_file)
+    if output != "table":
+        assert "\x9b31m\u202eb\U000e0001" in in_file
+
+
+def shown_on_terminal(*arguments: str, data: Path) -> str:
+    """What a command shows on a terminal, without the ends of lines."""
+    ours, its = pty.openpty()
+    try:
+        with subprocess.Popen([*PROGRAM, *arguments], env=environment(data, {}), stdin=its, stdout=its) as process:
+            os.close(its)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: it has ended
+                while part := os.read(ours, 65536):
+                    shown += part
+            assert process.wait(PATIENCE) == 0
+    finally:
+        os.close(ours)
+    return shown.decode().replace("\r\n", "")
+
+
+@pytest.mark.parametrize("output", ["table", "csv", "json", "jsonl"])
+def test_pages_are_shown_as_they_come(tmp_path: Path, output: str) -> None:
+    """So a full journal needs no more memory than a page. Here the service ends while most pages are still to come."""
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        assert api.request("POST", "/clients/bulk", json=[{} for _ in range(5000)]).is_success
+        command = [*PROGRAM, "audit", "--output", output]
+        with subprocess.Popen(
+            command, env=environment(service.data, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            begun = process.stdout.read(1000)  # a pipe holds 64 KiB, so the command waits
+            service.kill()
+            rest, reason = process.stdout.read(), process.stderr.read().decode()
+        assert process.returncode == 1
+        assert reason.count("\n") == 1
+        assert "gone away" in reason
+        assert len(begun + rest) > 10_000
+
+
+@pytest.mark.parametrize("count", [0, 98, 99, 100, 230])
+def test_every_form_has_any_number_of_entries(tmp_path: Path, count: int) -> None:
+    with started(tmp_path / "data") as service, Api(service, "plant") as api:
+        if count:
+            assert api.request("POST", "/clients/bulk", json=[{"name": f"n{number}"} for number in range(count)]).is_success
+    at, total = Place(service.data, None), count + (count > 1)
+    entries = at.audit()
+    assert len(entries) == total
+    assert [json.loads(line) for line in at("audit", "--output", "jsonl").out.splitlines() if line] == entries
+    rows = list(csv.DictReader(io.StringIO(at("audit", "--output", "csv").out)))
+    assert [row["client"] for row in rows] == [entry["attributes"].get("id", "") for entry in entries]
+    head, *lines = at("audit").out.splitlines()
+    assert (head.split()[-1], len(lines)) == ("CHANGES", total)
 
 
 def test_more_than_a_page(tmp_path: Path) -> None:
@@ -169,6 +292,7 @@ def test_at_an_address_with_a_token(tmp_path: Path) -> None:
     [
         (("--since", "yesterday"), "'yesterday' is not a time"),
         (("--since", "2026-13-01"), "is not a time"),
+        (("--since", "2040-01-01"), "'2040-01-01' is too late"),
         (("--client", "boiler"), "'boiler' is not the id of a client"),
         (("--limit", "0"), "'0' is not a number of 1 or more"),
         (("--output", "xml"), "invalid choice"),

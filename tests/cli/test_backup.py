@@ -15,17 +15,20 @@ import subprocess
 import sys
 import tarfile
 import threading
+import uuid
 from functools import partial
 from pathlib import Path
 
+import grpc
 import pyrage
 import pytest
 
+from edgeclients._pb.clients.v1 import clients_pb2, clients_pb2_grpc
 from edgeclients.ops.backup.folder import SCRATCH
 from edgeclients.store.sqlite import quiet, snapshot
 from tests.cli.test_upgrade import with_schema_1
 from tests.support import asking, disks
-from tests.support.api import Api
+from tests.support.api import Api, basic
 from tests.support.commands import Ended, run
 from tests.support.database import opened
 from tests.support.elsewhere import Elsewhere
@@ -106,6 +109,25 @@ def test_a_backup_beside_a_service_has_all_that_was_acknowledged(home: Gateway, 
         assert taken.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert made <= {client for (client,) in taken.execute("SELECT id FROM clients")}
         assert taken.execute("SELECT in_use FROM store_state").fetchall() == [(0,)]
+
+
+def test_a_backup_beside_a_service_has_what_that_has_only_in_memory(home: Gateway, tmp_path: Path) -> None:
+    """Denied logins, and when clients were last seen."""
+    with started(home.data) as service, Api(service, DOMAIN) as api, grpc.insecure_channel(service.grpc) as channel:
+        stub = clients_pb2_grpc.ClientsServiceStub(channel)  # type: ignore[no-untyped-call]
+        client = api.create()
+        for _ in range(3):
+            with pytest.raises(grpc.RpcError):
+                stub.Authenticate(clients_pb2.AuthnReq(token=basic(client["id"], str(uuid.uuid4()))))
+        stub.Authenticate(clients_pb2.AuthnReq(token=basic(client["id"], client["credentials"]["secret"])))
+        done(tmp_path / "b", data=home.data)
+    (tmp_path / "activity.db").write_bytes(members((tmp_path / "b").read_bytes())["activity.db"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "activity.db")) as taken:
+        denied = taken.execute(
+            "SELECT sum(count), min(domain_id), max(domain_id) FROM denials WHERE client_id = ?", [client["id"]]
+        )
+        assert denied.fetchall() == [(3, DOMAIN, DOMAIN)]
+        assert taken.execute("SELECT count(*) FROM last_seen WHERE client_id = ?", [client["id"]]).fetchall() == [(1,)]
 
 
 def test_it_is_of_one_moment_while_clients_are_created(home: Gateway, tmp_path: Path) -> None:
@@ -448,8 +470,10 @@ def test_several_in_one_second_are_several_files(home: Gateway, tmp_path: Path) 
 
 @pytest.mark.source_only("it looks into the program")
 def test_it_needs_no_network(home: Gateway, tmp_path: Path) -> None:
-    """The unit for systemd allows none."""
-    program = "import sys; sys.addaudithook(lambda event, _: event != 'socket.__new__' or sys.exit('a socket'))\n"
+    """The unit for systemd allows none. Sockets of files are none."""
+    program = "import socket, sys\n"
+    program += "of_network = lambda event, args: event == 'socket.__new__' and args[1] != socket.AF_UNIX\n"
+    program += "sys.addaudithook(lambda *one: of_network(*one) and sys.exit('a socket'))\n"
     program += "from edgeclients.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "backup", str(tmp_path / "b")]
     ended = subprocess.run(command, env=environment(home.data), capture_output=True, text=True, check=False)

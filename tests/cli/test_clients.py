@@ -127,10 +127,13 @@ def test_who_still_uses_a_retiring_secret(at: Place) -> None:
     assert (first["external_id"], first["last_used_at"], first["expires_at"]) == ("'=SN-pump", "never", pump["expires_at"])
     assert second["last_used_at"] == boiler.get("last_used_at", "never")
     head, line, _ = at("secrets").out.splitlines()
-    assert head.split() == ["CLIENT", "ID", "NAME", "EXTERNAL", "ID", "LAST", "USED", "AT", "EXPIRES", "AT"]
+    assert head.split() == ["CLIENT", "ID", "NAME", "EXTERNAL", "ID", "STATUS", "LAST", "USED", "AT", "EXPIRES", "AT"]
     assert all(text in line for text in (made[1]["id"], "pump", "never", pump["expires_at"]))
     at.found("clients", "rotate", "boiler")
     assert at.found("secrets") == [pump]
+    at.found("clients", "disable", "pump")
+    (row,) = csv.DictReader(io.StringIO(at("secrets", "--output", "csv").out))
+    assert row["status"] == "disabled", "it works no more until the client is enabled"
 
 
 def test_more_retiring_secrets_than_a_page_has(tmp_path: Path) -> None:

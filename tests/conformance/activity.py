@@ -138,7 +138,7 @@ class ActivityContract:
             await tx.remove(old)
 
         await harness.store.run(remove)
-        assert harness.effects[-1] == Effects(removed=(client.id,))
+        assert harness.effects[-1] == Effects(removed=((client.id, client.domain_id),))
         await add(harness.store, new_client(id=client.id))
         viewed = await harness.store.view(client.id)
         assert viewed is not None

@@ -164,10 +164,17 @@ class ClientContract:
             new_client("d2", parent_group_id=gone, status=1),
             new_client("d1", parent_group_id=stays),
         )
-        await harness.store.run(lambda tx: tx.unset_parent_group(gone))
+        assert await harness.store.run(lambda tx: tx.unset_parent_group(gone)) == {a.id: "d1", b.id: "d2"}
+        assert await harness.store.run(lambda tx: tx.unset_parent_group(gone)) == {}
         assert await harness.store.client(a.id) == replace(a, parent_group_id=None)
         assert await harness.store.client(b.id) == replace(b, parent_group_id=None)
         assert await harness.store.client(c.id) == c
+
+    async def test_domains_of_clients(self, harness: Harness) -> None:
+        a, b = await add(harness.store, new_client("d1"), new_client("d2", status=1))
+        wanted = [a.id, str(uuid.uuid4()), "no uuid", b.id, a.id]
+        assert await harness.store.run(lambda tx: tx.domains(wanted)) == {a.id: "d1", b.id: "d2"}
+        assert await harness.store.run(lambda tx: tx.domains([])) == {}
 
     async def test_text_is_kept_as_it_is(self, harness: Harness) -> None:
         """Composed and decomposed forms, four-byte characters and quotes all come back."""

@@ -17,16 +17,21 @@ class ConnectionContract:
         (client,) = await add(harness.store, new_client())
         channel = str(uuid.uuid4())
         wanted = [Connection(channel, "d1", client.id, way) for way in BOTH]
-        assert await harness.store.run(lambda tx: tx.connect(wanted[:1])) == 1
-        assert await harness.store.run(lambda tx: tx.connect(wanted)) == 1
-        assert await harness.store.run(lambda tx: tx.connect(wanted)) == 0
+        assert await harness.store.run(lambda tx: tx.connect(wanted[:1])) == wanted[:1]
+        assert await harness.store.run(lambda tx: tx.connect([*wanted, *wanted])) == wanted[1:]
+        assert await harness.store.run(lambda tx: tx.connect(wanted)) == []
         assert list(await harness.store.connections(client.id)) == wanted
 
     async def test_disconnecting_what_is_not_connected_does_no_harm(self, harness: Harness) -> None:
         (client,) = await add(harness.store, new_client())
         publish, subscribe = (Connection(str(uuid.uuid4()), "d1", client.id, way) for way in BOTH)
         await harness.store.run(lambda tx: tx.connect([publish]))
-        await harness.store.run(lambda tx: tx.disconnect([publish, subscribe]))
+        foreign = [
+            Connection(publish.channel_id, "d2", client.id, publish.type),
+            Connection("no uuid", "d1", "no uuid", publish.type),
+        ]
+        assert await harness.store.run(lambda tx: tx.disconnect([subscribe, publish, *foreign, publish])) == [publish]
+        assert await harness.store.run(lambda tx: tx.disconnect([publish, subscribe])) == []
         assert await harness.store.connections(client.id) == ()
 
     async def test_a_channel_is_left_by_all_its_clients(self, harness: Harness) -> None:
@@ -38,7 +43,10 @@ class ConnectionContract:
             await tx.connect([Connection(stays, "d1", a.id, ConnectionType.PUBLISH)])
 
         await harness.store.run(unit)
-        await harness.store.run(lambda tx: tx.disconnect_channel(gone))
+        removed = await harness.store.run(lambda tx: tx.disconnect_channel(gone))
+        assert set(removed) == {Connection(gone, c.domain_id, c.id, way) for c in (a, b) for way in BOTH}
+        assert len(removed) == 4
+        assert await harness.store.run(lambda tx: tx.disconnect_channel(gone)) == []
         assert [c.channel_id for c in await harness.store.connections(a.id)] == [stays]
         assert await harness.store.connections(b.id) == ()
 

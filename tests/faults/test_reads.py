@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeclients.errors import Busy, QueryTimedOut, Unavailable
-from edgeclients.model import Client, ClientFilter
+from edgeclients.model import Client, ClientFilter, JournalEntry, JournalFilter, JournalPage
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.sqlite import scanner
 from edgeclients.store.sqlite.database import SqliteDatabase
@@ -41,6 +41,20 @@ async def test_too_many_lists_at_a_time_are_refused(tmp_path: Path) -> None:
         answers = await asyncio.gather(*pages, return_exceptions=True)
         assert [type(answer) for answer in answers].count(Busy) == 5
         assert (await store.page("d1", ClientFilter())).total == 0
+
+
+async def test_too_many_reads_of_the_journal_are_refused_and_delay_no_write(tmp_path: Path) -> None:
+    async with _store(tmp_path) as store:
+        await store.run(lambda tx: tx.record([JournalEntry("client.update", "d1", "", "ann")] * 3000))
+        store.note_denied("")
+        reads = [asyncio.ensure_future(store.journal(JournalFilter())) for _ in range(scanner.WAITING + 5)]
+        flushed = asyncio.ensure_future(store.activity.flush())
+        await flushed
+        assert not all(read.done() for read in reads), "the flush has not waited for all of them"
+        answers = await asyncio.gather(*reads, return_exceptions=True)
+        pages = [answer for answer in answers if isinstance(answer, JournalPage)]
+        assert [type(answer) for answer in answers].count(Busy) == 5
+        assert {page.total for page in pages} == {3001}, "each has the denied login once"
 
 
 async def test_a_list_whose_caller_left_leaves_nothing_open(tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ BAD_LINES = [
     ("SN-9,,,,,taken by another client", "secret", "not available"),
     ('SN-9,,,,,"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA"', "secret", "hash"),
     ("SN-9,,,,,$nonsense", "secret", "hash"),
+    *(
+        (f'SN-9,,,,,"{blank}{stored}"', "secret", "behind a blank")
+        for blank in (" ", "\t", "\u00a0", "\ufeff", "\u200b ")
+        for stored in ("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA", "$2b$10$abc", "$6$salt$x", "$scrypt$ln=4,r=8$x")
+    ),
     ("SN-9,,,,,  ", "secret", "white space only"),
     ("SN-9,,,,,,nonsense", "channels", "UUID"),
     ("SN-9,,,,,,,nonsense", "parent_group_id", "invalid id"),
@@ -162,6 +167,13 @@ def test_every_bad_line_is_told_and_good_ones_go_in(api: Api) -> None:
         assert reason in bad[number]["reason"], line
         assert column != "secret" or bad[number]["value"] == ""
     assert len(api.listed()) == 3
+
+
+@pytest.mark.parametrize("secret", [" $ 5 and more", " costs $5$", " $ $ $", "\u200bfive dollars $"])
+def test_a_secret_that_is_no_hash_behind_a_blank_is_a_secret(api: Api, secret: str) -> None:
+    assert imported(api, f'external_id,secret\nSN-1,"{secret}"\n')[1] == counts(created=1)
+    (made,) = api.listed(external_id="SN-1")
+    assert secret_works(api.service, {"id": made, "credentials": {"secret": secret}})
 
 
 def test_a_dry_run_judges_and_changes_nothing(api: Api) -> None:

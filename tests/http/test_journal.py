@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 import uuid
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -127,9 +128,30 @@ def test_long_values_are_cut(town: Town) -> None:
     updated, created = journal(town.operator, client["id"])
     after = created["attributes"]["after"]
     assert after["name"] == "ä" * 500
-    for value in (after["metadata"], updated["attributes"]["after"]["tags"]):
-        assert value[-1] == "…"
-        assert 800 < len("".join(value).encode()) <= 1027
+    for value, most in ((after["metadata"], 20), (updated["attributes"]["after"]["tags"], 30)):
+        assert value[-1] == f"… {most - len(value) + 1} more"
+        assert 700 < len("".join(value).encode()) <= 1024
+
+
+def test_no_call_displaces_the_others_entries(town: Town) -> None:
+    """An entry is small, whatever was sent: else the bytes of a ring were soon full."""
+    client = town.operator.create()["id"]
+    members = [f"{number:036}" for number in range(10_000)]
+    role = town.operator.request("POST", f"/clients/{client}/roles", json={"role_name": "all", "optional_members": members})
+    assert role.status_code == 201, role.text
+    path = f"/clients/{client}/roles/{role.json()['id']}/members"
+    assert town.operator.request("POST", f"{path}/delete-all").is_success
+    assert town.operator.request("POST", path, json={"members": members}).is_success
+    assert town.operator.request("POST", f"{path}/delete", json={"members": members}).is_success
+    *changes, _ = journal(town.operator, client)
+    assert len(changes) == 4
+    for change in changes:
+        (told,) = (
+            change["attributes"].get(name, {}).get("members") for name in ("before", "after") if name in change["attributes"]
+        )
+        assert told[0] in members
+        assert told[-1] == f"… {len(members) - len(told) + 1} more"
+        assert len(json.dumps(change["attributes"])) <= 4096
 
 
 def test_no_secret_is_told(town: Town) -> None:
@@ -183,12 +205,69 @@ def test_what_another_service_did(town: Town, stub: Any) -> None:
             "channel_ids": [GROUP],
             "connection_types": ["publish"],
         }
-    channel = str(uuid.uuid4())
-    stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=channel))
     stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=group))
-    for name, value in (("channel_id", channel), ("parent_group_id", group)):
-        entries = journal(town.operator, everything="true")[:2]
-        assert {"from": "gRPC", name: value} in [entry["attributes"] for entry in entries]
+    (left, *_) = journal(town.operator, client_id)
+    assert left["operation"] == "client.remove_parent"
+    assert left["attributes"] == {
+        "id": client_id,
+        "from": "gRPC",
+        "before": {"parent_group_id": group},
+        "after": {"parent_group_id": ""},
+    }
+
+
+def test_what_another_service_did_to_clients_of_several_domains(town: Town, stub: Any) -> None:
+    """Each domain is told of its own; the journal of none has a client of another."""
+    channel, group = str(uuid.uuid4()), str(uuid.uuid4())
+    callers = (town.operator, town.operator.within(f"d-{uuid.uuid4().hex[:12]}"))
+    several = [
+        [caller.create(parent_group_id=group)["id"] for _ in range(count)]
+        for caller, count in zip(callers, (3, 1), strict=True)
+    ]
+    connections = [
+        common_pb2.Connection(channel_id=channel, domain_id=caller.domain, client_id=client_id, type=way)
+        for caller, clients in zip(callers, several, strict=True)
+        for client_id in clients
+        for way in (1, 2)
+    ]
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=connections))
+    for _ in range(2):
+        stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=channel))
+        stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=group))
+    for caller, clients in zip(callers, several, strict=True):
+        for operation in ("client.disconnect", "client.remove_parent"):
+            entries = journal(caller, operation=operation)
+            assert sorted(entry["attributes"].get("id", "") for entry in entries) == sorted(
+                [*clients, *[""] * (len(clients) > 1)]
+            )
+            (whole,) = (entry["attributes"] for entry in entries if len(entry["attributes"]) > 2)
+            assert whole.get("client_ids", clients) == sorted(clients)
+            if operation == "client.disconnect":
+                assert (whole["connections"], whole["channel_ids"]) == (2 * len(clients), [channel])
+            else:
+                assert whole["before"] == {"parent_group_id": group}
+
+
+def test_what_changes_nothing_is_no_entry(town: Town, stub: Any) -> None:
+    client_id = town.operator.create()["id"]
+    existing = common_pb2.Connection(channel_id=GROUP, domain_id=town.domain, client_id=client_id, type=1)
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing]))
+    before = journal(town.operator, client_id), town.operator.request("GET", "/journal?everything=true").json()["total"]
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing, existing]))
+    missing = [
+        common_pb2.Connection(channel_id=GROUP, domain_id=domain, client_id=one, type=2)
+        for domain, one in ((town.domain, client_id), (str(uuid.uuid4()), client_id), (town.domain, str(uuid.uuid4())))
+    ]
+    stub.RemoveConnections(common_pb2.RemoveConnectionsReq(connections=missing))
+    body = {"channel_ids": [GROUP], "client_ids": [client_id], "types": ["subscribe"]}
+    assert town.operator.request("POST", "/channels/disconnect", json=body).is_success
+    stub.RemoveChannelConnections(clients_pb2.RemoveChannelConnectionsReq(channel_id=str(uuid.uuid4())))
+    stub.UnsetParentGroupFromClient(clients_pb2.UnsetParentGroupFromClientReq(parent_group_id=str(uuid.uuid4())))
+    assert journal(town.operator, client_id) == before[0]
+    assert town.operator.request("GET", "/journal?everything=true").json()["total"] == before[1]
+    both = common_pb2.Connection(channel_id=GROUP, domain_id=town.domain, client_id=client_id, type=2)
+    stub.AddConnections(common_pb2.AddConnectionsReq(connections=[existing, both]))
+    assert journal(town.operator, client_id)[0]["attributes"]["connection_types"] == ["subscribe"], "the other one existed"
 
 
 def test_denied_logins_are_counted(town: Town, stub: Any) -> None:
@@ -240,6 +319,36 @@ def test_pages_and_filters(town: Town) -> None:
     assert [len(journal(town.operator, client=one)) for one in (client_id, str(uuid.uuid4()))] == [3, 0]
 
 
+def test_the_second_of_an_upper_bound_is_within_it(town: Town) -> None:
+    client_id = town.operator.create()["id"]
+    (entry,) = journal(town.operator, client_id)
+    second = int(datetime.fromisoformat(entry["occurred_at"]).timestamp())
+    bounds = [({"from": second, "to": second}, 1), ({"to": second - 1}, 0), ({"from": second + 1}, 0), ({"to": second}, 1)]
+    for query, count in bounds:
+        assert len(journal(town.operator, client_id, **query)) == count
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_each_page_leads_to_the_next(town: Town, stub: Any, direction: str) -> None:
+    clients = town.operator.request("POST", "/clients/bulk", json=[{}] * 7).json()["clients"]
+    for client in clients[:2]:
+        with pytest.raises(grpc.RpcError):
+            stub.Authenticate(clients_pb2.AuthnReq(token=basic(client["id"], str(uuid.uuid4()))))
+    query = {"dir": direction, "with_attributes": "true"}
+    everything = town.operator.request("GET", "/journal", params={**query, "limit": 100}).json()
+    assert "next" not in everything
+    assert everything["total"] == len(everything["journals"]) == 10
+    for limit in (1, 3, 5, 10):
+        page = town.operator.request("GET", "/journal", params={**query, "limit": limit}).json()
+        assert page["total"] == 10
+        entries = page["journals"]
+        while "next" in page:
+            page = town.operator.request("GET", "/journal", params={**query, "limit": limit, "after": page["next"]}).json()
+            assert "total" not in page
+            entries += page["journals"]
+        assert entries == everything["journals"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -250,6 +359,7 @@ def test_pages_and_filters(town: Town) -> None:
         ("from=2147483648", "invalid_query"),
         ("to=-1", "invalid_query"),
         ("dir=up", "invalid_direction"),
+        *((f"after={text}", "invalid_query") for text in ("x", "%C3%A4", "1_2", "-1_-1_", "1_-2_", f"{10**18}_-1_", "1_1_x")),
         ("with_attributes=maybe", "invalid_query"),
         ("operation=%00", "invalid_query"),
     ],

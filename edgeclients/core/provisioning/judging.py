@@ -9,10 +9,10 @@ from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.planning import OF_LINES, Key, draft, key_of, refused
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.core.provisioning.writing import Prepared
-from edgeclients.core.secrets.foreign import is_foreign
+from edgeclients.core.secrets.foreign import hides_hash, is_foreign
 from edgeclients.core.secrets.issue import Secrets, SuppliedSecret
 from edgeclients.core.secrets.keyring import check_secret, generate, is_generated_form
-from edgeclients.errors import Busy, DomainError, text_of
+from edgeclients.errors import Busy, DomainError, InvalidSecret, text_of
 from edgeclients.model import Session, StoredSecret
 
 _HASH = "$"  # a secret that begins with it is a hash, never the secret itself
@@ -63,6 +63,8 @@ class Judging:
             client = creation.client_of(self._session, client_id, wanted, now)
             if record.secret:
                 check_secret(record.secret, client_id, self._session.domain_id)
+                if hides_hash(record.secret):
+                    raise InvalidSecret("is a hash behind a blank: remove what is before the $")
         except OF_LINES as error:
             return refused(record, error)
         made = not record.secret

@@ -5,6 +5,8 @@ Each has a salt of its own, so no secret can be looked up by them: they are for 
 
 import re
 from base64 import b64decode, b64encode
+from itertools import dropwhile
+from unicodedata import category
 
 from edgeclients.core.secrets.recipe import DIGEST_BYTES, Recipe
 from edgeclients.errors import InvalidSecret
@@ -18,6 +20,8 @@ _FORM = re.compile(
     r"\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,9})"
     r"\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 )
+_LIKE_HASH = re.compile(r"\$[A-Za-z0-9,=_-]{1,32}\$\S")  # of argon2, scrypt, bcrypt, sha512crypt and others
+_OF_NO_WIDTH = "Cf"  # marks of direction, of the order of bytes, of a place to break
 _VERSION = "19"
 _LEAST_KIB = 8  # argon2's own least, for one lane
 _SALT_BYTES = range(8, 64 + 1)
@@ -26,6 +30,12 @@ _SALT_BYTES = range(8, 64 + 1)
 def is_foreign(stored: str) -> bool:
     """Whether a hash was made with argon2id, and without a pepper."""
     return stored.startswith(_KIND) and _OURS not in stored
+
+
+def hides_hash(secret: str) -> bool:
+    """Whether a hash stands behind blanks, or characters that nobody sees: it would be taken as the secret itself."""
+    bare = "".join(dropwhile(_is_unseen, secret))
+    return bare != secret and _LIKE_HASH.match(bare) is not None
 
 
 def check_foreign(stored: str) -> None:
@@ -72,6 +82,10 @@ def _fault(recipe: Recipe, digest_bytes: int) -> str:
     if digest_bytes != DIGEST_BYTES:
         return f"a hash of {digest_bytes} bytes: {DIGEST_BYTES} are taken"
     return ""
+
+
+def _is_unseen(character: str) -> bool:
+    return character.isspace() or category(character) == _OF_NO_WIDTH
 
 
 def _decoded(text: str) -> bytes | None:

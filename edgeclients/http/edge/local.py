@@ -1,5 +1,6 @@
 """Callers on the data directory's socket: commands of this program, which the file's permissions have admitted."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from edgeclients.http.scope import LOCAL, App
@@ -23,5 +24,19 @@ def marked_local(app: App) -> App:
     async def local(scope: Any, receive: Any, send: Any) -> None:
         scope[LOCAL] = True
         await app(scope, receive, send)
+
+    return local
+
+
+def flushing(app: App, path: str, flush: Callable[[], Awaitable[None]]) -> App:
+    """An ASGI application that calls `flush` for a POST to `path`; any other request is for `app`."""
+
+    async def local(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", path):
+            await app(scope, receive, send)
+            return
+        await flush()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     return local

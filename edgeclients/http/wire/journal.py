@@ -1,9 +1,10 @@
 """Query parameters and pages of the journal (schema/README.md#journal)."""
 
+import re
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from edgeclients.errors import InvalidQuery
 from edgeclients.http.wire.parameters import (
@@ -19,9 +20,10 @@ from edgeclients.http.wire.parameters import (
     slice_of,
 )
 from edgeclients.http.wire.query import descending, direction
-from edgeclients.model import JournalFilter, JournalPage, Recorded, rfc3339
+from edgeclients.model import JournalFilter, JournalPage, JournalPlace, Recorded, rfc3339
 from edgeclients.times import SECOND
 
+_PLACE = re.compile(r"([0-9]{1,18})_(-1|[0-9]{1,18})_([0-9a-f-]{36})?")
 _LATEST_SECONDS = 2**31 - 1  # as in Magistrala's Journal service
 
 
@@ -35,13 +37,14 @@ class JournalBody(Struct, omit_defaults=True):
     metadata: dict[str, Any] | None = None
 
 
-class JournalPageBody(Struct):
-    """One page of the journal."""
+class JournalPageBody(Struct, kw_only=True):
+    """One page of the journal; `next` is `after` of the next page, missing in the last. Only the first has `total`."""
 
-    total: int
+    total: int | UnsetType = UNSET
     offset: int
     limit: int
     journals: tuple[JournalBody, ...]
+    next: str | UnsetType = UNSET
 
 
 class Query(Struct, frozen=True):
@@ -65,10 +68,11 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
         offset=offset,
         limit=limit,
         descending=descending(values, "desc"),
+        after=values.get("after"),
         client_id=values.get("client") or None,
         operation=values.get("operation") or None,
         since=values.get("from"),
-        until=values.get("to"),
+        until=None if values.get("to") is None else values["to"] + SECOND - 1,
     )
     shown = (values.get(name, False) for name in ("with_attributes", "with_metadata", "everything"))
     return Query(wanted, *shown)
@@ -76,8 +80,14 @@ def read_query(query: bytes, parameters: Parameters) -> Query:
 
 def to_page(page: JournalPage, query: Query) -> JournalPageBody:
     """The body of a page."""
-    entries = tuple(_body(entry, query) for entry in page.entries)
-    return JournalPageBody(page.total, query.wanted.offset, query.wanted.limit, entries)
+    following = "{}_{}_{}".format(*page.last) if page.last and len(page.entries) == query.wanted.limit else UNSET
+    return JournalPageBody(
+        total=UNSET if page.total is None else page.total,
+        offset=query.wanted.offset,
+        limit=query.wanted.limit,
+        journals=tuple(_body(entry, query) for entry in page.entries),
+        next=following,
+    )
 
 
 def _body(entry: Recorded, query: Query) -> JournalBody:
@@ -102,6 +112,15 @@ def _seconds(text: str) -> int | None:
     return value * SECOND if value else None
 
 
+def _place(text: str) -> JournalPlace | None:
+    if not text:
+        return None
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise InvalidQuery("not a place")
+    return JournalPlace(int(found[1]), int(found[2]), found[3] or "")
+
+
 _TIME: Final = {"type": "integer", "minimum": 0, "maximum": _LATEST_SECONDS}
 _FLAG: Final = {"type": "boolean", "default": False}
 
@@ -109,6 +128,7 @@ PARAMETERS: Final = by_name(
     OFFSET,
     LIMIT,
     direction("desc"),
+    Parameter("after", _place, {"type": "string", "pattern": f"^({_PLACE.pattern})?$"}, "`next` of the page before."),
     Parameter("operation", str, STRING, "Only entries with this operation, such as `client.update`."),
     Parameter("from", _seconds, _TIME, "Only entries from this time on, in seconds since 1970; 0: from the first."),
     Parameter("to", _seconds, _TIME, "Only entries until this time, in seconds since 1970; 0: until the last."),

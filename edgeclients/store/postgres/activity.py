@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing_extensions import override
 
 from edgeclients.store.activity import Activity
-from edgeclients.store.denials import RING_ROWS, Denied
+from edgeclients.store.denials import RING_ROWS, Denied, Found
+from edgeclients.store.journal import REMOVE
 from edgeclients.store.postgres.connect import PostgresConnection
 from edgeclients.store.postgres.pool import Pool
+from edgeclients.store.postgres.rows import key
 
 SHARED_SECONDS = 30.0  # maximum delay until other processes see what is in this one's memory
 
@@ -20,11 +22,21 @@ ON CONFLICT (client_id) DO UPDATE SET at = greatest(last_seen.at, excluded.at)
 """
 
 _DENIED = """
-INSERT INTO denials (hour, client_id, domain_id, count, at)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
-    AS new (hour, client_id, domain_id, times, at)
+INSERT INTO denials (hour, client_id, domain_id, count, at, n)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+    AS new (hour, client_id, domain_id, times, at, n)
 ORDER BY hour, client_id
 ON CONFLICT (hour, client_id) DO UPDATE SET count = denials.count + excluded.count, at = greatest(denials.at, excluded.at)
+"""
+_FIND = f"""
+SELECT wanted.name, coalesce(c.domain_id, j.domain_id)
+FROM unnest($1::text[]) AS wanted (name)
+LEFT JOIN clients c ON c.id = wanted.name
+LEFT JOIN LATERAL (
+    SELECT domain_id FROM journal
+    WHERE client_id = wanted.name AND client_id <> '' AND operation = '{REMOVE}' ORDER BY ring, n DESC LIMIT 1
+) j ON c.id IS NULL
+WHERE coalesce(c.domain_id, j.domain_id) IS NOT NULL
 """
 _TRIM_DENIALS = f"""
 DELETE FROM denials WHERE (hour, client_id) IN (
@@ -63,8 +75,9 @@ class PostgresActivity(Activity):
             await self._pool.run(self._pool.changes, work)
 
     @override
-    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
-        async def work(connection: PostgresConnection) -> Mapping[str, str]:
-            return dict(await connection.fetch("SELECT id, domain_id FROM clients WHERE id = ANY ($1)", client_ids))
+    async def _find(self, names: Sequence[str]) -> Found:
+        async def work(connection: PostgresConnection) -> Found:
+            newest = await connection.fetchval("SELECT last_value FROM journal_n")
+            return Found(dict(await connection.fetch(_FIND, list(map(key, names)))), newest)
 
         return await self._pool.run(self._pool.reads, work)

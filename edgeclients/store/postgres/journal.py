@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from edgeclients.model import JournalEntry, JournalFilter, JournalPage, Recorded, Ring
+from edgeclients.model import JournalEntry, JournalFilter, JournalPage, JournalPlace, Recorded, Ring
 from edgeclients.store.clause import Clause
-from edgeclients.store.journal import DENIED, Content, Source, amended, merged, times, total
+from edgeclients.store.journal import DENIED, Ages, Content, Source, aged, amended, behind, denials_behind, merged, times, total
 from edgeclients.store.limits import JournalBounds
 from edgeclients.store.postgres.connect import PostgresConnection, Statements
-from edgeclients.store.postgres.pages import counted
+from edgeclients.store.postgres.pages import counted, rows_of
 from edgeclients.times import DAY
 
 _ADD = """
@@ -25,7 +25,9 @@ SELECT min(n) FROM added
 _LENGTH = "SELECT octet_length(attributes) FROM journal WHERE ring = $1 AND n = $2 FOR UPDATE"
 _AMEND = "UPDATE journal SET attributes = $3 WHERE ring = $1 AND n = $2"
 
-OLDEST = "SELECT n, at, octet_length(attributes) FROM journal WHERE ring = $1 AND n > $2 ORDER BY n LIMIT 200"
+OLDEST = "SELECT n, octet_length(attributes) FROM journal WHERE ring = $1 AND n > $2 ORDER BY n LIMIT 200"
+_AGED = aged("journal").replace("?", "$")
+_THROUGH = "SELECT count(*), coalesce(sum(octet_length(attributes)), 0)::bigint FROM journal WHERE ring = $1 AND n <= $2"
 _DROP = "DELETE FROM journal WHERE ring = $1 AND n <= $2"
 _COUNT = """
 UPDATE store_state SET
@@ -34,8 +36,8 @@ UPDATE store_state SET
 WHERE id = 1
 """
 
-_COLUMNS = "at, operation, domain_id, client_id, user_id, attributes, n"
-_DENIAL_COLUMNS = f"at, '{DENIED}', domain_id, client_id, '', '{{\"count\":' || count || '}}', 0"
+_COLUMNS = "at, operation, domain_id, client_id, user_id, attributes, n, -1::bigint AS hour, '' AS holder"
+_DENIAL_COLUMNS = f"at, '{DENIED}', domain_id, client_id, '', '{{\"count\":' || count || '}}', n, hour, client_id AS holder"
 
 
 async def record(connection: Statements, entries: Sequence[JournalEntry], now: int) -> int:
@@ -71,39 +73,43 @@ async def amend(connection: Statements, number: int, entry: JournalEntry) -> lis
     return amended(entry, length)
 
 
-async def trim(
-    connection: Statements, held: Sequence[Content], oldest: Sequence[int | None], bounds: Sequence[JournalBounds], now: int
-) -> None:
+async def trim(connection: Statements, held: Sequence[Content], bounds: Sequence[JournalBounds], ages: Ages, now: int) -> None:
     """Drop the oldest entries of each ring that exceed its bounds; none for its age if `now` is 0.
 
     Args:
         connection: of a transaction that has locked the store's row, so that no other can commit.
         held: what each ring holds.
-        oldest: the time of each ring's oldest entry.
         bounds: of each ring.
+        ages: of the entries.
         now: the time.
     """
     lost = []
-    for ring, content, at, bound in zip(Ring, held, oldest, bounds, strict=True):
-        expired = now - bound.microseconds
-        is_old = at is not None and at < expired
-        if is_old or content.exceeds(bound):
-            # A day more, so that most changes drop none.
-            lost.append((await _trimmed(connection, ring, content, bound, expired + is_old * DAY)).minus(content))
-        else:
-            lost.append(Content())
-    if any(lost):
+    for ring, content, bound in zip(Ring, held, bounds, strict=True):
+        young = await _expired(connection, ring, content, bound, now) if ages.are_due(ring, now) else content
+        left = await _trimmed(connection, ring, young, bound) if young.exceeds(bound) else young
+        lost.append(left.minus(content))
+    if any(map(any, lost)):
         await connection.execute(_COUNT, *(number for one in lost for number in one))
 
 
-async def _trimmed(connection: Statements, ring: Ring, held: Content, bound: JournalBounds, expired: int) -> Content:
+async def _expired(connection: Statements, ring: Ring, held: Content, bound: JournalBounds, now: int) -> Content:
+    """What the ring holds after entries were dropped that are too old."""
+    last = await connection.fetchval(_AGED, int(ring), now - bound.microseconds, now + DAY)
+    if last is None:
+        return held
+    dropped = Content.of(*await connection.fetchrow(_THROUGH, int(ring), last) or (0, 0))
+    await connection.execute(_DROP, int(ring), last)
+    return held.minus(dropped)
+
+
+async def _trimmed(connection: Statements, ring: Ring, held: Content, bound: JournalBounds) -> Content:
+    """What the ring holds after its oldest entries were dropped, which are too many."""
     last = 0
-    while oldest := await connection.fetch(OLDEST, int(ring), last):
-        for n, at, length in oldest:
-            if at >= expired and held.leaves_room(bound):
-                await connection.execute(_DROP, int(ring), last)
-                return held
+    while not held.leaves_room(bound) and (oldest := await connection.fetch(OLDEST, int(ring), last)):
+        for n, length in oldest:
             last, held = n, held.without_entry(length)
+            if held.leaves_room(bound):
+                break
     await connection.execute(_DROP, int(ring), last)
     return held
 
@@ -111,8 +117,11 @@ async def _trimmed(connection: Statements, ring: Ring, held: Content, bound: Jou
 async def page(connection: PostgresConnection, wanted: JournalFilter) -> JournalPage:
     """`Store.journal`."""
     sources = _sources(wanted)
-    count, rows = await counted(connection, total(sources), merged(sources, wanted))
-    return JournalPage(count, tuple(map(_recorded, rows)))
+    if wanted.after is None:
+        count, rows = await counted(connection, total(sources), merged(sources, wanted))
+    else:
+        count, rows = None, await rows_of(connection, merged(sources, wanted))
+    return JournalPage(count, tuple(map(_recorded, rows)), JournalPlace(*tuple(rows[-1])[-3:]) if rows else None)
 
 
 def _sources(wanted: JournalFilter) -> list[Source]:
@@ -121,14 +130,17 @@ def _sources(wanted: JournalFilter) -> list[Source]:
     of_operation = [] if wanted.operation is None else [Clause("operation = ?", (wanted.operation,))]
     found = []
     for ring in Ring:
-        where = Clause.all_of([Clause(f"ring = {int(ring)}", ()), *of_client, *of_domain, *of_operation, *times(wanted)])
-        found.append(Source(_COLUMNS, Clause(f"journal WHERE {where.sql}", where.parameters), "n"))
+        where = Clause.all_of(
+            [Clause(f"ring = {int(ring)}", ()), *of_client, *of_domain, *of_operation, *times(wanted), *behind(wanted)]
+        )
+        found.append(Source(_COLUMNS, Clause(f"journal WHERE {where.sql}", where.parameters), ("n",)))
     if wanted.operation in {None, DENIED}:
-        where = Clause.all_of([Clause("TRUE", ()), *of_client, *of_domain, *times(wanted)])
-        found.append(Source(_DENIAL_COLUMNS, Clause(f"denials WHERE {where.sql}", where.parameters), "at"))
+        of_place = denials_behind(wanted, "client_id", lambda client_id: client_id)
+        where = Clause.all_of([Clause("TRUE", ()), *of_client, *of_domain, *times(wanted), *of_place])
+        found.append(Source(_DENIAL_COLUMNS, Clause(f"denials WHERE {where.sql}", where.parameters), ("n", "hour", "holder")))
     return found
 
 
 def _recorded(row: Sequence[Any]) -> Recorded:
-    at, operation, domain_id, client_id, user_id, attributes, _ = row
+    at, operation, domain_id, client_id, user_id, attributes, *_ = row
     return Recorded(at, operation, domain_id, client_id, user_id, attributes.encode())

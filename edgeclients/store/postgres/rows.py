@@ -27,6 +27,10 @@ CLIENT_WIDTH = len(_LISTED) + 1
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
+DOMAINS = "SELECT id, domain_id FROM clients WHERE id = ANY ($1)"
+"""Those of some ids that are ids of clients, with the clients' domains."""
+
+
 def key(text: str) -> str | None:
     """`text` as a query parameter; None, which equals nothing, if it has a NUL, which no text in the database can hold."""
     return None if "\0" in text else text

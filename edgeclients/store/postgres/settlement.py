@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from edgeclients.model import Event
 from edgeclients.store.clock import Reading, StoredTime
-from edgeclients.store.journal import Content
+from edgeclients.store.journal import Ages, Content
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres import journal
 from edgeclients.store.postgres.connect import Statements
@@ -46,8 +46,7 @@ WITH state AS (
         unnest($3::text[], $4::text[], $5::bytea[], $6::bigint[]) WITH ORDINALITY AS one (stream, client_id, payload, at, n)
 )
 SELECT revision, newest_at, steady_since, outbox_rows, outbox_bytes, outbox_lost_through, {NOW},
-    journal_rows, journal_bytes, journal_short_rows, journal_short_bytes,
-    (SELECT at FROM journal WHERE ring = 0 ORDER BY n LIMIT 1), (SELECT at FROM journal WHERE ring = 1 ORDER BY n LIMIT 1)
+    journal_rows, journal_bytes, journal_short_rows, journal_short_bytes
 FROM state
 """
 
@@ -79,7 +78,9 @@ class Unsettled(Protocol):
     recorded: list[Content]
 
 
-async def settle(connection: Statements, unit: Unsettled, clock: Reading, limits: StoreLimits, cutoff: int) -> Settled:
+async def settle(
+    connection: Statements, unit: Unsettled, clock: Reading, limits: StoreLimits, ages: Ages, cutoff: int
+) -> Settled:
     """Write revocations and events with their numbers, and trim outbox and journal. The caller then commits.
 
     Args:
@@ -87,6 +88,7 @@ async def settle(connection: Statements, unit: Unsettled, clock: Reading, limits
         unit: the transaction.
         clock: the reading to store.
         limits: how much is kept.
+        ages: of the journal's entries.
         cutoff: the time by which the age of entries is judged; 0: it is not.
     """
     now, revoked, events = unit.now, unit.revoked, unit.events
@@ -112,7 +114,7 @@ async def settle(connection: Statements, unit: Unsettled, clock: Reading, limits
         await _trim(connection, Surplus(rows, payload_bytes, bounds), lost_through)
     if any(map(any, unit.recorded)):
         held = [Content(*others[0:2]), Content(*others[2:4])]
-        await journal.trim(connection, held, others[4:6], limits.journal, cutoff)
+        await journal.trim(connection, held, limits.journal, ages, cutoff)
     return Settled(
         tuple((client_id, revision + n) for n, client_id in enumerate(revoked, 1)),
         StoredTime(newest_at, steady_since),

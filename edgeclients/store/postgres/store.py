@@ -338,7 +338,7 @@ class PostgresStore(Store):
         return await self._read(relay.state)
 
     def _committed(self, effects: Effects) -> None:
-        self.activity.forget(effects.removed)
+        self.activity.forget(dict(effects.removed))
         self._on_commit(effects)
 
     async def _read(self, work: Work[T]) -> T:

@@ -18,8 +18,8 @@ from edgeclients.store.postgres.imports import PostgresImports
 from edgeclients.store.postgres.operators import PostgresOperators
 from edgeclients.store.postgres.relay import PostgresRelay
 from edgeclients.store.postgres.roles import PostgresRoles
-from edgeclients.store.postgres.rows import CLIENT_COLUMNS, INSERT_CLIENT, key, searched, to_client, to_row
-from edgeclients.store.rows import fold
+from edgeclients.store.postgres.rows import CLIENT_COLUMNS, DOMAINS, INSERT_CLIENT, key, searched, to_client, to_row
+from edgeclients.store.rows import fold, to_connection
 
 _CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM clients c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE"
 
@@ -49,13 +49,15 @@ _TAKEN = {"clients_secret_lookup": SecretTaken, "clients_external_id": ExternalI
 _CONNECT = """
 INSERT INTO connections (channel_id, domain_id, client_id, type)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) ON CONFLICT DO NOTHING
+RETURNING channel_id, domain_id, client_id, type
 """
 
 _DISCONNECT = """
 DELETE FROM connections WHERE (channel_id, domain_id, client_id, type) IN (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[])
-)
+) RETURNING channel_id, domain_id, client_id, type
 """
+_DISCONNECT_CHANNEL = "DELETE FROM connections WHERE channel_id = $1 RETURNING channel_id, domain_id, client_id, type"
 
 
 class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, PostgresImports, Transaction):
@@ -72,7 +74,7 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
         self.events: list[Event] = []
         self.recorded = [Content() for _ in Ring]
         self.granted = False
-        self.removed: list[str] = []
+        self.removed: list[tuple[str, str]] = []
 
     @override
     async def client(self, client_id: str) -> Client | None:
@@ -134,11 +136,16 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
     @override
     async def remove(self, client: Client) -> None:
         await self._connection.execute("DELETE FROM clients WHERE id = $1", client.id)
-        self.removed.append(client.id)
+        self.removed.append((client.id, client.domain_id))
 
     @override
-    async def unset_parent_group(self, group_id: str) -> None:
-        await self._connection.execute("UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1", key(group_id))
+    async def unset_parent_group(self, group_id: str) -> dict[str, str]:
+        sql = "UPDATE clients SET parent_group_id = NULL WHERE parent_group_id = $1 RETURNING id, domain_id"
+        return dict(await self._connection.fetch(sql, key(group_id)))
+
+    @override
+    async def domains(self, client_ids: Sequence[str]) -> dict[str, str]:
+        return dict(await self._connection.fetch(DOMAINS, list(map(key, client_ids))))
 
     @override
     async def secret(self, client_id: str) -> StoredSecret:
@@ -170,17 +177,19 @@ class PostgresTransaction(PostgresRoles, PostgresOperators, PostgresRelay, Postg
         return [Connection(channel, domain, client_id, ConnectionType(kind)) for channel, domain, kind in rows]
 
     @override
-    async def connect(self, connections: Sequence[Connection]) -> int:
-        tag = await self._connection.execute(_CONNECT, *_columns(connections))
-        return int(tag.rpartition(" ")[2])  # INSERT 0 n
+    async def connect(self, connections: Sequence[Connection]) -> list[Connection]:
+        return await self._changed(_CONNECT, *_columns(connections))
 
     @override
-    async def disconnect(self, connections: Sequence[Connection]) -> None:
-        await self._connection.execute(_DISCONNECT, *_columns(connections))
+    async def disconnect(self, connections: Sequence[Connection]) -> list[Connection]:
+        return await self._changed(_DISCONNECT, *_columns(connections))
 
     @override
-    async def disconnect_channel(self, channel_id: str) -> None:
-        await self._connection.execute("DELETE FROM connections WHERE channel_id = $1", channel_id)
+    async def disconnect_channel(self, channel_id: str) -> list[Connection]:
+        return await self._changed(_DISCONNECT_CHANNEL, channel_id)
+
+    async def _changed(self, sql: str, *parameters: object) -> list[Connection]:
+        return list(map(to_connection, await self._connection.fetch(sql, *parameters)))
 
     @override
     async def append(self, events: Sequence[Event]) -> None:

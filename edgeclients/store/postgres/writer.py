@@ -12,6 +12,7 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, ServerTime, ticks
+from edgeclients.store.journal import Ages
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.postgres.answers import Answered
 from edgeclients.store.postgres.connect import PostgresConnection, roll_back
@@ -56,6 +57,7 @@ class PostgresWriter:
         self._clock = clock
         self._server_time = server_time
         self._limits = limits
+        self._ages = Ages()
         self._on_commit = on_commit
         self._progress = progress or Progress()
         self.last_commit_at: int | None = None
@@ -106,7 +108,7 @@ class PostgresWriter:
             result = await unit(transaction)
             asked, reading = ticks(), self._clock.reading()
             cutoff = self._clock.purge_cutoff()
-            settled = await settle(answered, transaction, reading, self._limits, cutoff)
+            settled = await settle(answered, transaction, reading, self._limits, self._ages, cutoff)
             self._server_time.observe(settled.server_time, asked)
         except BaseException:
             await roll_back(connection)

@@ -18,10 +18,12 @@ from typing_extensions import override
 from edgeclients.errors import StartError
 from edgeclients.progress import Progress
 from edgeclients.store.activity import Activity
-from edgeclients.store.denials import RING_ROWS, Denied
+from edgeclients.store.denials import RING_ROWS, Denied, Found
+from edgeclients.store.journal import REMOVE
 from edgeclients.store.sqlite.connect import add_functions, open_reader, read_only, report_steps
 from edgeclients.store.sqlite.faults import primary_code
 from edgeclients.store.sqlite.ids import uuid_bytes
+from edgeclients.store.sqlite.names import numbered
 from edgeclients.store.sqlite.rows import fetch, named
 
 _log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ CREATE TABLE IF NOT EXISTS {schema}.denial_rows (
     domain TEXT NOT NULL,
     count INTEGER NOT NULL,
     at INTEGER NOT NULL, -- when the last was denied
+    n INTEGER NOT NULL, -- of the newest entry of the journal when the first was counted
     PRIMARY KEY (hour, client)
 ) STRICT, WITHOUT ROWID;
 CREATE VIEW IF NOT EXISTS {schema}.last_seen AS
@@ -55,21 +58,27 @@ SELECT
     hour, CASE client WHEN x'' THEN '' ELSE lower(
         substr(hex(client), 1, 8) || '-' || substr(hex(client), 9, 4) || '-' || substr(hex(client), 13, 4) || '-'
         || substr(hex(client), 17, 4) || '-' || substr(hex(client), 21)
-    ) END AS client_id, domain AS domain_id, count, at, client
+    ) END AS client_id, domain AS domain_id, count, at, n, client
 FROM denial_rows;
 """
 _DENIED = """
-INSERT INTO denial_rows VALUES (?, ?, ?, ?, ?)
+INSERT INTO denial_rows VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (hour, client) DO UPDATE SET count = count + excluded.count, at = max(at, excluded.at)
 """
 _TRIM_DENIALS = f"""
 DELETE FROM denial_rows WHERE (hour, client) IN (
-    SELECT hour, client FROM denial_rows ORDER BY hour LIMIT max(0, (SELECT count(*) FROM denial_rows) - {RING_ROWS})
+    SELECT hour, client FROM denial_rows ORDER BY hour, client LIMIT max(0, (SELECT count(*) FROM denial_rows) - {RING_ROWS})
 )
 """
-_DOMAINS = f"""
-SELECT wanted.value, {named("c.domain")} FROM json_each(?) wanted
-CROSS JOIN client_rows c ON c.id = uuid_bytes(wanted.value)
+_FIND = f"""
+SELECT wanted.value, coalesce(
+    (SELECT {named("domain")} FROM client_rows WHERE id = uuid_bytes(wanted.value)),
+    (
+        SELECT {named("domain")} FROM journal_rows
+        WHERE client = uuid_bytes(wanted.value) AND client <> x'' AND operation = {numbered(f"'{REMOVE}'")}
+        ORDER BY n DESC LIMIT 1
+    )
+) AS domain_id FROM json_each(?) wanted WHERE domain_id IS NOT NULL
 """
 
 # The file of earlier versions has a table of that name, with the UUID as text.
@@ -113,13 +122,14 @@ class SqliteActivity(Activity):
         self._on_written()
 
     @override
-    async def _domains(self, client_ids: Sequence[str]) -> Mapping[str, str]:
-        return await asyncio.to_thread(self._domains_in_file, client_ids)
+    async def _find(self, names: Sequence[str]) -> Found:
+        return await asyncio.to_thread(self._find_in_file, names)
 
-    def _domains_in_file(self, client_ids: Sequence[str]) -> Mapping[str, str]:
+    def _find_in_file(self, names: Sequence[str]) -> Found:
         with contextlib.closing(open_reader(self._database, _BUSY_TIMEOUT_MS)) as reader:
             add_functions(reader)
-            return dict(fetch(reader, _DOMAINS, (msgspec.json.encode(client_ids).decode(),)))
+            newest = fetch(reader, "SELECT journal_seq FROM store_state", ())[0][0]
+            return Found(dict(fetch(reader, _FIND, (msgspec.json.encode(names).decode(),))), newest)
 
     def _write_file(self, news: Mapping[str, int | None], denied: Sequence[Denied]) -> None:
         seen = sorted((uuid_bytes(client_id), at) for client_id, at in news.items() if at is not None)
@@ -135,7 +145,7 @@ class SqliteActivity(Activity):
                 "INSERT INTO seen_rows VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET at = max(at, excluded.at)", seen
             )
             if denied:
-                rows = [(one.hour, uuid_bytes(one.client_id), one.domain_id, one.times, one.at) for one in denied]
+                rows = [(one.hour, uuid_bytes(one.client_id), one.domain_id, one.times, one.at, one.n) for one in denied]
                 connection.executemany(_DENIED, rows)
                 connection.execute(_TRIM_DENIALS)
             connection.execute("COMMIT")

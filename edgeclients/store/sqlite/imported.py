@@ -101,7 +101,9 @@ def _journal(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 def _denials(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     values = [(hour, uuid_bytes(client_id), *others) for hour, client_id, *others in cast("Sequence[Any]", rows)]
-    connection.executemany("INSERT INTO activity.denial_rows (hour, client, domain, count, at) VALUES (?, ?, ?, ?, ?)", values)
+    connection.executemany(
+        "INSERT INTO activity.denial_rows (hour, client, domain, count, at, n) VALUES (?, ?, ?, ?, ?, ?)", values
+    )
 
 
 WRITERS: Mapping[str, Write] = {

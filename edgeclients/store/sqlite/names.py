@@ -13,15 +13,21 @@ class Names:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
     def number(self, name: str) -> int:
         """The number of `name`, which is added if it is new."""
-        known = self._known.get(name)
+        known = self.known(name)
         if known is None:
-            rows = fetch(self._connection, _NUMBER, (name,)) or fetch(self._connection, _ADD, (name,))
-            known = self._known[name] = int(rows[0][0])
+            known = self._numbers[name] = int(fetch(self._connection, _ADD, (name,))[0][0])
         return known
+
+    def known(self, name: str) -> int | None:
+        """The number of `name`, if it has one."""
+        found = self._numbers.get(name)
+        if found is None and (rows := fetch(self._connection, _NUMBER, (name,))):
+            found = self._numbers[name] = int(rows[0][0])
+        return found
 
     def optional(self, name: str | None) -> int | None:
         """The number of `name`; None for none."""

@@ -34,6 +34,12 @@ ROLE_COLUMNS = (
 )
 """The columns of a role `r`; its client is a number."""
 
+DOMAINS = f"""
+SELECT wanted.value, {named("c.domain")} FROM json_each(?) wanted
+CROSS JOIN client_rows c ON c.id = uuid_bytes(wanted.value)
+"""
+"""Those of a JSON array of ids that are ids of clients, with the clients' domains."""
+
 SECRET = f"coalesce({{0}}.secret, '$hmac-sha256$' || {named('{0}.secret_key')} || '$' || lower(hex({{0}}.secret_lookup)))"
 """The hash of a client's current secret, to be formatted with the alias of its row."""
 

@@ -249,11 +249,12 @@ class SqliteStore(Store):
 
     @override
     async def journal(self, wanted: JournalFilter) -> JournalPage:
-        try:
+        async def work(connection: aiosqlite.Connection) -> JournalPage:
             async with self.activity.denied() as denied:  # they are not written for every reader: cards wear out
-                return await self._scanner.read(lambda connection: journal.page(connection, wanted, denied))
-        except sqlite3.Error as error:
-            raise translate(error) from error
+                await connection.execute_fetchall(journal.WRITTEN)  # what is written from now on is not seen
+            return await journal.page(connection, wanted, denied)
+
+        return await self._scan(work)
 
     @override
     async def outbox(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
@@ -266,7 +267,7 @@ class SqliteStore(Store):
 
     def _committed(self, effects: Effects) -> None:
         self._viewed.forget()
-        self.activity.forget(effects.removed)
+        self.activity.forget(dict(effects.removed))
         self._on_commit(effects)
 
     def _read_at_once(self, read: Callable[[Reader], T]) -> T | None:

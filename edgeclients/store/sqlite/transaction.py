@@ -22,14 +22,14 @@ from edgeclients.model import (
 from edgeclients.ports import Transaction
 from edgeclients.store.clock import Clock
 from edgeclients.store.sqlite import journal, registry, roles, search, secrets, settlement
-from edgeclients.store.sqlite.ids import uuid_bytes
+from edgeclients.store.sqlite.ids import uuid_bytes, uuid_text
 from edgeclients.store.sqlite.imports import SqliteImports
 from edgeclients.store.sqlite.listing import CONNECTIONS
 from edgeclients.store.sqlite.names import Names, numbered
 from edgeclients.store.sqlite.operators import SqliteOperators
 from edgeclients.store.sqlite.relay import SqliteRelay
 from edgeclients.store.sqlite.roles import SqliteRoles
-from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, fetch, to_client
+from edgeclients.store.sqlite.rows import CLIENT_COLUMNS, DOMAINS, fetch, named, to_client
 from edgeclients.times import SECOND
 
 # Other processes look back a minute for revocations; ten leaves room for a stalled one.
@@ -40,6 +40,17 @@ _BY_EXTERNAL_ID = f"""
 SELECT {CLIENT_COLUMNS} FROM json_each(?) wanted
 CROSS JOIN client_rows c ON c.domain = {numbered()} AND c.external_id = wanted.value
 """
+_UNSET_PARENT_GROUP = (
+    f"UPDATE client_rows SET parent_group = NULL WHERE parent_group = {numbered()} RETURNING id, {named('domain')}"
+)
+
+_CONNECT = f"INSERT OR IGNORE INTO connection_rows (channel, domain, client, type) VALUES (?, ?, {roles.CLIENT}, ?)"
+_DISCONNECT = f"DELETE FROM connection_rows WHERE channel = ? AND domain = ? AND client = {roles.CLIENT} AND type = ?"
+_DISCONNECT_CHANNEL = f"""
+DELETE FROM connection_rows WHERE channel = {numbered()}
+RETURNING {named("domain")}, (SELECT id FROM client_rows WHERE n = client), type
+"""
+
 _STATUSES = ", ".join(str(int(status)) for status in Status)
 # With the statuses, which are all there are, it is found by an index.
 _BY_NAME = f"""
@@ -58,7 +69,7 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         self._purge_cutoff = clock.purge_cutoff()
         self._revoked: list[tuple[str, int]] = []
         self._granted = False
-        self._removed: list[str] = []
+        self._removed: list[tuple[str, str]] = []
         self.appended = False
         self.recorded = False
 
@@ -108,11 +119,15 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
     async def remove(self, client: Client) -> None:
         search.remove(self._connection, client)
         registry.remove(self._connection, client)
-        self._removed.append(client.id)
+        self._removed.append((client.id, client.domain_id))
 
     @override
-    async def unset_parent_group(self, group_id: str) -> None:
-        self._connection.execute(f"UPDATE client_rows SET parent_group = NULL WHERE parent_group = {numbered()}", (group_id,))
+    async def unset_parent_group(self, group_id: str) -> dict[str, str]:
+        return {uuid_text(client): domain for client, domain in fetch(self._connection, _UNSET_PARENT_GROUP, (group_id,))}
+
+    @override
+    async def domains(self, client_ids: Sequence[str]) -> dict[str, str]:
+        return dict(fetch(self._connection, DOMAINS, (msgspec.json.encode(client_ids).decode(),)))
 
     @override
     async def secret(self, client_id: str) -> StoredSecret:
@@ -144,25 +159,19 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
         return [Connection(channel, domain, client_id, ConnectionType(kind)) for channel, domain, kind in rows]
 
     @override
-    async def connect(self, connections: Sequence[Connection]) -> int:
-        rows = [self._connection_row(one) for one in connections]
-        before = self._connection.total_changes
-        self._connection.executemany(
-            f"INSERT OR IGNORE INTO connection_rows (channel, domain, client, type) VALUES (?, ?, {roles.CLIENT}, ?)",
-            rows,
-        )
-        return self._connection.total_changes - before
+    async def connect(self, connections: Sequence[Connection]) -> list[Connection]:
+        number = self._names.number
+        return self._changed(_CONNECT, [(one, number(one.channel_id), number(one.domain_id)) for one in connections])
 
     @override
-    async def disconnect(self, connections: Sequence[Connection]) -> None:
-        self._connection.executemany(
-            f"DELETE FROM connection_rows WHERE channel = ? AND domain = ? AND client = {roles.CLIENT} AND type = ?",
-            [self._connection_row(one) for one in connections],
-        )
+    async def disconnect(self, connections: Sequence[Connection]) -> list[Connection]:
+        number = self._names.known  # no row for the name of a domain that does not exist
+        return self._changed(_DISCONNECT, [(one, number(one.channel_id), number(one.domain_id)) for one in connections])
 
     @override
-    async def disconnect_channel(self, channel_id: str) -> None:
-        self._connection.execute(f"DELETE FROM connection_rows WHERE channel = {numbered()}", (channel_id,))
+    async def disconnect_channel(self, channel_id: str) -> list[Connection]:
+        found = fetch(self._connection, _DISCONNECT_CHANNEL, (channel_id,))
+        return [Connection(channel_id, domain, uuid_text(client), ConnectionType(kind)) for domain, client, kind in found]
 
     @override
     async def append(self, events: Sequence[Event]) -> None:
@@ -194,6 +203,11 @@ class SqliteTransaction(SqliteRoles, SqliteOperators, SqliteRelay, SqliteImports
     async def grant(self) -> None:
         self._granted = True
 
-    def _connection_row(self, one: Connection) -> tuple[object, ...]:
-        numbers = (self._names.number(one.channel_id), self._names.number(one.domain_id))
-        return (*numbers, uuid_bytes(one.client_id), int(one.type))
+    def _changed(self, sql: str, connections: Sequence[tuple[Connection, int | None, int | None]]) -> list[Connection]:
+        """Those whose row `sql` has changed; each comes with the numbers of its channel and domain."""
+        run = self._connection.execute
+        return [
+            one
+            for one, channel, domain in connections
+            if run(sql, (channel, domain, uuid_bytes(one.client_id), int(one.type))).rowcount
+        ]

@@ -20,6 +20,7 @@ from edgeclients.model import Effects
 from edgeclients.ports import Unit
 from edgeclients.progress import Progress
 from edgeclients.store.clock import Clock, StoredTime
+from edgeclients.store.journal import Ages
 from edgeclients.store.limits import StoreLimits
 from edgeclients.store.rows import keep_time
 from edgeclients.store.sqlite import journal, settlement
@@ -80,6 +81,7 @@ class SqliteWriter:
         self._path = path
         self._clock = clock
         self._limits = limits
+        self._ages = Ages()
         self._on_commit = on_commit
         self._final_statements = final_statements
         self._progress = progress or Progress()
@@ -208,7 +210,7 @@ class SqliteWriter:
         if any(transaction.appended for transaction in done):
             settlement.settle(self._connection, self._limits.outbox)
         if any(transaction.recorded for transaction in done):
-            journal.settle(self._connection, self._limits.journal, self._clock.purge_cutoff())
+            journal.settle(self._connection, self._limits.journal, self._ages, self._clock.purge_cutoff())
         self._connection.execute("COMMIT")
         self._clock.committed(StoredTime(*kept))
 
