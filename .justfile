@@ -44,8 +44,12 @@ servers:
 unit:
     .ci/check_systemd
 
+# Send mutated conversations to the gRPC server, for so many seconds
+fuzz seconds="30":
+    python -m tests.lane.fuzzing {{seconds}}
+
 # Run everything that CI runs, one task after the other
-check: lint types imports drift test bundle unit servers
+check: lint types imports drift test bundle unit servers fuzz
 
 # Format the code, and apply fixes that are safe
 format:
