@@ -395,9 +395,10 @@ class Exchange:
 
     def _drop(self, stream: Stream, status: Status = Status.CANCELLED) -> None:
         """Forget a stream: it is closed."""
+        if self.streams.pop(stream.number, None) is None:
+            return
         if not stream.is_handed_over and isinstance(stream.method, Unary) and stream.method.lost is not None:
             stream.method.lost(status, self.loop.time() - stream.begun_at)
-        del self.streams[stream.number]
         self.ended += 1
         self._outgoing.forget(stream)
         self._incoming.release(stream)
@@ -407,6 +408,7 @@ class Exchange:
 
     def drop_all(self) -> None:
         """Forget all streams: the connection has ended."""
+        self._incoming.forget_waiting()  # what is dropped makes no room for others
         for stream in list(self.streams.values()):
             self._drop(stream)
 

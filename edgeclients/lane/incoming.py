@@ -88,6 +88,10 @@ class Incoming:
                 del self._waiting[stream.number]
                 self.widen(stream, needed - len(stream.buffer))
 
+    def forget_waiting(self) -> None:
+        """Let no message continue that waits for memory."""
+        self._waiting.clear()
+
     def widen(self, stream: Stream, more: int) -> None:
         """Give the peer more room in a stream."""
         stream.receive_window += more
