@@ -127,3 +127,9 @@ def test_conversations_of_all_kinds(part: int) -> None:
     """`python -m tests.lane.fuzzing SECONDS` has more of them."""
     for seed in range(part, SEEDS, 8):
         converse(had(zlib.crc32(b"%d" % seed)))
+
+
+@pytest.mark.parametrize("seed", [1795735388950737250])
+def test_conversations_that_once_found_a_fault(seed: int) -> None:
+    """The numbers that `fuzzing` has printed."""
+    converse(had(seed))
