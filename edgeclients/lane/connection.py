@@ -23,6 +23,8 @@ from edgeclients.lane.requests import Requests
 _log = logging.getLogger(__name__)
 
 _TOLD_BYTES: Final = 32 * 1024  # received, before the peer is told of new room
+_TURN_SECONDS: Final = 0.005  # of one connection, when others wait
+_FRAMES: Final = 16  # between two looks at the time
 _PROBE: Final = frames.frame(frames.PING, 0, 0, b"present?")
 _ACKNOWLEDGED: Final = frames.frame(frames.SETTINGS, frames.ACK, 0)
 
@@ -101,7 +103,7 @@ class Connection(asyncio.Protocol):
         self._block_stream = self._block_flags = self._block_depends = self._continuations = 0
         self._receive_window = limits.connection_window_bytes
         self._untold = 0
-        self._is_leaving = False
+        self._is_leaving = self._is_turn_over = False
         self._last_told = frames.STREAM
         self._began_at = self._received_at = self._idle_since = loop.time()
         self._probed_at: float | None = None
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._shared.is_full or not _speaks_http2(transport):
+        if self._shared.is_full or not _is_acceptable(transport):
             self._closed_at = self._loop.time()
             self._transport.abort()
             return
@@ -139,10 +141,18 @@ class Connection(asyncio.Protocol):
     @override
     def resume_writing(self) -> None:
         self._outgoing.unblock()
+        self._exchange.now = self._loop.time()
         self._exchange.on_room()
-        if not self._outgoing.is_blocked:
-            self._take(b"")  # what was left when the transport was full
-        if not self._outgoing.is_blocked and not self._transport.is_closing():
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what was left when the transport was full, or the turn over."""
+        if self._outgoing.is_blocked:
+            return
+        self._is_turn_over = False
+        self._exchange.now = self._loop.time()
+        self._take(b"")
+        if not (self._outgoing.is_blocked or self._is_turn_over or self._transport.is_closing()):
             self._transport.resume_reading()
 
     @override
@@ -187,7 +197,7 @@ class Connection(asyncio.Protocol):
         self._receive_frames(data, len(PREFACE))
 
     def _receive_frames(self, data: bytes, place: int) -> None:
-        end, unpack, limit = len(data), HEAD.unpack_from, self._limits.frame_bytes
+        end, unpack, limit, count = len(data), HEAD.unpack_from, self._limits.frame_bytes, 0
         while end - place >= HEAD_BYTES:
             high, low, kind, flags, number = unpack(data, place)
             length = high << 8 | low
@@ -201,10 +211,20 @@ class Connection(asyncio.Protocol):
             place = behind
             if self._closed_at is not None:
                 return
-            if self._outgoing.is_blocked:
+            count += 1
+            if self._outgoing.is_blocked or (not count % _FRAMES and self._ends_turn()):
                 break
         if place < end:
             self._keep(data[place:], HEAD_BYTES)
+
+    def _ends_turn(self) -> bool:
+        """Whether it is the turn of other connections. Then this one goes on after them."""
+        if self._loop.time() - self._exchange.now < _TURN_SECONDS:
+            return False
+        self._is_turn_over = True
+        self._transport.pause_reading()
+        self._loop.call_soon(self._go_on)
+        return True
 
     def _keep(self, rest: bytes, needed: int) -> None:
         self._input += rest
@@ -434,10 +454,13 @@ def _unpadded(payload: bytes) -> bytes:
     return payload[1 : len(payload) - padding]
 
 
-def _speaks_http2(transport: asyncio.BaseTransport) -> bool:
-    """Whether the peer has chosen HTTP/2, where it had a choice (section 3.2)."""
+def _is_acceptable(transport: asyncio.BaseTransport) -> bool:
+    """Whether the peer has chosen HTTP/2, where it had a choice (section 3.2), and shown its certificate, where it has to."""
     tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return tls is None or tls.selected_alpn_protocol() == "h2"
+    if tls is None:
+        return True
+    is_old = tls.session_reused and tls.context.verify_mode is ssl.CERT_REQUIRED  # its authority may have been removed since
+    return tls.selected_alpn_protocol() == "h2" and not is_old
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

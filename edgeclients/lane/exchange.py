@@ -92,7 +92,8 @@ class Exchange:
             raise StreamFault(number, Code.PROTOCOL_ERROR, str(error)) from None
         if depends == number:
             raise StreamFault(number, Code.PROTOCOL_ERROR, "a stream depends on itself")
-        if self.refuses or len(self.streams) >= self._limits.streams:
+        is_full = self._incoming.budget.streams >= self._limits.all_streams
+        if self.refuses or is_full or len(self.streams) >= self._limits.streams:
             raise StreamFault(number, Code.REFUSED_STREAM, "too many streams")
         self._begin(number, request, ends=ends)
 
@@ -219,6 +220,7 @@ class Exchange:
             self._answer_only(number, _refusal(request), is_ended=ends)
             return
         stream = self.streams[number] = Stream(self, number, request, method, self._outgoing.initial_window)
+        self._incoming.budget.streams += 1
         if not self._incoming.hold_fields(stream):
             stream.is_ended = ends
             self._fail(stream, messages.too_many())
@@ -263,9 +265,12 @@ class Exchange:
 
     def _answer_or_start(self, stream: Stream, method: Unary, content: bytes) -> None:
         stream.buffer = bytearray()
+        if stream.request.timeout is not None and stream.request.timeout <= self.now - stream.begun_at:
+            raise _too_late()
         stream.is_handed_over = True
         answer = method.at_once(content, stream) if method.at_once is not None else None
         if answer is None:
+            stream.is_handed_over = False  # the task may be cancelled before it begins
             self._start(stream, self._work(stream, method, content))
         else:
             self._answer(stream, answer)
@@ -313,6 +318,7 @@ class Exchange:
 
     async def _work(self, stream: Stream, method: Unary, content: bytes) -> None:
         """Answer a call."""
+        stream.is_handed_over = True
         try:
             answer = await method.later(content, stream)
         except asyncio.CancelledError:
@@ -351,7 +357,7 @@ class Exchange:
         self._fail(stream, CallFailed(Status.CANCELLED, "cancelled"))
 
     def _expire(self, stream: Stream) -> None:
-        self._fail(stream, CallFailed(Status.DEADLINE_EXCEEDED, "deadline exceeded"))
+        self._fail(stream, _too_late())
 
     # Answers.
 
@@ -400,6 +406,7 @@ class Exchange:
         if not stream.is_handed_over and isinstance(stream.method, Unary) and stream.method.lost is not None:
             stream.method.lost(status, self.loop.time() - stream.begun_at)
         self.ended += 1
+        self._incoming.budget.streams -= 1
         self._outgoing.forget(stream)
         self._incoming.release(stream)
         stream.end()
@@ -420,6 +427,8 @@ class Exchange:
             if stream.waits_since is not None:
                 if stream.waits_since <= late:
                     stream.wake(_message_late())
+            elif stream.task is None and not stream.is_ended and stream.begun_at + (stream.request.timeout or now) <= now:
+                self._fail(stream, _too_late())
             elif stream.begun_at <= late and self._incoming.is_waiting(stream):
                 self._fail(stream, messages.too_many())
             elif stream.task is None and stream.trailers is None and not stream.is_ended and stream.begun_at <= late:
@@ -441,6 +450,10 @@ def _check_open(stream: Stream) -> None:
     """Return if the call has not ended: its handler may go on though it was cancelled."""
     if not stream.is_open:
         raise CallFailed(Status.CANCELLED, "the call has ended")
+
+
+def _too_late() -> CallFailed:
+    return CallFailed(Status.DEADLINE_EXCEEDED, "deadline exceeded")
 
 
 def _message_late() -> CallFailed:

@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 from edgeclients.lane import frames, messages
 from edgeclients.lane.calls import CallFailed, Status, Unary
 from edgeclients.lane.limits import Limits
-from edgeclients.lane.memory import Share
+from edgeclients.lane.memory import Budget, Share
 from edgeclients.lane.outgoing import Outgoing
 from edgeclients.lane.streams import Stream
 
+_FIELD_BYTES: Final = 96  # of Python's objects
 _LONG: Final = 2048  # bytes of headers, or of a message that a handler has, that count as memory
 
 
@@ -36,9 +37,14 @@ class Incoming:
         self._outgoing = outgoing
         self._waiting: dict[int, _Waiting] = {}
 
+    @property
+    def budget(self) -> Budget:
+        """What all connections share."""
+        return self._share.budget
+
     def hold_fields(self, stream: Stream) -> bool:
         """Count the headers of a stream, if they are long; returns whether there is memory for them."""
-        size = stream.request.size
+        size = stream.request.size + _FIELD_BYTES * len(stream.request.fields)
         if size > _LONG:
             if not self._share.take(size):
                 return False

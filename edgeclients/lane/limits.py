@@ -16,6 +16,8 @@ class Limits(NamedTuple):
     """CONTINUATION frames of one header block: ENHANCE_YOUR_CALM."""
     streams: int = 256
     """SETTINGS_MAX_CONCURRENT_STREAMS: REFUSED_STREAM."""
+    all_streams: int = 8_192
+    """Of all connections of a process: REFUSED_STREAM."""
     message_bytes: int = 4 * 1024 * 1024
     """Of one message, also when it is decompressed: RESOURCE_EXHAUSTED."""
     window_bytes: int = 65_535

@@ -14,6 +14,8 @@ class Budget:
 
     def __init__(self, most: int) -> None:
         self.left = most
+        self.streams = 0
+        """How many are open."""
         self.most_each = max(most // _PARTS, 1)
 
 
@@ -24,20 +26,20 @@ class Share:
         budget: what it draws on beyond `OWN_BYTES`.
     """
 
-    __slots__ = ("_budget", "_drawn", "_used")
+    __slots__ = ("_drawn", "_used", "budget")
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self.budget = budget
         self._used = self._drawn = 0
 
     def take(self, size: int) -> bool:
         """Use so many bytes more, if they are there."""
         more = max(self._used + size - OWN_BYTES - self._drawn, 0)
-        if more > self._budget.left or self._drawn + more > self._budget.most_each:
+        if more > self.budget.left or self._drawn + more > self.budget.most_each:
             return False
         self._used += size
         self._drawn += more
-        self._budget.left -= more
+        self.budget.left -= more
         return True
 
     def give_back(self, size: int) -> None:
@@ -46,4 +48,4 @@ class Share:
         less = self._drawn - max(self._used - OWN_BYTES, 0)
         if less > 0:
             self._drawn -= less
-            self._budget.left += less
+            self.budget.left += less

@@ -10,6 +10,7 @@ from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Share
 from edgeclients.lane.streams import Stream
 
+_PROGRESS: Final = 1024  # bytes of a part that is not given only to keep an answer waiting
 _ENDS: Final = frames.END_HEADERS | frames.END_STREAM
 # Of the frames of most answers: all of the head but the stream.
 _HEADERS_HEAD = HEAD.pack(0, len(messages.HEADERS), frames.HEADERS, frames.END_HEADERS, 0)[:5]
@@ -149,11 +150,12 @@ class Outgoing:
             part = bytes(unsent[:room])
             del unsent[:room]
             self._share.give_back(len(part))
-            self.parts += 1
+            if len(part) >= _PROGRESS or not unsent:
+                self.parts += 1
+                stream.stalled_at = self._loop.time()
             self._window -= len(part)
             stream.send_window -= len(part)
             self.send(frames.frame(frames.DATA, 0, stream.number, part))
-            stream.stalled_at = self._loop.time()
         self._waiting.pop(stream.number, None)
         if stream.trailers is None:
             stream.wake()

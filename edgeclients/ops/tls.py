@@ -60,6 +60,8 @@ def context(tls: Tls, prefix: str) -> ssl.SSLContext:
 def for_http2(context: ssl.SSLContext) -> ssl.SSLContext:
     """`context` for a server of HTTP/2 alone: its protocol, and of TLS 1.2 the ciphers that RFC 9113 (section 9.2.2) allows."""
     context.set_alpn_protocols(["h2"])
+    context.options |= ssl.OP_NO_TICKET  # a session that is resumed would pass by certificates that were reloaded
+    context.num_tickets = 0
     context.set_ciphers(_HTTP2_CIPHERS)
     return context
 

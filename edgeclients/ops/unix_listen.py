@@ -28,7 +28,7 @@ def listening(path: Path, variable: str, mode: int) -> Iterator[socket.socket]:
         _make_room(path, variable)
         made = bound(path, mode)
     except OSError as error:
-        raise StartError(f"cannot listen on {path} ({error.strerror}): check the folder, or set {variable}") from error
+        raise StartError(f"cannot listen on {path} ({error.strerror or error}): check the folder, or set {variable}") from error
     with made:
         mark = path.lstat().st_ino
         try:
@@ -49,7 +49,7 @@ def _make_room(path: Path, variable: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise StartError(f"cannot listen on {path}: it is a file, not a socket: remove it, or set {variable}")
+        raise StartError(f"cannot listen on {path}: there is something that is not a socket: remove that, or set {variable}")
     if _is_live(path):
         raise StartError(f"cannot listen on {path}: another program does: stop it, or set {variable}")
     path.unlink()

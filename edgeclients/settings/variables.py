@@ -191,7 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "what serves gRPC: `lane`, the program's own HTTP/2 server; `grpcio`, that of the gRPC library",
             choices=("lane", "grpcio"),
         ),
-    ] = "lane"
+    ] = "grpcio"
     grpc_host: Annotated[str, Var("MG_CLIENTS_GRPC_HOST", "address gRPC listens on, likewise")] = "localhost"
     grpc_port: Annotated[int, Var("MG_CLIENTS_GRPC_PORT", "port gRPC listens on; 0: any free port", low=0, high=65535)] = 7000
     grpc_cert: Annotated[str, Var("MG_CLIENTS_GRPC_SERVER_CERT", "certificate for gRPC over TLS: a path or PEM")] = ""

@@ -96,7 +96,7 @@ def test_two_services_do_not_take_each_others(tmp_path: Path, path: Path) -> Non
 def test_a_file_in_its_place_is_kept(tmp_path: Path, path: Path) -> None:
     path.write_text("not yours")
     with ready_to_run():
-        assert f"cannot listen on {path}: it is a file, not a socket" in refused(tmp_path / "data", at(path)).line
+        assert f"cannot listen on {path}: there is something that is not a socket" in refused(tmp_path / "data", at(path)).line
     assert path.read_text() == "not yours"
 
 
