@@ -127,7 +127,7 @@ GRPC_SERVERS = ("lane", "grpcio")
 ON_EACH_SERVER = (
     *("rpc/", "tracing/test_calls.py", "cli/test_tls.py", "cli/test_reload.py", "cli/test_workers.py"),
     *("faults/test_grpc_hostile.py", "faults/test_shutdown.py", "faults/test_caller_gone.py"),
-    *("faults/test_revocation_races.py", "faults/test_few_descriptors.py"),
+    *("faults/test_revocation_races.py", "faults/test_few_descriptors.py", "faults/test_grpc_sessions.py"),
 )
 
 
