@@ -2,13 +2,14 @@
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ON_EACH_STORAGE, STORAGES
+from tests.conftest import GRPC_SERVERS, ON_EACH_STORAGE, STORAGES
 
 BACKENDS = ("sqlite", "postgres")
 CONTRACTS = (
@@ -54,7 +55,7 @@ def test_what_speaks_from_outside_is_run_on_each_storage(room: str) -> None:
         text=True,
         check=True,
     ).stdout
-    counts = [listed.count(f"[{storage}") for storage in STORAGES]
+    counts = [len(re.findall(rf"\[(?:(?:{'|'.join(GRPC_SERVERS)})-)?{storage}", listed)) for storage in STORAGES]
     assert counts[0] == counts[1] > 0
 
 

@@ -185,12 +185,12 @@ class Errors(logging.Handler):
 def converse(conversation: Conversation) -> bytes:
     """Have a conversation; what the server has said. Nothing is left of it, and nothing was logged."""
     loop, errors = Loop(), Errors()
-    logging.getLogger().addHandler(errors)
+    logging.getLogger("edgeclients.lane").addHandler(errors)
     loop.set_exception_handler(lambda _, context: errors.found.append(repr(context)))
     try:
         said = loop.run_until_complete(_conversing(loop, conversation))
     finally:
-        logging.getLogger().removeHandler(errors)
+        logging.getLogger("edgeclients.lane").removeHandler(errors)
         loop.close()
     assert errors.found == []
     check_output(said)

@@ -243,7 +243,7 @@ def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0
     served = Served(limits or Limits(), memory, loop)
     thread = threading.Thread(target=_run, args=(loop,))
     thread.start()
-    logging.getLogger().addHandler(served.log)
+    logging.getLogger("edgeclients.lane").addHandler(served.log)
     loop.set_exception_handler(lambda _, context: served.log.lines.append(str(context)))
     listening = socket.create_server(("127.0.0.1", 0))
     if kept:
@@ -264,7 +264,7 @@ def serving(limits: Limits | None = None, memory: int = MEMORY, grace: float = 0
         served.do(gc.collect)  # an error that nobody has seen would be logged now
         served.unlogged()
     finally:
-        logging.getLogger().removeHandler(served.log)
+        logging.getLogger("edgeclients.lane").removeHandler(served.log)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

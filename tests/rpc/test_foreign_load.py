@@ -15,7 +15,6 @@ from tests.support.mixed_calls import AUTHENTICATE, call, expected, h2spec, port
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 
-SERVERS = ("lane", "grpcio")  # values of MG_CLIENTS_GRPC_SERVER
 CALLS, FEW = 10_000, 100
 
 SPEC_TESTS = 145
@@ -33,9 +32,9 @@ NOT_ANSWERED = {  # they wait for the content of an answer; gRPC has none for a 
 }
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def serves(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(tmp_path_factory.mktemp("serves"), request.param) as service:
+@pytest.fixture(scope="module")
+def serves(grpc_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("serves"), grpc_server) as service:
         yield service
 
 
