@@ -11,7 +11,7 @@ App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 SESSION = "edgeclients.session"
 REQUEST_ID = "edgeclients.request_id"
-CALLER = "edgeclients.caller"  # identifies the caller once more: a function
+CALLER = "edgeclients.caller"  # identifies the caller once more: a function of the scope and the domain
 LOCAL = "edgeclients.local"  # set where our own program asks, on the data directory's socket
 OPERATION = "edgeclients.operation"  # of a request that was answered without routing
 

@@ -159,7 +159,7 @@ class Gate:
                 scope[OPERATION] = fast_path.VIEW_CLIENT
                 await self._hot.view(session, rest[1], send)
                 return
-            scope[CALLER] = lambda: self._session(scope, segments[0])
+            scope[CALLER] = self._session
             scope["path"] = "/-/" + "/".join(rest)
         elif segments[0] not in _UNPROTECTED:
             raise NoRoute

@@ -11,6 +11,7 @@ from uvicorn import Config, Server
 
 from edgeclients.http.edge.clocks import ConnectionLimits
 from edgeclients.http.edge.protocol import LimitedProtocol, limited
+from edgeclients.http.scope import App
 from edgeclients.ops.listen import BACKLOG
 
 _GRACE_SECONDS = 7  # for requests in progress; the whole shutdown has 10
@@ -28,7 +29,7 @@ class HttpServer:
         tls: ssl.SSLContext | None,
     ) -> None:
         config = Config(
-            app,
+            _forgetting(app),
             loop="none",
             http=limited(limits),
             ws="none",
@@ -61,6 +62,18 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+
+
+def _forgetting(app: App) -> App:
+    """`app`, of whose requests nothing is left: uvicorn keeps scope and body until the connection has another request."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            scope.clear()
+
+    return answer
 
 
 class _SocketServer(Server):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -28,7 +28,9 @@ def session_of(call: Call) -> Session:
 
 def caller_of(call: Call) -> Caller:
     """What identifies the caller of a request once more."""
-    return cast("Caller", cast("dict[str, Any]", call.scope)[CALLER])
+    scope = cast("dict[str, Any]", call.scope)
+    domain_id = session_of(call).domain_id
+    return lambda: cast("Awaitable[Session]", scope[CALLER](scope, domain_id))
 
 
 async def body_of(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:
