@@ -38,6 +38,12 @@ async def run_on_event(event: asyncio.Event, work: Callable[[], Awaitable[object
         await work()
 
 
+async def wait_forever() -> NoReturn:
+    """Wait until cancelled."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and return when all have ended.
 

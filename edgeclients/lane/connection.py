@@ -8,17 +8,16 @@ from typing import Final, cast
 
 from typing_extensions import override
 
-from edgeclients.lane import frames, hpack
+from edgeclients.lane import frames
 from edgeclients.lane.blocks import HeaderBlocks
-from edgeclients.lane.calls import Method
 from edgeclients.lane.exchange import Exchange
-from edgeclients.lane.frames import HEAD, HEAD_BYTES, PREFACE, Code, ConnectionFault, StreamFault
+from edgeclients.lane.frames import Code, ConnectionFault, StreamFault
 from edgeclients.lane.incoming import Incoming
-from edgeclients.lane.limits import Limits
-from edgeclients.lane.memory import Budget, Share
+from edgeclients.lane.memory import Share
 from edgeclients.lane.outgoing import Outgoing
 from edgeclients.lane.rates import Rates
-from edgeclients.lane.requests import Requests
+from edgeclients.lane.reading import FrameReader
+from edgeclients.lane.shared import Shared
 
 _log = logging.getLogger(__name__)
 
@@ -27,54 +26,6 @@ _TURN_SECONDS: Final = 0.005  # of one connection, when others wait
 _FRAMES: Final = 16  # between two looks at the time
 _PROBE: Final = frames.frame(frames.PING, 0, 0, b"present?")
 _ACKNOWLEDGED: Final = frames.frame(frames.SETTINGS, frames.ACK, 0)
-
-
-class Shared:
-    """What the connections of a server have in common."""
-
-    def __init__(self, methods: dict[bytes, Method], limits: Limits, budget: Budget) -> None:
-        self.methods = methods
-        self.limits = limits
-        self.budget = budget
-        self.decoder = hpack.decoders()
-        self.requests = Requests()
-        self.connections: set[Connection] = set()
-        self.is_closed = False
-        """No more connections are taken: those whose TLS handshake is under way come later."""
-        self._is_empty: asyncio.Event = asyncio.Event()
-        self._is_empty.set()
-        self.greeting = b"".join(
-            (
-                frames.settings(
-                    {
-                        frames.MAX_CONCURRENT_STREAMS: limits.streams,
-                        frames.INITIAL_WINDOW_SIZE: limits.window_bytes,
-                        frames.MAX_HEADER_LIST_SIZE: limits.header_list_bytes,
-                    }
-                ),
-                frames.window_update(0, limits.connection_window_bytes - frames.DEFAULT_WINDOW),
-            )
-        )
-
-    @property
-    def is_full(self) -> bool:
-        """Whether another connection is one too many."""
-        return self.is_closed or len(self.connections) >= self.limits.connections
-
-    def add(self, connection: "Connection") -> None:
-        """Note a connection."""
-        self.connections.add(connection)
-        self._is_empty.clear()
-
-    def discard(self, connection: "Connection") -> None:
-        """Note its end."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._is_empty.set()
-
-    async def emptied(self) -> None:
-        """Wait until there is no connection."""
-        await self._is_empty.wait()
 
 
 class Connection(asyncio.Protocol):
@@ -96,9 +47,9 @@ class Connection(asyncio.Protocol):
         incoming = Incoming(limits, share, self._outgoing)
         self._exchange = Exchange(shared.methods, limits, blocks, self._outgoing, incoming, self._rates, loop, self._on_idle)
         self._transport: asyncio.Transport
-        self._input = bytearray()
-        self._needed = len(PREFACE)
-        self._has_preface = self._has_settings = self._is_acknowledged = False
+        self._reader = FrameReader(limits.frame_bytes, self._take_frame)
+        self._frames = 0
+        self._has_settings = self._is_acknowledged = False
         self._block: bytearray | None = None
         self._block_stream = self._block_flags = self._block_depends = self._continuations = 0
         self._receive_window = limits.connection_window_bytes
@@ -170,52 +121,13 @@ class Connection(asyncio.Protocol):
             return
         self._outgoing.collect()
         try:
-            self._receive(data)
+            self._reader.read(data)
         except ConnectionFault as fault:
             self._end(fault.code, fault.why)
         except Exception:  # noqa: BLE001 - it is not known what it is
             _log.exception("a gRPC connection failed unexpectedly")
             self._end(Code.INTERNAL_ERROR)
         self._outgoing.flush()
-
-    def _receive(self, data: bytes) -> None:
-        if self._input:
-            self._input += data
-            if len(self._input) < self._needed:
-                return
-            data = bytes(self._input)
-            self._input.clear()
-        if self._has_preface:
-            self._receive_frames(data, 0)
-            return
-        if data[: len(PREFACE)] != PREFACE[: len(data)]:
-            raise ConnectionFault(Code.PROTOCOL_ERROR, "preface")
-        if len(data) < len(PREFACE):
-            self._keep(data, len(PREFACE))
-            return
-        self._has_preface = True
-        self._receive_frames(data, len(PREFACE))
-
-    def _receive_frames(self, data: bytes, place: int) -> None:
-        end, unpack, limit, count = len(data), HEAD.unpack_from, self._limits.frame_bytes, 0
-        while end - place >= HEAD_BYTES:
-            high, low, kind, flags, number = unpack(data, place)
-            length = high << 8 | low
-            if length > limit:
-                raise ConnectionFault(Code.FRAME_SIZE_ERROR, "frame is too long")
-            behind = place + HEAD_BYTES + length
-            if behind > end:
-                self._keep(data[place:], HEAD_BYTES + length)
-                return
-            self._on_frame(kind, flags, number & frames.STREAM, data[place + HEAD_BYTES : behind])
-            place = behind
-            if self._closed_at is not None:
-                return
-            count += 1
-            if self._outgoing.is_blocked or (not count % _FRAMES and self._ends_turn()):
-                break
-        if place < end:
-            self._keep(data[place:], HEAD_BYTES)
 
     def _ends_turn(self) -> bool:
         """Whether it is the turn of other connections. Then this one goes on after them."""
@@ -226,9 +138,13 @@ class Connection(asyncio.Protocol):
         self._loop.call_soon(self._go_on)
         return True
 
-    def _keep(self, rest: bytes, needed: int) -> None:
-        self._input += rest
-        self._needed = needed
+    def _take_frame(self, kind: int, flags: int, number: int, payload: bytes) -> bool:
+        """Do what a frame says; returns whether the next one may follow now."""
+        self._on_frame(kind, flags, number, payload)
+        if self._closed_at is not None or self._outgoing.is_blocked:
+            return False
+        self._frames += 1
+        return bool(self._frames % _FRAMES) or not self._ends_turn()
 
     def _on_frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         if self._block is not None and (kind != frames.CONTINUATION or number != self._block_stream):

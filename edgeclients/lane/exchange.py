@@ -246,7 +246,7 @@ class Exchange:
         else:
             self._call(stream, stream.method, payload)
 
-    def _call(self, stream: Stream, method: Unary, payload: bytes = b"") -> None:
+    def _call(self, stream: Stream, method: Unary, payload: bytes) -> None:
         """Call a method with its message, of which `payload` is the last part."""
         try:
             content = self._incoming.only_message(stream, payload)

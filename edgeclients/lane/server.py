@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from edgeclients.lane.calls import Methods
-from edgeclients.lane.connection import Connection, Shared
+from edgeclients.lane.connection import Connection
 from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Budget
+from edgeclients.lane.shared import Shared
 
 _log = logging.getLogger(__name__)
 

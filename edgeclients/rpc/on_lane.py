@@ -1,12 +1,12 @@
 """The gRPC port on the program's own HTTP/2 server."""
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
 
 from typing_extensions import override
 
+from edgeclients.concurrency import wait_forever
 from edgeclients.lane.limits import Limits
 from edgeclients.lane.server import LaneServer
 from edgeclients.rpc.port import GrpcPort, Served
@@ -39,7 +39,7 @@ class LanePort(GrpcPort):
 
     @override
     async def ended(self) -> None:
-        await asyncio.Event().wait()
+        await wait_forever()
 
     @override
     async def stop(self, grace: float) -> None:

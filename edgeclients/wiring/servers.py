@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeclients.addresses import authority
+from edgeclients.concurrency import wait_forever
 from edgeclients.http.edge.bearer import BearerTokens
 from edgeclients.http.edge.clocks import ConnectionLimits
 from edgeclients.http.edge.deferred import DeferredApp
@@ -97,7 +98,7 @@ async def start(
         name = control.COMMAND_SOCKET if commands.only else control.SOCKET
         await control.start(context, app, hot, commands.data / name, commands.operator_id, commands.flush)
         if commands.only:
-            return Servers("", "", app.complete, _never)
+            return Servers("", "", app.complete, wait_forever)
     gate = Gate(app, callers, hot, context.metrics.http, settings.http_max_requests)
     service = ClientsService(
         core.authentication,
@@ -138,10 +139,6 @@ async def start(
         app.complete,
         grpc.ended,
     )
-
-
-async def _never() -> None:
-    await asyncio.Event().wait()
 
 
 def _application(settings: Settings, cases: UseCases, operations: Operations) -> RoutedApp:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, cast
 from typing_extensions import override
 
 from edgeclients.lane.calls import Call, CallFailed, Method, Status, Streaming, Unary
-from edgeclients.lane.connection import Connection, Shared
+from edgeclients.lane.connection import Connection
 from edgeclients.lane.limits import Limits
 from edgeclients.lane.memory import Budget
+from edgeclients.lane.shared import Shared
 from tests.lane.peers import frames_in
 from tests.support.http2 import (
     ACK,

@@ -16,7 +16,7 @@ from edgeclients.rpc.grpcio.adapted import handler
 from edgeclients.rpc.grpcio.certificates import credentials
 from edgeclients.rpc.grpcio.core import LastingServer, Methods
 from edgeclients.rpc.grpcio.limits import filter_grpc_log, options
-from edgeclients.rpc.grpcio.receiving import TIMEOUT_SECONDS, Receiving
+from edgeclients.rpc.grpcio.receiving import Receiving
 from edgeclients.rpc.port import GrpcPort, Served
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ class GrpcioPort(GrpcPort):
         tls: returns the current certificates; None serves without TLS.
         connections: maximum number of connections.
         shared: whether other worker processes listen on the same port.
-        receive_seconds: timeout of a caller's message.
 
     Raises:
         StartError: the port is in use.
@@ -52,11 +51,10 @@ class GrpcioPort(GrpcPort):
         connections: int,
         *,
         shared: bool = False,
-        receive_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         super().__init__(served.health)
         filter_grpc_log()
-        receiving = Receiving(receive_seconds)
+        receiving = Receiving()
         self._methods: Methods = {
             service: {name: handler(name, method, receiving) for name, method in methods.items()}
             for service, methods in served.services.items()
