@@ -1,11 +1,12 @@
 """Unary calls: limited, counted, with errors of the one table."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
 from edgeclients.errors import Throttled
-from edgeclients.lane.calls import Call, Status, Unary
+from edgeclients.lane.calls import Call, CallFailed, Status, Unary
 from edgeclients.ops.metrics import Requests
 from edgeclients.rpc.failures import failure_of
 
@@ -30,25 +31,24 @@ class Calls(NamedTuple):
             work: what it does with a message.
             at_once: does the same without waiting, or returns None.
         """
-        requests = self.requests
+        requests, count, clock = self.requests, self.requests.count, time.perf_counter
 
         async def later(message: bytes, call: Call) -> bytes:
-            started = time.perf_counter()
-            code, working = "CANCELLED", 0
+            started = clock()
             try:
                 self._admit()
-                requests.active += (working := 1)
-                answer = await work(message, call)
+                requests.active += 1
+                try:
+                    answer = await work(message, call)
+                finally:
+                    requests.active -= 1
             except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
-                failure = failure_of(method, error)
-                code = failure.status.name
-                raise failure from None
-            else:
-                code = "OK"
-                return answer
-            finally:
-                requests.active -= working
-                requests.count(method, code, time.perf_counter() - started)
+                raise self._failed(method, error, started) from None
+            except asyncio.CancelledError:
+                count(method, "CANCELLED", clock() - started)
+                raise
+            count(method, "OK", clock() - started)
+            return answer
 
         return Unary(later, self._now(method, at_once) if at_once is not None else None, self._counting_lost(method))
 
@@ -61,14 +61,18 @@ class Calls(NamedTuple):
                 self._admit()
                 answer = at_once(message)
             except Exception as error:  # noqa: BLE001 - likewise
-                failure = failure_of(method, error)
-                count(method, failure.status.name, clock() - started)
-                raise failure from None
+                raise self._failed(method, error, started) from None
             if answer is not None:
                 count(method, "OK", clock() - started)
             return answer
 
         return now
+
+    def _failed(self, method: str, error: Exception, started: float) -> CallFailed:
+        """The failure of a call, counted. Whoever raises it keeps it in no variable: his frame and it would keep each other."""
+        failure = failure_of(method, error)
+        self.requests.count(method, failure.status.name, time.perf_counter() - started)
+        return failure
 
     def _counting_lost(self, method: str) -> Callable[[Status, float], None]:
         def lost(status: Status, seconds: float) -> None:

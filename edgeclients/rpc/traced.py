@@ -61,8 +61,7 @@ class TracedCalls:
                 try:
                     client_id = await prove(token)
                 except Exception as error:
-                    failure = error if isinstance(error, DomainError) else Internal()
-                    status = Status[row_of(failure).grpc]
+                    status = Status[row_of(error if isinstance(error, DomainError) else Internal()).grpc]
                     raise
                 else:
                     status = Status.OK

@@ -1,5 +1,6 @@
 """Methods as grpc.aio serves them."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -65,21 +66,25 @@ def handler(name: str, method: Method, receiving: Receiving) -> grpc.RpcMethodHa
 
 
 def _unary(name: str, method: Unary, receiving: Receiving) -> Callable[[Any, Context], Awaitable[bytes]]:
+    def lost(status: Status, started: float) -> None:
+        if method.lost is not None:
+            method.lost(status, time.perf_counter() - started)
+
+    def failed(error: Exception, started: float) -> CallFailed:
+        failure = failure_of(name, error)
+        lost(failure.status, started)
+        return failure
+
     async def received(context: Context) -> bytes:
         """The message of a call."""
-        started, status = time.perf_counter(), Status.CANCELLED
+        started = time.perf_counter()
         try:
-            message = await receiving.message(context)
+            return await receiving.message(context)
         except Exception as error:  # noqa: BLE001 - becomes INTERNAL; the log has the details
-            failure = failure_of(name, error)
-            status = failure.status
-            raise failure from None
-        else:
-            status = Status.OK
-            return message
-        finally:
-            if status is not Status.OK and method.lost is not None:
-                method.lost(status, time.perf_counter() - started)
+            raise failed(error, started) from None
+        except asyncio.CancelledError:
+            lost(Status.CANCELLED, started)
+            raise
 
     async def handle(_: object, context: Context) -> bytes:
         try:
