@@ -16,9 +16,9 @@ from edgeclients.cli.import_source import CSV, JSONL, XLSX, Source
 from edgeclients.cli.progress import ProgressBar
 from edgeclients.cli.secrets_file import Entry, SecretsFile
 from edgeclients.cli.terminal import warn
-from edgeclients.core import limits
 from edgeclients.core.provisioning.columns import LINE, NEW_ID, NEW_SECRET
 from edgeclients.core.provisioning.record import BadLine
+from edgeclients.core.provisioning.summary import Summary
 from edgeclients.core.provisioning.table import row_text
 from edgeclients.errors import StartError
 
@@ -28,30 +28,6 @@ NO_LIMIT = 10_000_000
 _MEDIA_TYPES = {CSV: "text/csv", JSONL: "application/jsonl", XLSX: "text/csv"}
 _SHOWN = 20  # bad lines on the terminal; a report has all of them
 _AT_A_TIME = 500
-
-
-class Summary(msgspec.Struct):
-    """What was done, by lines; `stopped_at` is the line before which that ended, and `behind` the one behind which it began."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    stopped_at: int | None = None
-    behind: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether these are as many lines as one pass takes."""
-        return self.created + self.updated + self.unchanged + self.failed >= limits.IMPORTED_LINES
-
-    def add(self, later: "Summary") -> None:
-        """Count what a later pass has done, too."""
-        self.created += later.created
-        self.updated += later.updated
-        self.unchanged += later.unchanged
-        self.failed += later.failed
-        self.stopped_at = later.stopped_at
 
 
 class Passed(NamedTuple):

@@ -7,12 +7,13 @@ from typing import NamedTuple
 from edgeclients.cli.administration import at_data
 from edgeclients.cli.exchange import Exchange, RefusedError
 from edgeclients.cli.import_names import check_names
-from edgeclients.cli.import_pass import NO_LIMIT, Passed, Passing, Summary
+from edgeclients.cli.import_pass import NO_LIMIT, Passed, Passing
 from edgeclients.cli.import_report import report_at
 from edgeclients.cli.import_source import opened
 from edgeclients.cli.secrets_file import Owner, SecretsFile, finished
 from edgeclients.cli.terminal import fail, warn
 from edgeclients.core import limits
+from edgeclients.core.provisioning.summary import Summary
 from edgeclients.errors import StartError, UnusableFile, text_of
 
 SOME_BAD = 3

@@ -1,9 +1,10 @@
 """The streams of one connection: requests in, handlers, answers out (RFC 9113, sections 5.1 and 8.1)."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -319,29 +320,15 @@ class Exchange:
     async def _work(self, stream: Stream, method: Unary, content: bytes) -> None:
         """Answer a call."""
         stream.is_handed_over = True
-        try:
+        with self._failing(stream):
             answer = await method.later(content, stream)
-        except asyncio.CancelledError:
-            self._on_cancelled(stream)
-            raise
-        except Exception as error:  # noqa: BLE001 - the caller gets a status
-            stream.task = None
-            self._fail(stream, _failure(error))
-        else:
             stream.task = None
             self._answer(stream, answer)
 
     async def _serve(self, stream: Stream, method: Streaming) -> None:
         """Serve a streaming call until its handler returns."""
-        try:
+        with self._failing(stream):
             await method.serve(stream)
-        except asyncio.CancelledError:
-            self._on_cancelled(stream)
-            raise
-        except Exception as error:  # noqa: BLE001 - the caller gets a status
-            stream.task = None
-            self._fail(stream, _failure(error))
-            return
         stream.task = None
         if not stream.is_open:
             return
@@ -351,10 +338,18 @@ class Exchange:
         if self._outgoing.end(stream):
             self._complete(stream)
 
-    def _on_cancelled(self, stream: Stream) -> None:
-        """A handler is cancelled: by the end of its call, or by what it has waited for; then its caller has to be told."""
-        stream.task = None
-        self._fail(stream, CallFailed(Status.CANCELLED, "cancelled"))
+    @contextlib.contextmanager
+    def _failing(self, stream: Stream) -> Iterator[None]:
+        """Ends the call with what its handler raises."""
+        try:
+            yield
+        except asyncio.CancelledError:  # by the end of the call, or by what it has waited for; then the caller has to be told
+            stream.task = None
+            self._fail(stream, CallFailed(Status.CANCELLED, "cancelled"))
+            raise
+        except Exception as error:  # noqa: BLE001 - the caller gets a status
+            stream.task = None
+            self._fail(stream, _failure(error))
 
     def _expire(self, stream: Stream) -> None:
         self._fail(stream, _too_late())

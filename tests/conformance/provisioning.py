@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from edgeclients.core.authz.access import Access
 from edgeclients.core.parents import Parents
 from edgeclients.core.provisioning.exporting import Exports, Format
-from edgeclients.core.provisioning.importing import Imports, Options, Summary
+from edgeclients.core.provisioning.importing import Imports, Options
+from edgeclients.core.provisioning.summary import Summary
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.core.secrets.pool import Argon2Threads, HashQueue
 from edgeclients.http.wire.provisioning import read_file

@@ -1,6 +1,7 @@
 """Writes prepared lines, a transaction for some hundred of them; one that fails is tried again in halves."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
@@ -11,8 +12,9 @@ from edgeclients.core.provisioning.permits import Permits
 from edgeclients.core.provisioning.planning import OF_LINES, Key, refused
 from edgeclients.core.provisioning.record import BadLine
 from edgeclients.core.provisioning.spool import Spool
+from edgeclients.core.provisioning.summary import CREATED, UNCHANGED
 from edgeclients.core.provisioning.undone import UndoneError
-from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, Done, Prepared, TooManySecretsError, Writing
+from edgeclients.core.provisioning.writing import Done, Prepared, TooManySecretsError, Writing, outcome_of
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import AlreadyImported, Busy, SecretTaken, text_of
 from edgeclients.model import ImportProgress, Session
@@ -191,13 +193,13 @@ class Batches:
                 raise UndoneError(outcomes)
             if self._source:
                 await tx.note_import(self._session.domain_id, self._source, ImportProgress(line))
-            number = await self._logbook.note(tx, writing.changes, _counts(outcomes))
+            number = await self._logbook.note(tx, writing.changes, Counter(map(outcome_of, outcomes)))
             return outcomes, number
 
         while True:
             try:
                 outcomes, number = await self._store.run(unit)
-                self._logbook.committed(number, _counts(outcomes))
+                self._logbook.committed(number, Counter(map(outcome_of, outcomes)))
                 break
             except UndoneError as undone:
                 outcomes = undone.outcomes
@@ -211,11 +213,3 @@ class Batches:
 
     async def _note(self, tx: Transaction, *, finished: bool) -> None:
         await tx.note_import(self._session.domain_id, self._source, ImportProgress(self._line, finished))
-
-
-def _counts(outcomes: Sequence[Done | BadLine]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        name = outcome.outcome if isinstance(outcome, Done) else FAILED
-        counts[name] = counts.get(name, 0) + 1
-    return counts

@@ -15,7 +15,8 @@ from edgeclients.core.provisioning.logbook import Logbook
 from edgeclients.core.provisioning.planning import Key
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
 from edgeclients.core.provisioning.spool import Spool
-from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, UPDATED, Done, Prepared
+from edgeclients.core.provisioning.summary import Summary
+from edgeclients.core.provisioning.writing import Done, Prepared, outcome_of
 from edgeclients.core.secrets.issue import Secrets
 from edgeclients.errors import Forbidden
 from edgeclients.model import Client, Session
@@ -47,30 +48,6 @@ class Made(Struct, frozen=True):
     line: int
     client: Client
     secret: str
-
-
-class Summary(Struct, omit_defaults=False):
-    """How many lines had which outcome.
-
-    `stopped_at` is the line at which the import ended, as it would have made one secret too many, or was one line too many.
-    `behind` is the line behind which it began, as a run before has imported all until there.
-    """
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    stopped_at: int | None = None
-    behind: int = 0
-
-    def count(self, outcome: Done | BadLine) -> None:
-        """Count a line."""
-        name = outcome.outcome if isinstance(outcome, Done) else FAILED
-        setattr(self, name, getattr(self, name) + 1)
-
-    def counts(self) -> dict[str, int]:
-        """The number of lines by outcome."""
-        return {CREATED: self.created, UPDATED: self.updated, UNCHANGED: self.unchanged, FAILED: self.failed}
 
 
 Caller: TypeAlias = Callable[[], Awaitable[Session]]
@@ -247,7 +224,7 @@ def _told(outcomes: Sequence[Done | BadLine], prepared: Sequence[Prepared], summ
     secrets = {one.record.line: one.record.secret for one in prepared if one.made}
     told: list[BadLine | Made] = []
     for outcome in outcomes:
-        summary.count(outcome)
+        summary.count(outcome_of(outcome))
         if isinstance(outcome, BadLine):
             told.append(outcome)
         elif outcome.holds_made:

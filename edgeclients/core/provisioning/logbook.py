@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from edgeclients.core import journal
-from edgeclients.core.provisioning.writing import CREATED, FAILED, UNCHANGED, UPDATED
+from edgeclients.core.provisioning.summary import CREATED, FAILED, UNCHANGED, UPDATED
 from edgeclients.model import JournalEntry, Session
 from edgeclients.ports import Transaction
 

@@ -12,6 +12,7 @@ from edgeclients.core.authz.permit import Permit
 from edgeclients.core.changes import touched
 from edgeclients.core.provisioning.planning import OF_LINES, Change, Key, change, key_of, refused
 from edgeclients.core.provisioning.record import BadLine, Record, bad_line
+from edgeclients.core.provisioning.summary import CREATED, FAILED, UNCHANGED, UPDATED
 from edgeclients.errors import Forbidden, NotFound
 from edgeclients.model import Client, Connection, ConnectionType, Event, JournalEntry, NewClient, Session, StoredSecret
 from edgeclients.operations import Operation
@@ -60,13 +61,17 @@ class Done(Struct, frozen=True):
     holds_made: bool = False
 
 
+def outcome_of(line: Done | BadLine) -> str:
+    """What became of a line, in a word."""
+    return line.outcome if isinstance(line, Done) else FAILED
+
+
 _ENTRIES = {
     Operation.CONNECT: journal.CONNECT,
     Operation.DISCONNECT: journal.DISCONNECT,
     Operation.SET_PARENT_GROUP: journal.SET_PARENT,
     Operation.REMOVE_PARENT_GROUP: journal.REMOVE_PARENT,
 }
-CREATED, UPDATED, UNCHANGED, FAILED = "created", "updated", "unchanged", "failed"
 
 
 class Writing:

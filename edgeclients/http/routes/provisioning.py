@@ -10,8 +10,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from edgeclients.core.provisioning.exporting import Exports, Format
-from edgeclients.core.provisioning.importing import Caller, Imports, Summary
+from edgeclients.core.provisioning.importing import Caller, Imports
 from edgeclients.core.provisioning.slots import Slots
+from edgeclients.core.provisioning.summary import Summary
 from edgeclients.errors import (
     Busy,
     DomainError,

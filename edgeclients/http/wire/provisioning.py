@@ -9,10 +9,11 @@ import msgspec
 from edgeclients.core.provisioning import json_lines
 from edgeclients.core.provisioning.columns import Columns, records
 from edgeclients.core.provisioning.exporting import Format
-from edgeclients.core.provisioning.importing import Made, Options, Summary, Told
+from edgeclients.core.provisioning.importing import Made, Options, Told
 from edgeclients.core.provisioning.lines import LONGEST, lines
 from edgeclients.core.provisioning.planning import Key, key_of
 from edgeclients.core.provisioning.record import BadLine, Record
+from edgeclients.core.provisioning.summary import Summary
 from edgeclients.core.provisioning.table import table
 from edgeclients.errors import InvalidQuery, UnsupportedMediaType, UnusableFile
 from edgeclients.http.wire.parameters import Parameter, boolean, by_name
